@@ -1,0 +1,107 @@
+import type { Brand } from './brand.ts';
+import type { Value } from './canonical.ts';
+import type { ProjectPath } from './path.ts';
+
+/** A stage's name in the whole project: `name` in the root pipeline.yaml, `dir/pipeline.yaml:name` elsewhere. */
+export type StageAddress = Brand<string, 'StageAddress'>;
+
+/** The address of a stage, from the pipeline.yaml that holds it and its name there (`build@key` for a generated one). */
+export function stageAddress(file: ProjectPath, name: string): StageAddress {
+  return (file.includes('/') ? `${file}:${name}` : name) as StageAddress;
+}
+
+/** What a stage runs. */
+export type Action =
+  | {
+      readonly kind: 'command';
+      /** As written: one command, or a list that runs in order and stops at the first failure. */
+      readonly cmd: string | readonly string[];
+    }
+  | {
+      readonly kind: 'worker';
+      /** The module that a worker process runs. */
+      readonly module: ProjectPath;
+      /** The TensorFlow backend that the stage pins; undefined takes the first that loads. */
+      readonly backend?: string;
+    };
+
+/** A path that a stage reads. */
+export interface Dep {
+  readonly path: ProjectPath;
+  /** Set when the path came from a pattern: the pattern as written, relative to the stage's wdir. */
+  readonly pattern?: string;
+}
+
+export type OutKind = 'out' | 'metric' | 'plot';
+
+/** A path that a stage makes. */
+export interface Out {
+  readonly path: ProjectPath;
+  readonly kind: OutKind;
+  /** Whether the content is kept in the cache; otherwise it is the user's to keep (in git, say). */
+  readonly cache: boolean;
+  /** Whether it stays in place while the stage runs, instead of being set aside. */
+  readonly persist: boolean;
+  /** Whether push sends it. */
+  readonly push: boolean;
+  /** The one remote that it belongs to. */
+  readonly remote?: string;
+  readonly desc?: string;
+}
+
+/** Parameters that a stage reads from one file; `keys` are dotted, or `all` for the file as a whole. */
+export interface ParamDep {
+  readonly file: ProjectPath;
+  readonly keys: readonly string[] | 'all';
+}
+
+/** A declared variable of the environment; with a value, that value is also set for the stage. */
+export interface EnvVar {
+  readonly name: string;
+  readonly value?: string;
+}
+
+/** What a stage leases for as long as it runs. Memory in bytes. */
+export interface Resources {
+  readonly cpu?: number;
+  readonly gpu?: number;
+  readonly memory?: number;
+}
+
+/** One stage, resolved and checked: templates filled in, paths from the project root. */
+export interface Stage {
+  readonly address: StageAddress;
+  readonly name: string;
+  /** The pipeline.yaml that declares it. */
+  readonly file: ProjectPath;
+  /** Where it runs, and what its paths were written relative to. */
+  readonly wdir: ProjectPath;
+  readonly action: Action;
+  readonly deps: readonly Dep[];
+  readonly outs: readonly Out[];
+  readonly params: readonly ParamDep[];
+  readonly env: readonly EnvVar[];
+  readonly strictEnv: boolean;
+  readonly resources: Resources;
+  readonly mutex: readonly string[];
+  readonly retries: number;
+  /** Milliseconds; undefined for none. */
+  readonly timeout?: number;
+  readonly frozen: boolean;
+  readonly alwaysChanged: boolean;
+  readonly desc?: string;
+  readonly meta?: Value;
+  /** 1-based line of its declaration. */
+  readonly line: number;
+}
+
+/** A file or folder that `dag add` tracks. */
+export interface TrackedData {
+  readonly path: ProjectPath;
+  /** The pipeline.yaml that lists it. */
+  readonly file: ProjectPath;
+  readonly push: boolean;
+  readonly remote?: string;
+  readonly desc?: string;
+  readonly line: number;
+}
