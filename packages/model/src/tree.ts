@@ -94,13 +94,13 @@ export function decodeTree(bytes: Uint8Array): Result<TreeEntry[], string> {
 }
 
 function decodeRecord(record: string): TreeEntry | undefined {
-  const file = /^([fx]) (\d{1,15}) ([0-9a-f]{64}) ([^]+)$/.exec(record);
+  const file = /^([fx]) (\d{1,15}) ([0-9a-f]{64}) ([\s\S]+)$/.exec(record);
   if (file) {
     const digest = parseDigest(`blake3:${file[3]}`);
     if (digest === undefined) return undefined;
     return { kind: 'file', name: file[4] as string, executable: file[1] === 'x', size: Number(file[2]), digest };
   }
-  const folder = /^d (\d{1,15}) (\d{1,15}) ([0-9a-f]{64}) ([^]+)$/.exec(record);
+  const folder = /^d (\d{1,15}) (\d{1,15}) ([0-9a-f]{64}) ([\s\S]+)$/.exec(record);
   if (!folder) return undefined;
   const digest = parseDigest(`blake3:${folder[3]}`);
   if (digest === undefined) return undefined;
