@@ -1,0 +1,17 @@
+export { renderDiagnostic } from './diagnostic/render.ts';
+export { addDataText, type DataDefinition, removeDataText } from './edit/data.ts';
+export { type RemoteDefinition, removeRemoteText, setDefaultRemoteText, setRemoteText } from './edit/remote.ts';
+export {
+  addStageText,
+  type OutDefinition,
+  removeStageText,
+  type StageDefinition,
+  setFrozenText,
+} from './edit/stage.ts';
+export { pipelineJsonSchema } from './language/json-schema.ts';
+export { loadPipeline } from './load.ts';
+export { parseLock } from './lock/parse.ts';
+export { renderLock } from './lock/render.ts';
+export { type MissingParam, type ParamsRead, readParams } from './params/read.ts';
+export * from './pipeline.ts';
+export { type SelectOptions, selectStages } from './select/stages.ts';

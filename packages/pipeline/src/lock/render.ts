@@ -1,0 +1,5 @@
+import type { Lock, ProjectPath } from '@dag/model';
+
+export function renderLock(_lock: Lock, _file: ProjectPath): string {
+  throw new Error('in work');
+}
