@@ -1,0 +1,176 @@
+/**
+ * What a worker process and the process that started it say to each other, over the child's IPC channel
+ * (`serialization: 'advanced'`, so that integers keep all their digits). This file imports nothing.
+ *
+ * Order: the parent sends `init` once; the child answers `ready` when the module is loaded and about to run, or `failed`;
+ * then any number of `progress`, `metric` and `log`; last `done` or `failed`, after which the child ends by itself.
+ * The parent may send `cancel` at any time. A message of a type that the other side does not know is passed over, so
+ * that types can be added; a change that an old side would misread raises PROTOCOL_VERSION.
+ */
+export const PROTOCOL_VERSION = 1;
+
+/** TensorFlow backends, in the order in which they are tried: native on a GPU, native on the CPU, WebAssembly, plain JavaScript. */
+export const BACKENDS = ['gpu', 'node', 'wasm', 'cpu'] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+/** What ran: the backend, and the package that provides it. */
+export interface BackendInfo {
+  readonly name: Backend;
+  /** The npm package, `@tensorflow/tfjs-backend-wasm`, say. */
+  readonly package: string;
+  /** That package's version. */
+  readonly version: string;
+}
+
+/** A value as params files hold it, and as it crosses the channel. */
+export type WireValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly WireValue[]
+  | { readonly [key: string]: WireValue };
+
+/** All that a worker process needs to run one stage. Paths without `absolute` in their description are project paths. */
+export interface WorkerInit {
+  readonly type: 'init';
+  readonly version: typeof PROTOCOL_VERSION;
+  /** Address of the stage, for messages. */
+  readonly stage: string;
+  /** Absolute path of the project root. */
+  readonly root: string;
+  /** Folder that the paths in pipeline.yaml are relative to. */
+  readonly wdir: string;
+  /** The user's module. */
+  readonly module: string;
+  /** Absolute path of the bundle that `bundleModule` made of it. */
+  readonly bundle: string;
+  readonly deps: readonly string[];
+  readonly outs: readonly string[];
+  /** Declared parameters: by file, then by dotted key. */
+  readonly params: { readonly [file: string]: { readonly [key: string]: WireValue } };
+  /** Seeds `ctx.random()` and Math.random. An integer from 0 to 2^32 - 1. */
+  readonly seed: number;
+  /** Backend that the stage pins. */
+  readonly backend?: Backend;
+  /** Whether a backend is to be set up before the module is loaded: it imports TensorFlow.js, or the stage pins one. */
+  readonly tensorflow: boolean;
+}
+
+export interface WorkerCancel {
+  readonly type: 'cancel';
+  readonly reason: 'interrupted' | 'timeout';
+}
+
+export type ParentMessage = WorkerInit | WorkerCancel;
+
+/** How far the stage is. `fraction` from 0 to 1; `done` of `total` in whatever unit the stage counts. */
+export interface Progress {
+  readonly fraction?: number;
+  readonly done?: number;
+  readonly total?: number;
+  readonly text?: string;
+}
+
+/** An error as it crosses the channel. The stack is in terms of the user's sources, relative to the project root. */
+export interface WireError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** What to do about it, where that is known. */
+  readonly hint?: string;
+}
+
+export type ChildMessage =
+  | { readonly type: 'ready'; readonly version: number; readonly node: string; readonly backend?: BackendInfo }
+  | ({ readonly type: 'progress' } & Progress)
+  | { readonly type: 'metric'; readonly name: string; readonly value: number; readonly step?: number }
+  | { readonly type: 'log'; readonly text: string }
+  | { readonly type: 'done'; readonly backend?: BackendInfo }
+  | { readonly type: 'failed'; readonly error: WireError; readonly backend?: BackendInfo };
+
+/** Messages travel in an envelope, so that what a user's module sends by itself is not taken for one. */
+export interface Envelope<T> {
+  readonly dag: typeof PROTOCOL_VERSION;
+  readonly message: T;
+}
+
+export function wrap<T extends ParentMessage | ChildMessage>(message: T): Envelope<T> {
+  return { dag: PROTOCOL_VERSION, message };
+}
+
+/** Reads what came from a child. Undefined: not a message of ours, or not one that this version knows. */
+export function readChildMessage(raw: unknown): ChildMessage | undefined {
+  const message = unwrap(raw);
+  switch (message?.['type']) {
+    case 'ready': {
+      const { version, node } = message;
+      if (typeof version !== 'number' || typeof node !== 'string') return undefined;
+      return { type: 'ready', version, node, ...readBackend(message) };
+    }
+    case 'progress':
+      return { type: 'progress', ...readProgress(message) };
+    case 'metric': {
+      const { name, value, step } = message;
+      if (typeof name !== 'string' || typeof value !== 'number') return undefined;
+      return { type: 'metric', name, value, ...(typeof step === 'number' ? { step } : {}) };
+    }
+    case 'log':
+      return typeof message['text'] === 'string' ? { type: 'log', text: message['text'] } : undefined;
+    case 'done':
+      return { type: 'done', ...readBackend(message) };
+    case 'failed': {
+      const error = readError(message['error']);
+      return error === undefined ? undefined : { type: 'failed', error, ...readBackend(message) };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Reads what came from the parent; it is this program too, so only the envelope and the type are checked. */
+export function readParentMessage(raw: unknown): ParentMessage | undefined {
+  const message = unwrap(raw);
+  return message?.['type'] === 'init' || message?.['type'] === 'cancel'
+    ? (message as unknown as ParentMessage)
+    : undefined;
+}
+
+function unwrap(raw: unknown): Record<string, unknown> | undefined {
+  return isRecord(raw) && raw['dag'] === PROTOCOL_VERSION && isRecord(raw['message']) ? raw['message'] : undefined;
+}
+
+function readProgress(message: Record<string, unknown>): Progress {
+  const { fraction, done, total, text } = message;
+  return {
+    ...(typeof fraction === 'number' ? { fraction } : {}),
+    ...(typeof done === 'number' ? { done } : {}),
+    ...(typeof total === 'number' ? { total } : {}),
+    ...(typeof text === 'string' ? { text } : {}),
+  };
+}
+
+function readError(raw: unknown): WireError | undefined {
+  if (!isRecord(raw) || typeof raw['name'] !== 'string' || typeof raw['message'] !== 'string') return undefined;
+  const { name, message, stack, hint } = raw;
+  return {
+    name,
+    message,
+    ...(typeof stack === 'string' ? { stack } : {}),
+    ...(typeof hint === 'string' ? { hint } : {}),
+  };
+}
+
+function readBackend(message: Record<string, unknown>): { backend?: BackendInfo } {
+  const raw = message['backend'];
+  if (!isRecord(raw)) return {};
+  const name = BACKENDS.find((known) => known === raw['name']);
+  const { package: from, version } = raw;
+  if (name === undefined || typeof from !== 'string' || typeof version !== 'string') return {};
+  return { backend: { name, package: from, version } };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
