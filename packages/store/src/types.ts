@@ -1,0 +1,97 @@
+import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord, TreeEntry } from '@dag/model';
+
+/** One object that an artifact is made of. */
+export interface ArtifactObject {
+  readonly digest: Digest;
+  /** Bytes of the object itself; for a tree that is known only by name, undefined. */
+  readonly size: number | undefined;
+  readonly kind: 'tree' | 'file';
+  /** Inside the artifact, `/`-separated; empty for the artifact itself. */
+  readonly path: string;
+}
+
+/** Where an object is kept: a file of its own, or a range of a pack. Lengths in bytes. */
+export type ObjectPlace =
+  | { readonly kind: 'loose'; readonly file: string; readonly size: number }
+  | { readonly kind: 'packed'; readonly pack: string; readonly offset: number; readonly size: number };
+
+/**
+ * The content-addressed objects and run records of one cache folder. Safe for many processes and threads at once: final
+ * names appear complete or not at all, and nothing is changed after that.
+ * What a user can cause (a missing or damaged object, a full disk) is thrown as a FailureError.
+ */
+export interface Store {
+  /** The cache folder, absolute. */
+  readonly dir: string;
+  /** Whether the object is there; a damaged one counts until it is read. */
+  has(digest: Digest): boolean;
+  /** Those that are not there, each once, in the order given. */
+  missing(digests: Iterable<Digest>): Digest[];
+  /** Bytes of the object; undefined where it is not there. */
+  size(digest: Digest): number | undefined;
+  /** Where the object's bytes are, unverified; undefined where it is not there. */
+  locate(digest: Digest): ObjectPlace | undefined;
+  /**
+   * The bytes, checked against the digest. Throws ObjectMissing, or ObjectDamaged after the bad bytes went to quarantine.
+   * @param limit refuses (as damaged) what is larger, in bytes: for objects that can't honestly be large.
+   */
+  read(digest: Digest, limit?: number): Uint8Array;
+  /** The entries of a tree, checked and decoded. Throws as `read` does; a tree that can't be decoded is ObjectDamaged. */
+  readTree(digest: Digest): TreeEntry[];
+  /**
+   * Re-hashes one object in place. Damaged bytes go to quarantine.
+   * @returns undefined when it is whole, else what is wrong.
+   */
+  check(digest: Digest): 'missing' | 'damaged' | undefined;
+  /** Moves the bad bytes of an object out of the way, so that nothing trusts or keeps them; says where they are now. */
+  quarantine(digest: Digest): string | undefined;
+  /** Every object in the cache; one that is there twice comes twice. */
+  list(): Iterable<{ readonly digest: Digest; readonly size: number }>;
+  /** Stores bytes; durable on return. */
+  putBytes(bytes: Uint8Array): Digest;
+  /** Takes a whole file that lies in `tmpFolder()`: checked by hashing, moved in, durable on return. Throws ObjectDamaged. */
+  importFile(tempPath: string, expected: Digest): void;
+  /** Many objects with one fsync for all. */
+  writeBatch(): StoreBatch;
+  /**
+   * The objects of an artifact, each digest once: trees before what is inside. Where a tree is missing or damaged, it is
+   * still named, its inside can't be, and `onMissingTree` hears of it.
+   */
+  objectsOf(artifact: Artifact, onMissingTree?: (failure: ObjectFailure) => void): Iterable<ArtifactObject>;
+  readonly runs: RunStore;
+  /** An existing folder on the cache's file system for half-made files; name them with `tempName()`. */
+  tmpFolder(): string;
+  /** Removes what processes that are dead by now left in `tmp/`; cheap when there is nothing. */
+  sweep(): void;
+  /** Closes files held open. The store can be used on; it opens them again. */
+  close(): void;
+}
+
+/** Objects on their way in. Nothing is visible before `commit`; `put` of what is there already costs a look-up. */
+export interface StoreBatch {
+  /** Adds an object; `digest`, where given, must be that of the bytes. The bytes are copied or written before it returns. */
+  put(bytes: Uint8Array, digest?: Digest): Digest;
+  /** Takes over a file in `tmpFolder()` whose digest the caller has verified. */
+  putTemp(tempPath: string, digest: Digest): void;
+  /** Takes over what another thread staged. */
+  adopt(staged: Staged): void;
+  /** Makes all of it visible; durable when the promise resolves. The batch is then done with. */
+  commit(): Promise<void>;
+  /** Drops all of it. */
+  discard(): void;
+}
+
+/** Half-made files of a batch, ready to be published: plain data that can cross threads. */
+export interface Staged {
+  readonly loose: readonly { readonly temp: string; readonly digest: Digest }[];
+  readonly packs: readonly { readonly temp: string; readonly name: string }[];
+}
+
+/** The run cache: records by run key; several a key where runs gave different results. */
+export interface RunStore {
+  /** Durable on return; the same record twice is one. */
+  put(record: RunRecord): void;
+  /** Newest first; damaged ones are passed over. */
+  find(key: RunKey): RunRecord[];
+  list(): Iterable<RunRecord>;
+}

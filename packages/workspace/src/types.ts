@@ -1,0 +1,133 @@
+import type { Artifact, ObjectFailure, ProjectPath } from '@dag/model';
+
+/** How a file gets from the cache into the workspace; tried in the order of the setting. */
+export type LinkStrategy = 'reflink' | 'hardlink' | 'symlink' | 'copy';
+
+/** How far a long operation is: files and bytes done so far; totals where they are known. */
+export interface Progress {
+  readonly phase: 'hash' | 'place';
+  readonly files: number;
+  readonly bytes: number;
+  readonly totalFiles?: number;
+}
+
+export interface WorkOptions {
+  onProgress?(progress: Progress): void;
+  /** Aborting stops at the next file; the promise rejects with the signal's reason, and nothing is half done. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CheckoutItem {
+  readonly path: ProjectPath;
+  /** undefined: nothing should stand there. */
+  readonly artifact: Artifact | undefined;
+}
+
+export interface CheckoutOptions extends WorkOptions {
+  /** Also overwrite or delete content that is nowhere in the cache. */
+  readonly force?: boolean;
+  /** Place every file anew by the strategy that is set now. */
+  readonly relink?: boolean;
+  /** What the cache lacks goes to `missing` instead of `failed`. */
+  readonly allowMissing?: boolean;
+}
+
+/** What a checkout did; `added`, `modified` and `deleted` are paths as they were asked for. */
+export interface CheckoutReport {
+  readonly added: readonly ProjectPath[];
+  readonly modified: readonly ProjectPath[];
+  readonly deleted: readonly ProjectPath[];
+  /** Files (or whole folders) that could not be placed; `path` is from the root. */
+  readonly failed: readonly ObjectFailure[];
+  /** With `allowMissing`: what the cache does not have. */
+  readonly missing: readonly ObjectFailure[];
+  /** Paths whose content is nowhere in the cache: the item that holds them was left as it is. */
+  readonly refused: readonly ProjectPath[];
+  /** Files and bytes placed. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Bytes of large files that were copied for want of a file system that reflinks, and could have been linked. */
+  readonly copiedBytes: number;
+}
+
+/** What stood at some paths, renamed out of the way. One of the two is called, once. */
+export interface Aside {
+  /** Brings everything back; what stands at the paths by then is dropped. */
+  putBack(): void;
+  /** Drops what was set aside. Call it as soon as what replaces it is in the cache. */
+  discard(): void;
+}
+
+/** A process that holds or waits for paths. */
+export interface LockHolder {
+  readonly host: string;
+  readonly pid: number;
+  readonly purpose: string;
+  /** ISO 8601, UTC. */
+  readonly since: string;
+  readonly read: readonly ProjectPath[];
+  readonly write: readonly ProjectPath[];
+}
+
+export interface LockRequest {
+  readonly read: readonly ProjectPath[];
+  readonly write: readonly ProjectPath[];
+  /** In the user's words, for whoever waits: "dag repro: stage train". */
+  readonly purpose: string;
+}
+
+export interface LockOptions {
+  /** false: a FailureError `locked` where another holds a path. */
+  readonly wait: boolean;
+  /** Called when waiting begins, and again whenever it is for another holder. */
+  onWait?(holder: LockHolder): void;
+  readonly signal?: AbortSignal;
+}
+
+/** Lets the paths go. Calling it twice does no harm. */
+export type Release = () => void;
+
+/** The user's files under one project root. Failures that a user can cause are thrown as FailureError. */
+export interface Workspace {
+  /** Absolute. */
+  readonly root: string;
+  /** What stands at each path; undefined where nothing does. Stat cache first, then hashing. Stores nothing. */
+  observe(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact | undefined>>;
+  /** Observes, and stores every object and tree; durable when it resolves. An absent path is a failure. */
+  commit(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact>>;
+  /** Makes the paths be what the artifacts say, touching as little as it can. Says what it could not do; never half a file. */
+  checkout(items: readonly CheckoutItem[], options?: CheckoutOptions): Promise<CheckoutReport>;
+  /** Turns links into the cache at these paths into writable copies. Returns those changed. */
+  unprotect(paths: readonly ProjectPath[], options?: WorkOptions): Promise<ProjectPath[]>;
+  /** Renames what stands at the paths out of the way; absent paths are remembered as absent. */
+  setAside(paths: readonly ProjectPath[]): Aside;
+  /** Heals what killed processes left: puts back what they had set aside, sweeps their temp files. Returns what came back. */
+  recover(): ProjectPath[];
+  /** Takes all paths at once: readers of a path share it, a writer has it alone, and all that lies in or above it. */
+  acquire(request: LockRequest, options: LockOptions): Promise<Release>;
+  /** Those who hold or wait for paths now. */
+  holders(): LockHolder[];
+  /** Adds and removes anchored lines in the .gitignore of each path's own folder. Returns the files touched. */
+  updateGitignore(changes: {
+    readonly add: readonly ProjectPath[];
+    readonly remove: readonly ProjectPath[];
+  }): ProjectPath[];
+  /** Whether .dagignore leaves the path out (as a folder, where one stands there). */
+  ignored(path: ProjectPath): boolean;
+  /** Temp file, fsync, rename, fsync of the folder: the old text or the new one, never half. Makes parent folders. */
+  writeFileAtomic(path: ProjectPath, text: string): void;
+  /** Ends worker threads and closes files; all is opened again when used again. */
+  close(): Promise<void>;
+}
+
+export interface WorkspaceOptions {
+  /** The project root, absolute. */
+  readonly root: string;
+  readonly store: import('@dag/store').Store;
+  /** Default: reflink, copy. */
+  readonly link?: readonly LinkStrategy[];
+  /** Folder of the stat cache; false for none. Default: `.cache/stat` of the project, elsewhere on network file systems. */
+  readonly statCache?: string | false;
+  /** Worker threads for large work; 0 keeps all in this thread. Default: the cores, at most 8. */
+  readonly threads?: number;
+}
