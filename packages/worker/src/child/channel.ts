@@ -1,0 +1,43 @@
+import { type ChildMessage, type Progress, wrap } from '../protocol.ts';
+
+/** The child's end of the IPC channel. */
+export interface Channel {
+  send(message: ChildMessage): void;
+  /** Sends the newest progress as soon as the one before is on its way; those between are passed over. */
+  sendProgress(progress: Progress): void;
+  /** Resolves when all that was sent is with the operating system. */
+  flush(): Promise<void>;
+}
+
+export function openChannel(process: NodeJS.Process): Channel {
+  let pending = 0;
+  let latest: Progress | undefined;
+  let progressPending = false;
+  const waiting: (() => void)[] = [];
+
+  const post = (message: ChildMessage, sent?: () => void) => {
+    if (process.send === undefined || !process.connected) return;
+    pending++;
+    process.send(wrap(message), undefined, undefined, () => {
+      pending--;
+      sent?.();
+      if (pending === 0) for (const resolve of waiting.splice(0)) resolve();
+    });
+  };
+  const postProgress = () => {
+    progressPending = latest !== undefined;
+    if (latest === undefined) return;
+    const progress = latest;
+    latest = undefined;
+    post({ type: 'progress', ...progress }, postProgress);
+  };
+
+  return {
+    send: (message) => post(message),
+    sendProgress: (progress) => {
+      latest = progress;
+      if (!progressPending) postProgress();
+    },
+    flush: () => (pending === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+  };
+}

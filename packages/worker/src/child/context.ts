@@ -1,0 +1,72 @@
+import { mkdirSync } from 'node:fs';
+import { dirname, join, resolve, sep } from 'node:path';
+import type { WorkerInit } from '../protocol.ts';
+import { createRandom } from '../public/random.ts';
+import type { WorkerContext, WorkerProgress } from '../public.ts';
+import type { Channel } from './channel.ts';
+import { nestParams } from './params.ts';
+
+export interface ContextNeeds {
+  readonly channel: Channel;
+  readonly signal: AbortSignal;
+  backendName(): string | undefined;
+  tensorflow(): Promise<unknown>;
+}
+
+/** The context of one run, and whether the module has looked at its signal. */
+export function createContext(
+  init: WorkerInit,
+  needs: ContextNeeds,
+): { context: WorkerContext; handlesCancel: () => boolean } {
+  const { channel } = needs;
+  const stream = createRandom(init.seed);
+  const dep = declaredPaths(init, 'dep', init.deps);
+  const out = declaredPaths(init, 'out', init.outs);
+  let signalSeen = false;
+  const context: WorkerContext = {
+    stage: init.stage,
+    seed: init.seed,
+    params: nestParams(init.params, init.stage),
+    get backend() {
+      return needs.backendName();
+    },
+    get signal() {
+      signalSeen = true;
+      return needs.signal;
+    },
+    dep,
+    out: (path) => {
+      const file = out(path);
+      mkdirSync(dirname(file), { recursive: true });
+      return file;
+    },
+    metric: (name, value, step) => {
+      if (typeof value !== 'number') throw new TypeError(`metric ${name} is not a number: ${String(value)}`);
+      channel.send({ type: 'metric', name, value, ...(step === undefined ? {} : { step }) });
+    },
+    progress: (progress) => channel.sendProgress(toProgress(progress)),
+    log: (text) => channel.send({ type: 'log', text: String(text) }),
+    random: stream.next,
+    randomStream: (name) => createRandom(init.seed, `stream/${name}`),
+    tensorflow: async <T>() => (await needs.tensorflow()) as T,
+  };
+  return { context, handlesCancel: () => signalSeen };
+}
+
+function toProgress(progress: WorkerProgress) {
+  if (typeof progress === 'number') return { fraction: progress };
+  if ('done' in progress && progress.total > 0) return { ...progress, fraction: progress.done / progress.total };
+  return progress;
+}
+
+/** Turns paths as written in pipeline.yaml into absolute ones, and refuses those that lie in no declared path. */
+function declaredPaths(init: WorkerInit, kind: 'dep' | 'out', declared: readonly string[]): (path: string) => string {
+  const folder = join(init.root, init.wdir);
+  const allowed = declared.map((path) => join(init.root, path));
+  return (path) => {
+    const file = resolve(folder, path);
+    if (allowed.some((one) => file === one || file.startsWith(one + sep))) return file;
+    const list = declared.length === 0 ? 'it has none' : `it has ${declared.join(', ')}`;
+    throw new Error(`${path} is not among the ${kind}s of stage ${init.stage} (${list}); declare it in pipeline.yaml`);
+  };
+}

@@ -1,0 +1,79 @@
+import { PROTOCOL_VERSION, readParentMessage, type WorkerInit } from '../protocol.ts';
+import { openChannel } from './channel.ts';
+import { WorkerError } from './error.ts';
+import { runModule } from './run.ts';
+
+/** Exit status of a process that ended because it was told to: that of SIGTERM. */
+const CANCELLED = 143;
+
+/**
+ * Waits for the parent's messages and does what they say. The process ends with the parent: when the channel breaks, it
+ * and everything that it started are killed.
+ */
+export function listen(): void {
+  const channel = openChannel(process);
+  const abort = new AbortController();
+  let init: WorkerInit | undefined;
+  let cancelHandled = () => false;
+
+  const exit = (code: number) => {
+    channel.flush().then(() => process.exit(code));
+  };
+  const fail = (error: unknown) => {
+    if (abort.signal.aborted) return exit(CANCELLED);
+    const { backend } = state;
+    channel.send({
+      type: 'failed',
+      error: WorkerError.toWire(error, init?.root ?? ''),
+      ...(backend === undefined ? {} : { backend }),
+    });
+    exit(1);
+  };
+  const cancel = (reason: string) => {
+    if (abort.signal.aborted) return;
+    abort.abort(new Error(`the stage was stopped (${reason})`));
+    if (!cancelHandled()) exit(CANCELLED);
+  };
+  const state = { backend: undefined } as Parameters<typeof runModule>[1]['state'];
+
+  process.on('uncaughtException', fail);
+  process.on('SIGTERM', () => cancel('interrupted'));
+  process.on('SIGINT', () => cancel('interrupted'));
+  process.on('disconnect', endGroup);
+  process.on('beforeExit', () => fail(new WorkerError(NEVER_SETTLED.message, NEVER_SETTLED.hint)));
+  process.on('message', (raw) => {
+    const message = readParentMessage(raw);
+    if (message?.type === 'cancel') return cancel(message.reason);
+    if (message?.type !== 'init' || init !== undefined) return;
+    init = message;
+    // From here on the module alone keeps the process alive, so that one that waits for nothing is noticed.
+    process.channel?.unref();
+    if (message.version !== PROTOCOL_VERSION) return fail(otherVersion(message.version));
+    const run = runModule(message, { channel, abort, state });
+    cancelHandled = run.handlesCancel;
+    run.ended.then(() => {
+      if (abort.signal.aborted) return exit(CANCELLED);
+      const { backend } = state;
+      channel.send({ type: 'done', ...(backend === undefined ? {} : { backend }) });
+      exit(0);
+    }, fail);
+  });
+}
+
+const NEVER_SETTLED = {
+  message: 'the module waits for something that can never come: nothing is left to run, and its promise is not settled',
+  hint: 'look for a promise that nothing resolves',
+};
+
+function otherVersion(version: number): WorkerError {
+  return new WorkerError(`this worker speaks protocol ${PROTOCOL_VERSION}, its parent ${version}`, 'reinstall dag');
+}
+
+/** Kills this process and, where it leads a process group, all that it started. */
+function endGroup(): void {
+  try {
+    process.kill(-process.pid, 'SIGKILL');
+  } catch {
+    process.exit(CANCELLED);
+  }
+}

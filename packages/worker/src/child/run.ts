@@ -1,0 +1,70 @@
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { BackendInfo, WorkerInit } from '../protocol.ts';
+import { createRandom } from '../public/random.ts';
+import type { WorkerContext } from '../public.ts';
+import { type LoadedBackend, loadBackend, restoreBackend } from './backend.ts';
+import type { Channel } from './channel.ts';
+import { createContext } from './context.ts';
+import { WorkerError } from './error.ts';
+
+export interface Surroundings {
+  readonly channel: Channel;
+  readonly abort: AbortController;
+  /** What is known about the run so far, for the messages that end it. */
+  readonly state: { backend: BackendInfo | undefined };
+}
+
+export interface ModuleRun {
+  /** Settles as the module's default export does. */
+  readonly ended: Promise<void>;
+  /** Whether the module has asked for `ctx.signal`, and so may tidy up before the process ends. */
+  handlesCancel(): boolean;
+}
+
+/** Loads the backend and the module, and calls its default export. */
+export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleRun {
+  const { channel, abort, state } = surroundings;
+  process.setSourceMapsEnabled(true);
+  Math.random = createRandom(init.seed, 'Math.random').next;
+
+  let loading: Promise<LoadedBackend> | undefined;
+  const backend = () => {
+    const folders = [dirname(join(init.root, init.module)), init.root];
+    loading ??= loadBackend(folders, init.backend).then((loaded) => {
+      state.backend = loaded.info;
+      return loaded;
+    });
+    return loading;
+  };
+  const { context, handlesCancel } = createContext(init, {
+    channel,
+    signal: abort.signal,
+    backendName: () => state.backend?.name,
+    tensorflow: async () => (await backend()).namespace(),
+  });
+
+  const run = async () => {
+    const loaded = init.tensorflow || init.backend !== undefined ? await backend() : undefined;
+    const main = await importMain(init);
+    if (loaded !== undefined) await restoreBackend(loaded);
+    const info = state.backend;
+    channel.send({
+      type: 'ready',
+      version: init.version,
+      node: process.version,
+      ...(info === undefined ? {} : { backend: info }),
+    });
+    await main(context);
+  };
+  return { ended: run(), handlesCancel };
+}
+
+async function importMain(init: WorkerInit): Promise<(context: WorkerContext) => unknown> {
+  const module: { default?: unknown } = await import(pathToFileURL(init.bundle).href);
+  if (typeof module.default === 'function') return module.default as (context: WorkerContext) => unknown;
+  throw new WorkerError(
+    `${init.module} has no function as its default export`,
+    'write `export default async (ctx: WorkerContext) => { … }`',
+  );
+}
