@@ -1,0 +1,236 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Value } from '@dag/model';
+import {
+  type BackendInfo,
+  type ChildMessage,
+  type ParentMessage,
+  PROTOCOL_VERSION,
+  readChildMessage,
+  type WireError,
+  type WorkerInit,
+  wrap,
+} from '@dag/worker/protocol';
+import { LineSplitter } from './run/lines.ts';
+import { endGroup, signalGroup } from './run/process.ts';
+
+export interface WorkerRequest {
+  /** The program that the worker process runs; absolute. */
+  readonly childEntry: string;
+  /** Arguments for Node itself. */
+  readonly execArgv?: readonly string[];
+  readonly init: WorkerInit;
+  /** Absolute. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Called for each line that the process, or anything that it started, wrote. */
+  logLine(line: string, stream: 'stdout' | 'stderr'): void;
+  /** Called for each message between the start and the end, in order. */
+  onMessage(message: ChildMessage): void;
+  /** Asks the worker to end: `ctx.signal`, SIGTERM to its group, SIGKILL when the grace time is over. */
+  readonly signal?: AbortSignal;
+  /** Kills it at once. */
+  readonly kill?: AbortSignal;
+  /** Milliseconds from the start. */
+  readonly timeout?: number;
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  readonly grace?: number;
+}
+
+export interface WorkerEnd {
+  readonly status: 'ok' | 'failed' | 'cancelled' | 'timeout';
+  /** Null where a signal ended the process. */
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Set unless the status is `ok`: what went wrong, in the user's words, with the module's own stack where it threw. */
+  readonly error?: WireError;
+  /** What TensorFlow ran on, where it ran. */
+  readonly backend?: BackendInfo;
+}
+
+/**
+ * Runs a stage's module in a process of its own and waits until it and all that it started are gone. Never rejects for
+ * what the module or its process does. If this process dies, the worker ends too: it notices that the channel broke.
+ */
+export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
+  if (request.signal?.aborted === true) return notRun('cancelled', 'the stage was stopped before it began');
+  const child = spawn(process.execPath, [...(request.execArgv ?? []), request.childEntry], {
+    cwd: request.cwd,
+    env: { ...request.env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    serialization: 'advanced',
+    detached: true,
+  });
+  const seen: Seen = { last: undefined, backend: undefined, outOfMemory: false };
+  watch(child, request, seen);
+  const stopping = stopper(child, request);
+  try {
+    const exit = await exitOf(child);
+    return typeof exit === 'string' ? notRun('failed', exit) : judge(exit, seen, stopping.reason(), request);
+  } finally {
+    stopping.dispose();
+  }
+}
+
+/** What the process has said so far. */
+interface Seen {
+  last: Extract<ChildMessage, { type: 'done' | 'failed' }> | undefined;
+  backend: BackendInfo | undefined;
+  outOfMemory: boolean;
+}
+
+interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+function watch(child: ChildProcess, request: WorkerRequest, seen: Seen): void {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const lines = new LineSplitter((line) => {
+      // V8's own words; it aborts right after them.
+      if (stream === 'stderr' && line.includes('heap out of memory')) seen.outOfMemory = true;
+      request.logLine(line, stream);
+    });
+    child[stream]?.on('data', (chunk: Buffer) => lines.write(chunk));
+    child[stream]?.on('end', () => lines.end());
+  }
+  child.on('message', (raw) => {
+    const message = readChildMessage(raw);
+    if (message === undefined || seen.last !== undefined) return;
+    if ('backend' in message && message.backend !== undefined) seen.backend = message.backend;
+    if (message.type === 'done' || message.type === 'failed') seen.last = message;
+    request.onMessage(message);
+  });
+  // A channel that breaks while something is being sent has nothing to add to how the process ended.
+  child.on('error', () => {});
+  post(child, request.init);
+}
+
+function post(child: ChildProcess, message: ParentMessage): void {
+  if (child.connected) child.send(wrap(message), () => {});
+}
+
+/** Ends the worker when it is told to, or out of time. */
+function stopper(child: ChildProcess, request: WorkerRequest) {
+  let why: 'cancelled' | 'timeout' | undefined;
+  const end = (reason: 'cancelled' | 'timeout') => {
+    if (why !== undefined) return;
+    why = reason;
+    post(child, { type: 'cancel', reason: reason === 'timeout' ? 'timeout' : 'interrupted' });
+    void endGroup(child.pid, request.grace);
+  };
+  const cancel = () => end('cancelled');
+  const kill = () => {
+    why ??= 'cancelled';
+    signalGroup(child.pid, 'SIGKILL');
+  };
+  const timer = request.timeout === undefined ? undefined : setTimeout(() => end('timeout'), request.timeout);
+  request.signal?.addEventListener('abort', cancel);
+  request.kill?.addEventListener('abort', kill);
+  return {
+    reason: () => why,
+    dispose: () => {
+      clearTimeout(timer);
+      request.signal?.removeEventListener('abort', cancel);
+      request.kill?.removeEventListener('abort', kill);
+    },
+  };
+}
+
+/** Waits for the process, ends what is left of its group, and waits until all that it wrote and sent is read. */
+async function exitOf(child: ChildProcess): Promise<Exit | string> {
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const disconnected = new Promise<void>((resolve) => child.once('disconnect', () => resolve()));
+  const exit = await new Promise<Exit | string>((resolve) => {
+    child.once('error', (error) => {
+      if (child.pid === undefined) resolve(`the worker process could not be started: ${error.message}`);
+    });
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  if (typeof exit === 'string') return exit;
+  await endGroup(child.pid, 0);
+  await Promise.all([closed, disconnected]);
+  return exit;
+}
+
+function judge(exit: Exit, seen: Seen, why: 'cancelled' | 'timeout' | undefined, request: WorkerRequest): WorkerEnd {
+  const { last, backend } = seen;
+  const end = { exitCode: exit.code, signal: exit.signal, ...(backend === undefined ? {} : { backend }) };
+  if (last?.type === 'done' && exit.code === 0) return { status: 'ok', ...end };
+  if (why === 'timeout') {
+    const message = `took longer than its timeout of ${(request.timeout ?? 0) / 1000} s and was ended`;
+    return { status: 'timeout', ...end, error: plain(message) };
+  }
+  if (why === 'cancelled') return { status: 'cancelled', ...end, error: plain('was stopped') };
+  if (last?.type === 'failed') return { status: 'failed', ...end, error: last.error };
+  return { status: 'failed', ...end, error: crash(exit, seen.outOfMemory) };
+}
+
+/** What to say of a process that ended without a word. */
+function crash({ code, signal }: Exit, outOfMemory: boolean): WireError {
+  if (outOfMemory) {
+    return plain(
+      "ran out of memory: Node's heap limit",
+      'free tensors and arrays earlier, or raise it: NODE_OPTIONS=--max-old-space-size=MEGABYTES',
+    );
+  }
+  if (signal === 'SIGKILL') return plain('was killed (SIGKILL)', 'often the kernel does this when memory runs out');
+  if (signal !== null) return plain(`was ended by ${signal}`, 'its last output may say why');
+  return plain(`the process ended with exit status ${code} before its module was done`, 'does it call process.exit?');
+}
+
+function plain(message: string, hint?: string): WireError {
+  return { name: 'WorkerError', message, ...(hint === undefined ? {} : { hint }) };
+}
+
+function notRun(status: 'failed' | 'cancelled', message: string): WorkerEnd {
+  return { status, exitCode: null, signal: null, error: plain(message) };
+}
+
+/** What `workerInit` makes an `init` message of; paths are project paths where not said otherwise. */
+export interface WorkerInitOptions {
+  readonly stage: string;
+  /** Absolute. */
+  readonly root: string;
+  readonly wdir: string;
+  readonly module: string;
+  /** Absolute. */
+  readonly bundle: string;
+  readonly tensorflow: boolean;
+  readonly backend?: string;
+  readonly deps: Iterable<string>;
+  readonly outs: Iterable<string>;
+  /** The values of the declared params, by file and dotted key. */
+  readonly params: ReadonlyMap<string, ReadonlyMap<string, Value>>;
+}
+
+/** The `init` message of a stage; its seed is what `seedOf` finds in its params. */
+export function workerInit(options: WorkerInitOptions): WorkerInit {
+  const { params, deps, outs, backend, ...rest } = options;
+  return {
+    type: 'init',
+    version: PROTOCOL_VERSION,
+    ...rest,
+    deps: [...deps],
+    outs: [...outs],
+    params: Object.fromEntries(Array.from(params, ([file, values]) => [file, Object.fromEntries(values)])),
+    seed: seedOf(params),
+    ...(backend === undefined ? {} : { backend: backend as NonNullable<WorkerInit['backend']> }),
+  };
+}
+
+/**
+ * The seed of a stage: the declared param whose last part is `seed`, folded to 32 bits; 0 where there is none or it is no
+ * number; the first by file and key, in the order of code units, where there are several.
+ */
+export function seedOf(params: ReadonlyMap<string, ReadonlyMap<string, Value>>): number {
+  for (const file of [...params.keys()].sort()) {
+    const values = params.get(file) ?? new Map<string, Value>();
+    for (const key of [...values.keys()].sort()) {
+      const value = values.get(key);
+      if (key.split('.').at(-1) !== 'seed') continue;
+      if (typeof value === 'number' || typeof value === 'bigint')
+        return Number(BigInt.asUintN(32, BigInt(Math.trunc(Number(value)))));
+    }
+  }
+  return 0;
+}
