@@ -1,0 +1,25 @@
+import type { RetryPolicy } from './transfer/retry.ts';
+
+/** A remote as pipeline.yaml or .cache/local.yaml declares it. No field holds a credential. */
+export interface RemoteConfig {
+  readonly name: string;
+  /** `s3://bucket/prefix`, `file:///folder`, or a folder, absolute or relative to the project root. */
+  readonly url: string;
+  /** For S3-compatible servers: `https://host:port`. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  /** A profile of the AWS configuration files. */
+  readonly profile?: string;
+  /** `host/bucket/key` instead of `bucket.host/key`. Default: whether `endpoint` is set. */
+  readonly pathStyle?: boolean;
+}
+
+/** What a remote is handed of its surroundings. */
+export interface OpenOptions {
+  /** The environment: `AWS_*` variables, `HOME`. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The project root, absolute: relative folders are seen from here. */
+  readonly root: string;
+  /** How patient it is with a server that stumbles; by default some ten seconds. */
+  readonly retry?: Partial<RetryPolicy>;
+}

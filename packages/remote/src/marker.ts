@@ -1,0 +1,42 @@
+import { FORMAT_VERSION, MARKER_KEY } from './layout.ts';
+import { StorageError } from './storage/problem.ts';
+import type { Session } from './transfer/session.ts';
+
+const MARKER_LIMIT = 64 * 1024;
+
+/**
+ * Sees to it that the format is one that we know; the first request of every operation, which also tells best what is
+ * wrong with the place or the credentials. A place without a marker is an empty remote; one that is written gets one.
+ */
+export async function checkMarker(session: Session, writing: boolean): Promise<void> {
+  const { storage, signal } = session;
+  const text = await session.call(async () => {
+    const reading = await storage.get(MARKER_KEY, { signal });
+    if (reading === undefined) return undefined;
+    if (reading.size > MARKER_LIMIT) throw unknownFormat('it is too large');
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of reading.body) chunks.push(chunk);
+    return Buffer.concat(chunks).toString('utf8');
+  });
+  if (text !== undefined) return checkText(text);
+  if (!writing) return;
+  const bytes = Buffer.from(`${JSON.stringify({ format: 'dag-remote', version: FORMAT_VERSION })}\n`);
+  await session.call(() => storage.put(MARKER_KEY, { kind: 'bytes', bytes }, { signal }));
+}
+
+function checkText(text: string): void {
+  let marker: unknown;
+  try {
+    marker = JSON.parse(text);
+  } catch {
+    throw unknownFormat('it is not JSON');
+  }
+  if (typeof marker !== 'object' || marker === null) throw unknownFormat('it is not an object');
+  const { format, version } = marker as { format?: unknown; version?: unknown };
+  if (format !== 'dag-remote' || typeof version !== 'number') throw unknownFormat('it names no format');
+  if (version > FORMAT_VERSION) throw unknownFormat(`it is of version ${version}, this is ${FORMAT_VERSION}`);
+}
+
+function unknownFormat(why: string): StorageError {
+  return new StorageError('format', `${MARKER_KEY}: ${why}`, { transient: false });
+}

@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import type { Digest, RunKey } from '@dag/model';
+import type { OpenOptions, RemoteConfig } from './config.ts';
+import { toFailure } from './failures.ts';
+import { type Location, locate } from './locate.ts';
+import { checkMarker } from './marker.ts';
+import { redact } from './redact.ts';
+import type { Remote, TransferOptions } from './remote.ts';
+import { folderStorage } from './storage/folder.ts';
+import { StorageError } from './storage/problem.ts';
+import type { Storage } from './storage/storage.ts';
+import { fetch } from './transfer/fetch.ts';
+import { findPresent } from './transfer/presence.ts';
+import { push } from './transfer/push.ts';
+import { findRecords, listRunKeys } from './transfer/records.ts';
+import { DEFAULT_RETRY } from './transfer/retry.ts';
+import { type Session, startSession } from './transfer/session.ts';
+
+const HEX_DIGITS = '0123456789abcdef';
+
+/**
+ * A remote, ready to be used; no request has been sent and no folder looked at.
+ * @throws FailureError of code `usage` when the declaration makes no sense or holds credentials.
+ */
+export async function openRemote(config: RemoteConfig, options: OpenOptions): Promise<Remote> {
+  const location = locate(config, options.root);
+  const storage = await openStorage(location, config, options);
+  const url = redact(config.url, options.env);
+  const policy = { ...DEFAULT_RETRY, ...options.retry };
+  let marked: 'read' | 'written' | undefined;
+
+  /** Every operation: its own session, the format checked first, and what goes wrong in the user's words. */
+  async function operate<T>(
+    writing: boolean,
+    transfer: TransferOptions,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const session = startSession(storage, policy, transfer);
+      if (marked !== 'written' && (writing || marked === undefined)) {
+        await checkMarker(session, writing);
+        marked = writing ? 'written' : 'read';
+      }
+      return await work(session);
+    } catch (error) {
+      throw toFailure(error, { name: config.name, url, kind: location.kind, writing, env: options.env });
+    }
+  }
+
+  return {
+    name: config.name,
+    url,
+    push: (request, store, transfer = {}) => operate(true, transfer, (session) => push(session, store, request)),
+    fetch: (request, store, transfer = {}) =>
+      operate(false, transfer, (session) => {
+        if (location.kind === 'folder' && !existsSync(location.folder)) {
+          throw new StorageError('no-bucket', '', { transient: false });
+        }
+        return fetch(session, store, request);
+      }),
+    presence: (digests, transfer = {}) =>
+      operate(false, transfer, async (session) => {
+        const wanted = new Map<Digest, undefined>();
+        for (const digest of digests) wanted.set(digest, undefined);
+        return new Set((await findPresent(session, wanted)).present);
+      }),
+    findRuns: (key, transfer = {}) => operate(false, transfer, (session) => findRecords(session, key)),
+    listRuns: async function* (transfer: TransferOptions = {}): AsyncGenerator<RunKey> {
+      for (const digit of HEX_DIGITS) {
+        yield* await operate(false, transfer, (session) => listRunKeys(session, digit));
+      }
+    },
+    close: () => storage.close(),
+  };
+}
+
+async function openStorage(location: Location, config: RemoteConfig, options: OpenOptions): Promise<Storage> {
+  if (location.kind === 'folder') return folderStorage(location.folder);
+  const { s3Storage } = await import('./storage/s3/storage.ts');
+  return s3Storage(location.bucket, location.prefix, {
+    endpoint: config.endpoint,
+    region: config.region,
+    profile: config.profile,
+    pathStyle: config.pathStyle,
+    env: options.env,
+  });
+}

@@ -1,0 +1,87 @@
+import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord } from '@dag/model';
+import type { Store } from '@dag/store';
+
+/**
+ * Objects and run records on S3 or in a folder (FORMAT.md). All methods may be called again after a failure: what has
+ * been moved is not moved again. They throw a FailureError of code `remote` when the remote as a whole can't be used,
+ * and the signal's reason when it fires; what concerns single objects is in the report.
+ */
+export interface Remote {
+  readonly name: string;
+  /** Where it is, for messages: never with credentials. */
+  readonly url: string;
+  /**
+   * Sends what is missing there: files, then trees bottom up, then run records. What is neither here nor there is
+   * reported, and no tree or record that needs it is sent. Every byte sent has been checked against its digest.
+   */
+  push(request: PushRequest, store: Store, options?: TransferOptions): Promise<PushReport>;
+  /**
+   * Brings what is missing in the store. Nothing enters it whose content does not match its digest; what is damaged or
+   * absent there is reported.
+   */
+  fetch(request: FetchRequest, store: Store, options?: TransferOptions): Promise<TransferReport>;
+  /** Which of these objects are there, whole by size where the size is known. Sends few requests. */
+  presence(digests: Iterable<Digest>, options?: TransferOptions): Promise<Set<Digest>>;
+  /** The run records of one key that hold together, newest first; the rest is ignored. One or two small requests. */
+  findRuns(key: RunKey, options?: TransferOptions): Promise<RunRecord[]>;
+  /** The keys of all run records, each once, sorted. */
+  listRuns(options?: TransferOptions): AsyncIterable<RunKey>;
+  /** Lets go of connections. */
+  close(): void;
+}
+
+/** An artifact to be moved, with all that is inside, and the path by which the user knows it. */
+export interface Root {
+  readonly path: string;
+  readonly artifact: Artifact;
+}
+
+export interface PushRequest {
+  readonly roots: readonly Root[];
+  /** Sent with all that they name. */
+  readonly records?: readonly RunRecord[];
+}
+
+export interface FetchRequest {
+  readonly roots: readonly (Root & {
+    /** Only this path inside the folder (and the trees on the way), not all of it. */
+    readonly inside?: string;
+  })[];
+}
+
+export interface TransferOptions {
+  /** Calls at once; by default what the storage likes best. */
+  readonly jobs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: TransferEvent) => void) | undefined;
+}
+
+/** What happens during a transfer, for a live display. Bytes are those of objects, not of the wire. */
+export type TransferEvent =
+  /** The other side is asked which of so many objects it has. */
+  | { readonly kind: 'checking'; readonly objects: number }
+  /** Something moved, or it became known that there is more to move. */
+  | {
+      readonly kind: 'progress';
+      readonly objects: number;
+      readonly bytes: number;
+      readonly totalObjects: number;
+      readonly totalBytes: number;
+    }
+  /** A call failed and is tried again after a pause. */
+  | { readonly kind: 'retry'; readonly attempt: number; readonly waitMs: number; readonly reason: string }
+  /** One object can't be moved; it is in the report too. */
+  | { readonly kind: 'failed'; readonly failure: ObjectFailure };
+
+/** What was moved (not what was there already). */
+export interface TransferReport {
+  /** Files and trees. */
+  readonly objects: number;
+  readonly bytes: number;
+  readonly failed: readonly ObjectFailure[];
+}
+
+export interface PushReport extends TransferReport {
+  /** Run records that are new there. */
+  readonly records: number;
+}

@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { StorageError } from '../problem.ts';
+
+/** Where the server is and as whom to speak to it. */
+export interface S3Options {
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
+  readonly profile?: string | undefined;
+  readonly pathStyle?: boolean | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** The SDK's module, loaded by the first call that needs it. */
+export type Sdk = typeof import('@aws-sdk/client-s3');
+
+export interface Connection {
+  readonly sdk: Sdk;
+  readonly client: S3Client;
+}
+
+/**
+ * Loads the SDK and makes a client; sends nothing. Strongest first: the remote's own settings, `AWS_*` of the environment
+ * handed in, the AWS configuration files. A region that none of them names is us-east-1, which servers that aren't AWS
+ * don't care for. The client makes each call once: retrying is the caller's.
+ */
+export async function connect(options: S3Options): Promise<Connection> {
+  const sdk = await import('@aws-sdk/client-s3');
+  const { env } = options;
+  const profile = options.profile ?? nonEmpty(env['AWS_PROFILE']);
+  const endpoint = options.endpoint ?? nonEmpty(env['AWS_ENDPOINT_URL_S3']) ?? nonEmpty(env['AWS_ENDPOINT_URL']);
+  const region = options.region ?? nonEmpty(env['AWS_REGION']) ?? nonEmpty(env['AWS_DEFAULT_REGION']);
+  const credentials = profile === undefined ? environmentCredentials(env) : undefined;
+  const ca = certificates(env);
+  const config: S3ClientConfig = {
+    maxAttempts: 1,
+    followRegionRedirects: true,
+    // Every object's digest is checked, which says more than the server's checksum.
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    forcePathStyle: options.pathStyle ?? endpoint !== undefined,
+    requestHandler: {
+      connectionTimeout: 10_000,
+      socketTimeout: STALL_MS,
+      httpAgent: { keepAlive: true, maxSockets: 128 },
+      httpsAgent: { keepAlive: true, maxSockets: 128, ...(ca === undefined ? {} : { ca }) },
+    },
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(profile === undefined ? {} : { profile }),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
+  const client = construct(sdk, config);
+  if (region !== undefined || (await hasRegion(client))) return { sdk, client };
+  client.destroy();
+  return { sdk, client: construct(sdk, { ...config, region: 'us-east-1' }) };
+}
+
+/** A connection on which nothing moves for so long, in milliseconds, is given up. */
+export const STALL_MS = 60_000;
+
+/** The SDK warns of old versions of Node on standard error as soon as a client is made: not ours to print. */
+function construct(sdk: Sdk, config: S3ClientConfig): S3Client {
+  const name = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED';
+  const before = process.env[name];
+  process.env[name] = 'true';
+  try {
+    return new sdk.S3Client(config);
+  } finally {
+    if (before === undefined) delete process.env[name];
+    else process.env[name] = before;
+  }
+}
+
+async function hasRegion(client: S3Client): Promise<boolean> {
+  try {
+    return (await client.config.region()) !== '';
+  } catch {
+    return false;
+  }
+}
+
+function environmentCredentials(env: S3Options['env']): S3ClientConfig['credentials'] {
+  const accessKeyId = nonEmpty(env['AWS_ACCESS_KEY_ID']);
+  const secretAccessKey = nonEmpty(env['AWS_SECRET_ACCESS_KEY']);
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  const sessionToken = nonEmpty(env['AWS_SESSION_TOKEN']);
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}
+
+/** Certificate authorities of the user's own, beside Node's; undefined for Node's alone. */
+function certificates(env: S3Options['env']): string[] | undefined {
+  const file = nonEmpty(env['AWS_CA_BUNDLE']);
+  if (file === undefined) return undefined;
+  try {
+    return [...rootCertificates, readFileSync(file, 'utf8')];
+  } catch {
+    throw new StorageError('tls', `AWS_CA_BUNDLE names ${file}, which can not be read`, { transient: false });
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}

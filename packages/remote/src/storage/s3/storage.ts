@@ -1,0 +1,214 @@
+import type { Readable } from 'node:stream';
+import { StorageError } from '../problem.ts';
+import type { Body, CallOptions, GetOptions, ObjectInfo, PutOptions, Reading, Storage } from '../storage.ts';
+import { type Connection, connect, type S3Options, STALL_MS } from './connect.ts';
+import { isAbsent, s3Problem, statusOf } from './problem.ts';
+import { PART_SIZE, uploadInParts } from './upload.ts';
+
+const DELETE_AT_ONCE = 1000;
+
+/**
+ * A bucket, or what lies under a prefix in it, as storage. The SDK is loaded and the first request sent by the first call.
+ * @param prefix empty, or ends with a slash.
+ */
+export function s3Storage(bucket: string, prefix: string, options: S3Options): Storage {
+  let connecting: Promise<Connection> | undefined;
+  let conditionalPut = true;
+  const connection = () => {
+    connecting ??= connect(options);
+    return connecting;
+  };
+
+  /** Every request goes through here: its errors in our words, and the signal's reason where that is why it ended. */
+  async function request<T>(signal: AbortSignal | undefined, call: (c: Connection) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    try {
+      return await call(await connection());
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw s3Problem(error);
+    }
+  }
+
+  async function put(key: string, body: Body, options: PutOptions = {}): Promise<'stored' | 'present'> {
+    const condition = conditionalPut && options.replace !== true ? { IfNoneMatch: '*' } : {};
+    const target = { Bucket: bucket, Key: prefix + key, ...condition };
+    return await request(options.signal, async (c) => {
+      if (!conditionalPut && options.replace !== true && (await exists(c, key, options.signal))) return 'present';
+      try {
+        if (body.kind === 'chunks' && body.size > PART_SIZE) {
+          await uploadInParts(c, target, body, options);
+        } else {
+          const bytes = body.kind === 'bytes' ? body.bytes : await collect(body);
+          const command = new c.sdk.PutObjectCommand({
+            ...target,
+            Body: bytes,
+            ContentLength: bytes.length,
+            ChecksumAlgorithm: 'CRC32',
+          });
+          await c.client.send(command, until(options.signal));
+          options.onSent?.(bytes.length);
+        }
+        return 'stored';
+      } catch (error) {
+        if (statusOf(error) === 412) return 'present';
+        if (statusOf(error) !== 501 || !conditionalPut) throw error;
+        conditionalPut = false;
+        throw new StorageError('busy', 'the server knows no conditional put', { transient: true });
+      }
+    });
+  }
+
+  async function exists(c: Connection, key: string, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      await c.client.send(new c.sdk.HeadObjectCommand({ Bucket: bucket, Key: prefix + key }), until(signal));
+      return true;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw error;
+    }
+  }
+
+  async function get(key: string, options: GetOptions = {}): Promise<Reading | undefined> {
+    return await request(options.signal, async (c) => {
+      const { range } = options;
+      const command = new c.sdk.GetObjectCommand({
+        Bucket: bucket,
+        Key: prefix + key,
+        ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.start + range.length - 1}` }),
+      });
+      try {
+        const answer = await c.client.send(command, until(options.signal));
+        const body = answer.Body as (Readable & { setTimeout?: Readable['on'] }) | undefined;
+        const size = answer.ContentLength;
+        if (body === undefined || size === undefined) {
+          throw new StorageError('refused', 'an answer without a length', { transient: false });
+        }
+        if (range !== undefined && (size > range.length || statusOf({ $metadata: answer.$metadata }) !== 206)) {
+          body.destroy();
+          throw new StorageError('refused', 'the server ignores ranges', { transient: false });
+        }
+        return { size, body: readOut(body, size, options.signal) };
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async function head(key: string, options: CallOptions = {}): Promise<ObjectInfo | undefined> {
+    return await request(options.signal, async (c) => {
+      try {
+        const command = new c.sdk.HeadObjectCommand({ Bucket: bucket, Key: prefix + key });
+        const answer = await c.client.send(command, until(options.signal));
+        if (answer.ContentLength === undefined) {
+          throw new StorageError('refused', 'an answer without a length', { transient: false });
+        }
+        return { key, size: answer.ContentLength };
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async function* list(under: string, options: CallOptions = {}): AsyncGenerator<ObjectInfo[]> {
+    let token: string | undefined;
+    do {
+      const from = token;
+      const answer = await request(options.signal, (c) =>
+        c.client.send(
+          new c.sdk.ListObjectsV2Command({
+            Bucket: bucket,
+            Prefix: prefix + under,
+            ...(from === undefined ? {} : { ContinuationToken: from }),
+          }),
+          until(options.signal),
+        ),
+      );
+      const page: ObjectInfo[] = [];
+      for (const { Key, Size } of answer.Contents ?? []) {
+        if (Key !== undefined && Size !== undefined && Key.startsWith(prefix + under)) {
+          page.push({ key: Key.slice(prefix.length), size: Size });
+        }
+      }
+      if (page.length > 0) yield page;
+      token = answer.IsTruncated === true ? answer.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  async function remove(keys: readonly string[], options: CallOptions = {}): Promise<void> {
+    for (let at = 0; at < keys.length; at += DELETE_AT_ONCE) {
+      const Objects = keys.slice(at, at + DELETE_AT_ONCE).map((key) => ({ Key: prefix + key }));
+      const answer = await request(options.signal, (c) =>
+        c.client.send(
+          new c.sdk.DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }),
+          until(options.signal),
+        ),
+      );
+      const failed = answer.Errors?.find((error) => error.Code !== 'NoSuchKey');
+      if (failed !== undefined) {
+        const code = failed.Code ?? 'unknown';
+        throw s3Problem(
+          Object.assign(new Error(failed.Message ?? code), { name: code, $metadata: { httpStatusCode: 403 } }),
+        );
+      }
+    }
+  }
+
+  return {
+    url: `s3://${bucket}/${prefix.slice(0, -1)}`,
+    get capabilities() {
+      return { conditionalPut, uploadChecksum: 'CRC32' as const, headsAtMost: 64, jobs: 16 };
+    },
+    put,
+    get,
+    head,
+    list,
+    delete: remove,
+    settle: async () => {},
+    close: () => {
+      connecting?.then((c) => c.client.destroy()).catch(() => {});
+    },
+  };
+}
+
+function until(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal };
+}
+
+async function collect(body: Extract<Body, { kind: 'chunks' }>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body.open()) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length !== body.size) throw new Error(`content of ${bytes.length} bytes where ${body.size} were announced`);
+  return bytes;
+}
+
+/** Passes the body of an answer on, until it ends, breaks off, stands still for too long, or the signal fires. */
+async function* readOut(
+  body: Readable & { setTimeout?: unknown },
+  size: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const stop = () => body.destroy(new Error('aborted'));
+  signal?.addEventListener('abort', stop, { once: true });
+  if (typeof body.setTimeout === 'function') {
+    body.setTimeout(STALL_MS, () => body.destroy(Object.assign(new Error('nothing came'), { name: 'TimeoutError' })));
+  }
+  let left = size;
+  try {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      signal?.throwIfAborted();
+      left -= chunk.length;
+      yield chunk;
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw s3Problem(error);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    body.destroy();
+  }
+  if (left !== 0) throw new StorageError('busy', `${left} bytes of ${size} did not come`, { transient: true });
+}

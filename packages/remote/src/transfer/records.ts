@@ -1,0 +1,71 @@
+import { parseRunKey, type RunKey, type RunRecord } from '@dag/model';
+import { hashText, parseRunRecord, renderRunRecord } from '@dag/store';
+import { recordKey, recordRunKey, runPrefix } from '../layout.ts';
+import type { Session } from './session.ts';
+
+/** No honest record is larger, in bytes. */
+const RECORD_LIMIT = 16 * 1024 * 1024;
+/** So many records of one key are looked at; a stage that is deterministic has one. */
+const RECORDS_AT_MOST = 64;
+
+/** Puts a run record, whose objects must be there already. @returns whether it is new there. */
+export async function sendRecord(session: Session, record: RunRecord): Promise<boolean> {
+  const { storage, signal } = session;
+  const text = renderRunRecord(record);
+  const key = recordKey(record.key, hashText(text));
+  const bytes = Buffer.from(text);
+  return (await session.call(() => storage.put(key, { kind: 'bytes', bytes }, { signal }))) === 'stored';
+}
+
+/** The records of a key, newest first. What can't be read, or belongs to another key, is as good as not there. */
+export async function findRecords(session: Session, key: RunKey): Promise<RunRecord[]> {
+  const { storage, signal } = session;
+  const keys = await session.call(async () => {
+    const found: string[] = [];
+    for await (const page of storage.list(runPrefix(key), { signal })) {
+      for (const info of page) {
+        if (recordRunKey(info.key) === key && info.size <= RECORD_LIMIT) found.push(info.key);
+      }
+      if (found.length >= RECORDS_AT_MOST) break;
+    }
+    return found.slice(0, RECORDS_AT_MOST);
+  });
+  const records: RunRecord[] = [];
+  await session.forEach(keys, async (at) => {
+    const text = await session.call(() => readText(session, at));
+    const record = text === undefined ? undefined : readRecord(text, at, key);
+    if (record !== undefined) records.push(record);
+  });
+  return records.sort((a, b) => (a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : 0));
+}
+
+/** The keys of all run records under one first hex digit, sorted. */
+export async function listRunKeys(session: Session, digit: string): Promise<RunKey[]> {
+  const { storage, signal } = session;
+  return await session.call(async () => {
+    const keys = new Set<RunKey>();
+    for await (const page of storage.list(`runs/${digit}`, { signal })) {
+      for (const info of page) {
+        const key = recordRunKey(info.key);
+        if (key !== undefined) keys.add(key);
+      }
+    }
+    return [...keys].sort();
+  });
+}
+
+/** A small text whole; undefined where it is absent or too large. */
+async function readText(session: Session, key: string): Promise<string | undefined> {
+  const reading = await session.storage.get(key, { signal: session.signal });
+  if (reading === undefined || reading.size > RECORD_LIMIT) return undefined;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of reading.body) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** A record is believed when its text is what its name says, it is of this key, and its fingerprint makes the key. */
+function readRecord(text: string, at: string, key: RunKey): RunRecord | undefined {
+  const record = parseRunRecord(text);
+  if (record === undefined || record.key !== key || recordKey(key, hashText(text)) !== at) return undefined;
+  return parseRunKey(hashText(record.fingerprint).slice('blake3:'.length)) === key ? record : undefined;
+}
