@@ -1,9 +1,14 @@
-import type { Digest } from '@dag/model';
-import type { Store } from './types.ts';
+export { openStaging } from './batch.ts';
+export { fsyncFile, fsyncFolder, isLeftOver, makeFolder, removeFile, sweepTemps, writeFileDurable } from './durable.ts';
+export { ioFailure, isErrno, ObjectDamaged, ObjectMissing, shortName, withIo } from './failure.ts';
+export * from './hash.ts';
+export { layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
+export { linkLoose, publishLoose } from './loose.ts';
+export { type Owner, ownerOf, ownerState, tempName, thisOwner } from './owner.ts';
+export { decodeRunRecord, encodeRunRecord } from './run-json.ts';
+export { dropStaged, type Staging } from './staging.ts';
+export * from './stat-cache/open.ts';
+export { isSettled, nowNs, SETTLE_MS } from './stat-cache/racy.ts';
+export { type FileStats, sameStats } from './stat-cache/record.ts';
+export { openStore } from './store.ts';
 export * from './types.ts';
-export declare function openStore(options: { readonly dir: string }): Store;
-export declare function hashBytes(bytes: Uint8Array): Digest;
-export declare function hashText(text: string): Digest;
-export declare function hashFile(path: string): { readonly digest: Digest; readonly size: number };
-/** A fresh name for a half-made file in `tmpFolder()`, from which a later sweep can tell whether its maker is alive. */
-export declare function tempName(kind: string): string;

@@ -1,0 +1,40 @@
+import type { Digest } from '@dag/model';
+import { makeFolder } from './durable.ts';
+import { ioFailure, withIo } from './failure.ts';
+import type { Layout } from './layout.ts';
+import { LooseSnapshot } from './loose.ts';
+import { publish } from './publish.ts';
+import { dropStaged, Staging } from './staging.ts';
+import type { StoreBatch } from './types.ts';
+
+/** See `StoreBatch`. `isPacked` says whether a pack has an object, as the packs were last listed. */
+export function openBatch(layout: Layout, isPacked: (digest: Digest) => boolean): StoreBatch {
+  const staging = openStaging(layout, isPacked);
+  return {
+    put: (bytes, digest) => withIo('write into the cache', layout.root, () => staging.put(bytes, digest)),
+    putTemp: (temp, digest) => withIo('write into the cache', layout.root, () => staging.putTemp(temp, digest)),
+    adopt: (staged) => staging.adopt(staged),
+    async commit() {
+      try {
+        const staged = staging.finish();
+        try {
+          await publish(layout, staged);
+        } catch (error) {
+          dropStaged(staged);
+          throw error;
+        }
+      } catch (error) {
+        staging.discard();
+        throw ioFailure(error, 'write into the cache', layout.root);
+      }
+    },
+    discard: () => staging.discard(),
+  };
+}
+
+/** The staging of one thread: what the cache has already is looked up in packs and in a snapshot of the loose objects. */
+export function openStaging(layout: Layout, isPacked: (digest: Digest) => boolean): Staging {
+  const loose = new LooseSnapshot(layout);
+  withIo('make the folder', layout.tmp, () => makeFolder(layout.tmp));
+  return new Staging(layout.tmp, (digest) => isPacked(digest) || loose.has(digest));
+}

@@ -1,0 +1,75 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** A process, named so that another can tell later whether it still lives. */
+export interface Owner {
+  /** 8 hex digits that stand for the machine and its boot. */
+  readonly host: string;
+  readonly pid: number;
+  /** When it started, in the kernel's own count since boot; 0 where the system doesn't say. */
+  readonly start: number;
+}
+
+let own: Owner | undefined;
+
+/** This process. */
+export function thisOwner(): Owner {
+  own ??= { host: hostId(), pid: process.pid, start: processStart(process.pid) ?? 0 };
+  return own;
+}
+
+/** A fresh file name `KIND-HOST-PID-START-RANDOM`: unique, and its maker can be told from it. */
+export function tempName(kind: string): string {
+  const { host, pid, start } = thisOwner();
+  return `${kind}-${host}-${pid}-${start}-${randomBytes(6).toString('hex')}`;
+}
+
+/** Reads the maker out of a name given by `tempName`. */
+export function ownerOf(name: string): Owner | undefined {
+  const match = /^[a-z]+-([0-9a-f]{8})-(\d{1,10})-(\d{1,16})-[0-9a-f]{12}$/.exec(name);
+  if (!match) return undefined;
+  return { host: String(match[1]), pid: Number(match[2]), start: Number(match[3]) };
+}
+
+/**
+ * Whether a process lives: `elsewhere` when it ran on another machine (or in another container), or before a reboot of
+ * one whose name we can't tell from this; only time can say then.
+ */
+export function ownerState(owner: Owner): 'self' | 'alive' | 'dead' | 'elsewhere' {
+  const self = thisOwner();
+  if (owner.host !== self.host) return 'elsewhere';
+  if (owner.pid === self.pid) return owner.start === self.start ? 'self' : 'dead';
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'dead';
+  }
+  const start = processStart(owner.pid);
+  if (start === undefined || owner.start === 0) return 'alive';
+  return start === owner.start ? 'alive' : 'dead';
+}
+
+function hostId(): string {
+  return createHash('sha256')
+    .update(`${hostname()}\n${readText('/proc/sys/kernel/random/boot_id') ?? ''}`)
+    .digest('hex')
+    .slice(0, 8);
+}
+
+/** Field 22 of /proc/PID/stat, counted after the name in brackets, which may hold anything. */
+function processStart(pid: number): number | undefined {
+  const text = readText(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const start = Number(fields[19]);
+  return Number.isSafeInteger(start) ? start : undefined;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

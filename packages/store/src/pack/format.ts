@@ -1,0 +1,113 @@
+/**
+ * Pack format, version 1. Integers are little-endian.
+ *
+ *   8 bytes   "dagpack1"
+ *   objects   their bytes, one after the other, nothing between
+ *   index     256 × u32: how many objects have a first hash byte of at most this one
+ *             count × 32 bytes: the hashes, sorted
+ *             count × 12 bytes: u64 offset from the file's start, u32 length, in the order of the hashes
+ *   footer    u64 offset of the index, u32 count, 32 bytes BLAKE3 of the index, "dagpack1"
+ *
+ * The file is named by the hash in the footer: `packs/<64 hex>.pack`.
+ */
+export const MAGIC = Buffer.from('dagpack1', 'latin1');
+export const FOOTER_SIZE = 8 + 4 + 32 + MAGIC.length;
+export const FANOUT_SIZE = 256 * 4;
+export const HASH_SIZE = 32;
+export const PLACE_SIZE = 12;
+
+/** A range of a pack, in bytes. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface Footer {
+  readonly indexOffset: number;
+  readonly count: number;
+  readonly indexHash: Buffer;
+}
+
+export function indexSize(count: number): number {
+  return FANOUT_SIZE + count * (HASH_SIZE + PLACE_SIZE);
+}
+
+/** Writes the index of objects in the order in which they stand in the pack. */
+export function encodeIndex(hashes: readonly Buffer[], ranges: readonly Range[]): Buffer {
+  const order = Array.from(hashes.keys());
+  const at = (i: number): Buffer => hashes[i] as Buffer;
+  order.sort((a, b) => at(a).compare(at(b)));
+  const index = Buffer.alloc(indexSize(order.length));
+  const places = FANOUT_SIZE + order.length * HASH_SIZE;
+  const counts = new Uint32Array(256);
+  for (const [i, from] of order.entries()) {
+    const hash = at(from);
+    const range = ranges[from] as Range;
+    hash.copy(index, FANOUT_SIZE + i * HASH_SIZE);
+    index.writeBigUInt64LE(BigInt(range.offset), places + i * PLACE_SIZE);
+    index.writeUInt32LE(range.length, places + i * PLACE_SIZE + 8);
+    counts[hash[0] as number] = (counts[hash[0] as number] as number) + 1;
+  }
+  let total = 0;
+  for (let byte = 0; byte < 256; byte++) {
+    total += counts[byte] as number;
+    index.writeUInt32LE(total, byte * 4);
+  }
+  return index;
+}
+
+export function encodeFooter(footer: Footer): Buffer {
+  const bytes = Buffer.alloc(FOOTER_SIZE);
+  bytes.writeBigUInt64LE(BigInt(footer.indexOffset), 0);
+  bytes.writeUInt32LE(footer.count, 8);
+  footer.indexHash.copy(bytes, 12);
+  MAGIC.copy(bytes, 44);
+  return bytes;
+}
+
+/** Reads a footer, trusting nothing. @returns undefined when it does not fit a file of `fileSize` bytes. */
+export function decodeFooter(bytes: Buffer, fileSize: number): Footer | undefined {
+  if (bytes.length !== FOOTER_SIZE || !bytes.subarray(44).equals(MAGIC)) return undefined;
+  const indexOffset = Number(bytes.readBigUInt64LE(0));
+  const count = bytes.readUInt32LE(8);
+  if (indexOffset < MAGIC.length || indexOffset + indexSize(count) + FOOTER_SIZE !== fileSize) return undefined;
+  return { indexOffset, count, indexHash: Buffer.from(bytes.subarray(12, 44)) };
+}
+
+/** Where a hash stands in the sorted index; -1 where it does not. Fan-out, then binary search. */
+export function searchIndex(index: Buffer, hash: Buffer): number {
+  const byte = hash[0] as number;
+  let low = byte === 0 ? 0 : index.readUInt32LE((byte - 1) * 4);
+  let high = index.readUInt32LE(byte * 4);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const at = FANOUT_SIZE + middle * HASH_SIZE;
+    const order = hash.compare(index, at, at + HASH_SIZE);
+    if (order === 0) return middle;
+    if (order < 0) high = middle;
+    else low = middle + 1;
+  }
+  return -1;
+}
+
+/** The range of the i-th object of an index. */
+export function rangeAt(index: Buffer, count: number, i: number): Range {
+  const at = FANOUT_SIZE + count * HASH_SIZE + i * PLACE_SIZE;
+  return { offset: Number(index.readBigUInt64LE(at)), length: index.readUInt32LE(at + 8) };
+}
+
+/** Whether fan-out, order and ranges make sense, so that no later look-up can leave the file. */
+export function isSoundIndex(index: Buffer, footer: Footer): boolean {
+  let before = 0;
+  for (let byte = 0; byte < 256; byte++) {
+    const upTo = index.readUInt32LE(byte * 4);
+    if (upTo < before) return false;
+    before = upTo;
+  }
+  if (before !== footer.count) return false;
+  for (let i = 0; i < footer.count; i++) {
+    const { offset, length } = rangeAt(index, footer.count, i);
+    if (offset < MAGIC.length || offset + length > footer.indexOffset) return false;
+  }
+  return true;
+}

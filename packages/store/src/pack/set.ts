@@ -1,0 +1,122 @@
+import { renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Digest, digestHex } from '@dag/model';
+import { listNames, makeFolder } from '../durable.ts';
+import { isErrno } from '../failure.ts';
+import type { Layout } from '../layout.ts';
+import type { Range } from './format.ts';
+import { PackReader } from './read.ts';
+
+/** Pack files kept open at once, at most; a process may have some 1,024 files open. */
+const OPEN_LIMIT = 64;
+/** A folder's time is believed to tell of changes when it is at least so much older than the listing (coarse clocks). */
+const CLOCK_GRAIN_MS = 2000;
+
+/**
+ * All packs of a cache. Its list is taken at the first look-up and again when a digest is not found, since other processes
+ * add packs; what a batch would look up often is asked with `known`, which never lists again.
+ */
+export class PackSet {
+  readonly #layout: Layout;
+  #readers = new Map<string, PackReader>();
+  readonly #ignored = new Set<string>();
+  #listed = false;
+  /** Time of the folder that the list stands for; undefined when it was too fresh to tell. */
+  #folderTime: number | undefined;
+  #open = 0;
+
+  constructor(layout: Layout) {
+    this.#layout = layout;
+  }
+
+  /** Where an object is, in the packs as they are now. */
+  find(digest: Digest): { reader: PackReader; range: Range } | undefined {
+    const hash = hashOf(digest);
+    return this.#search(hash) ?? (this.refresh() ? this.#search(hash) : undefined);
+  }
+
+  /** As `find`, in the packs as they were last listed. */
+  known(digest: Digest): { reader: PackReader; range: Range } | undefined {
+    if (!this.#listed) this.refresh();
+    return this.#search(hashOf(digest));
+  }
+
+  /** Lists the folder again if it may have changed. @returns whether there is something new. */
+  refresh(): boolean {
+    const folderTime = statSync(this.#layout.packs, { throwIfNoEntry: false })?.mtimeMs;
+    if (this.#listed && folderTime === this.#folderTime) return false;
+    this.#folderTime = folderTime !== undefined && Date.now() - folderTime > CLOCK_GRAIN_MS ? folderTime : undefined;
+    this.#listed = true;
+    const names = new Set(listNames(this.#layout.packs));
+    let changed = false;
+    for (const [name, reader] of this.#readers) {
+      if (names.has(name)) continue;
+      reader.close();
+      this.#readers.delete(name);
+    }
+    for (const name of names) {
+      if (!name.endsWith('.pack') || this.#readers.has(name) || this.#ignored.has(name)) continue;
+      const reader = this.#load(name);
+      if (reader === undefined) continue;
+      this.#readers.set(name, reader);
+      changed = true;
+      if (++this.#open > OPEN_LIMIT) this.close();
+    }
+    return changed;
+  }
+
+  /** The bytes of a range, unverified. undefined when the pack is gone: look the digest up again. */
+  read(reader: PackReader, range: Range): Buffer | undefined {
+    if (!reader.isOpen && ++this.#open > OPEN_LIMIT) this.close();
+    try {
+      return reader.read(range);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      this.refresh();
+      return undefined;
+    }
+  }
+
+  *list(): Iterable<{ digest: Digest; size: number }> {
+    this.refresh();
+    for (const reader of this.#readers.values()) yield* reader.list();
+  }
+
+  close(): void {
+    for (const reader of this.#readers.values()) reader.close();
+    this.#open = 0;
+  }
+
+  /** Forgets a pack that is to be moved away. */
+  drop(reader: PackReader): void {
+    reader.close();
+    for (const [name, other] of this.#readers) if (other === reader) this.#readers.delete(name);
+  }
+
+  #search(hash: Buffer): { reader: PackReader; range: Range } | undefined {
+    for (const reader of this.#readers.values()) {
+      const range = reader.find(hash);
+      if (range !== undefined) return { reader, range };
+    }
+    return undefined;
+  }
+
+  /** Opens a pack. One that is damaged goes to quarantine: its objects count as missing and can be fetched or made again. */
+  #load(name: string): PackReader | undefined {
+    const path = join(this.#layout.packs, name);
+    try {
+      const reader = PackReader.open(path);
+      if (reader !== undefined) return reader;
+      makeFolder(this.#layout.quarantine);
+      renameSync(path, join(this.#layout.quarantine, name));
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'EACCES', 'EROFS', 'EPERM', 'ENOSPC')) throw error;
+      this.#ignored.add(name);
+    }
+    return undefined;
+  }
+}
+
+function hashOf(digest: Digest): Buffer {
+  return Buffer.from(digestHex(digest), 'hex');
+}

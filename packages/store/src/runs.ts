@@ -1,0 +1,59 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { byCodeUnit, digestHex, type RunKey, type RunRecord } from '@dag/model';
+import { listNames, makeFolder, writeFileDurable } from './durable.ts';
+import { isErrno, withIo } from './failure.ts';
+import { hashBytes } from './hash.ts';
+import { type Layout, runFolder } from './layout.ts';
+import { decodeRunRecord, encodeRunRecord, RECORD_LIMIT } from './run-json.ts';
+import type { RunStore } from './types.ts';
+
+/** Run records as files `runs/<2>/<key>/<id>.json`; the id is the start of the record's own hash. */
+export function openRuns(layout: Layout): RunStore {
+  return {
+    put(record) {
+      const bytes = Buffer.from(encodeRunRecord(record), 'utf8');
+      const folder = runFolder(layout, record.key);
+      const path = join(folder, `${digestHex(hashBytes(bytes)).slice(0, 16)}.json`);
+      withIo('write the run record', path, () => {
+        if (existsSync(path) && readRecord(path, record.key) !== undefined) return;
+        makeFolder(folder);
+        makeFolder(layout.tmp);
+        writeFileDurable(path, bytes, 0o444, layout.tmp);
+      });
+    },
+    find: (key) => findRecords(layout, key),
+    *list() {
+      for (const shard of listNames(layout.runs).sort(byCodeUnit)) {
+        if (!/^[0-9a-f]{2}$/.test(shard)) continue;
+        for (const key of listNames(join(layout.runs, shard)).sort(byCodeUnit)) {
+          if (/^[0-9a-f]{64}$/.test(key)) yield* findRecords(layout, key as RunKey);
+        }
+      }
+    },
+  };
+}
+
+function findRecords(layout: Layout, key: RunKey): RunRecord[] {
+  const folder = runFolder(layout, key);
+  const found: RunRecord[] = [];
+  for (const name of listNames(folder).sort(byCodeUnit)) {
+    if (!name.endsWith('.json')) continue;
+    const record = readRecord(join(folder, name), key);
+    if (record !== undefined) found.push(record);
+  }
+  return found.sort((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt));
+}
+
+/** undefined for what is no record of this key: half written, damaged or misplaced. */
+function readRecord(path: string, key: RunKey): RunRecord | undefined {
+  try {
+    const stats = statSync(path);
+    if (!stats.isFile() || stats.size > RECORD_LIMIT) return undefined;
+    const record = decodeRunRecord(readFileSync(path, 'utf8'));
+    return record.ok && record.value.key === key ? record.value : undefined;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EIO')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import type { Digest } from '@dag/model';
+import { removeFile, writeNewFile } from './durable.ts';
+import { hashBytes } from './hash.ts';
+import { OBJECT_MODE, PACK_FROM, PACK_SIZE, SMALL_LIMIT } from './layout.ts';
+import { tempName } from './owner.ts';
+import { PackWriter } from './pack/write.ts';
+import type { Staged } from './types.ts';
+
+/**
+ * Writes objects under temp names in one thread: small ones into packs, large ones into files of their own, nothing synced
+ * and nothing visible. Several threads each stage their part of a batch, and one publishes it all.
+ */
+export class Staging {
+  readonly #tmp: string;
+  readonly #present: (digest: Digest) => boolean;
+  readonly #seen = new Set<Digest>();
+  #few: { bytes: Uint8Array; digest: Digest }[] | undefined = [];
+  #pack: PackWriter | undefined;
+  #packs: { temp: string; name: string }[] = [];
+  #loose: { temp: string; digest: Digest }[] = [];
+
+  /**
+   * @param tmp an existing folder on the cache's file system.
+   * @param present whether the cache has an object already.
+   */
+  constructor(tmp: string, present: (digest: Digest) => boolean) {
+    this.#tmp = tmp;
+    this.#present = present;
+  }
+
+  /** Whether the object is in the cache or in this staging. */
+  has(digest: Digest): boolean {
+    return this.#seen.has(digest) || this.#present(digest);
+  }
+
+  put(bytes: Uint8Array, digest: Digest = hashBytes(bytes)): Digest {
+    if (this.has(digest)) return digest;
+    this.#seen.add(digest);
+    if (bytes.length > SMALL_LIMIT) this.#putLoose(bytes, digest);
+    else this.#putSmall(bytes, digest);
+    return digest;
+  }
+
+  /** Takes over a temp file whose digest the caller has verified. */
+  putTemp(temp: string, digest: Digest): void {
+    if (this.has(digest)) {
+      removeFile(temp);
+      return;
+    }
+    this.#seen.add(digest);
+    this.#loose.push({ temp, digest });
+  }
+
+  /** Takes over what another staging holds. */
+  adopt(staged: Staged): void {
+    for (const { temp, digest } of staged.loose) this.putTemp(temp, digest);
+    this.#packs.push(...staged.packs);
+  }
+
+  /** Closes what is open and hands over all that was staged; the staging is empty then. */
+  finish(): Staged {
+    for (const { bytes, digest } of this.#few ?? []) this.#putLoose(bytes, digest);
+    this.#few = [];
+    this.#closePack();
+    const staged = { loose: this.#loose, packs: this.#packs };
+    this.#loose = [];
+    this.#packs = [];
+    this.#seen.clear();
+    return staged;
+  }
+
+  /** Removes all that was staged. */
+  discard(): void {
+    this.#pack?.discard();
+    this.#pack = undefined;
+    this.#few = [];
+    dropStaged({ loose: this.#loose, packs: this.#packs });
+    this.#loose = [];
+    this.#packs = [];
+    this.#seen.clear();
+  }
+
+  #putSmall(bytes: Uint8Array, digest: Digest): void {
+    if (this.#few !== undefined) {
+      this.#few.push({ bytes: Uint8Array.from(bytes), digest });
+      if (this.#few.length < PACK_FROM) return;
+      const few = this.#few;
+      this.#few = undefined;
+      for (const item of few) this.#addToPack(item.bytes, item.digest);
+      return;
+    }
+    this.#addToPack(bytes, digest);
+  }
+
+  #addToPack(bytes: Uint8Array, digest: Digest): void {
+    this.#pack ??= new PackWriter(this.#tmp);
+    this.#pack.add(bytes, digest);
+    if (this.#pack.size >= PACK_SIZE) this.#closePack();
+  }
+
+  #closePack(): void {
+    const pack = this.#pack;
+    if (pack === undefined) return;
+    this.#pack = undefined;
+    this.#packs.push({ temp: pack.temp, name: pack.close() });
+  }
+
+  #putLoose(bytes: Uint8Array, digest: Digest): void {
+    const temp = join(this.#tmp, tempName('object'));
+    writeNewFile(temp, bytes, OBJECT_MODE, false);
+    this.#loose.push({ temp, digest });
+  }
+}
+
+/** Removes staged files that are not to be published. */
+export function dropStaged(staged: Staged): void {
+  for (const { temp } of [...staged.loose, ...staged.packs]) removeFile(temp);
+}

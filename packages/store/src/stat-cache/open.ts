@@ -1,0 +1,144 @@
+import { existsSync, lstatSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Digest } from '@dag/model';
+import { hashText } from '../hash.ts';
+import { loadNative } from '../native.ts';
+import { decodeValue, encodeKey, encodeValue, type FileStats, KEY_SIZE } from './record.ts';
+import { isSoundLmdb } from './sound.ts';
+
+/**
+ * Which digest a file had when its stats were what they are. Shared by all processes and threads that open the same folder.
+ * It is a cache: whatever goes wrong with it costs time, never an error.
+ */
+export interface StatCache {
+  /** The digest recorded for exactly these stats. */
+  find(stats: FileStats): Digest | undefined;
+  /** Records a digest, in memory until `flush`. Only what is known to be settled (`isSettled`) may be recorded. */
+  record(stats: FileStats, digest: Digest): void;
+  flush(): void;
+  close(): void;
+}
+
+interface Lmdb {
+  getBinaryFast(key: Buffer): Buffer | undefined;
+  putSync(key: Buffer, value: Buffer): void;
+  transactionSync<T>(work: () => T): T;
+  close(): Promise<void>;
+}
+interface LmdbModule {
+  open(options: Record<string, unknown>): Lmdb;
+}
+
+const FILE_NAME = 'stat-1.mdb';
+const FLUSH_FROM = 20_000;
+
+/**
+ * Opens (at the first look-up) the stat cache in a folder. Where lmdb can't be loaded or opened it works as an empty cache;
+ * a damaged file is removed and made anew.
+ * @param folder undefined for a cache that never knows anything.
+ */
+export function openStatCache(folder: string | undefined): StatCache {
+  let state: { db: Lmdb | undefined } | undefined;
+  let waiting = new Map<string, [FileStats, Digest]>();
+  const key = Buffer.alloc(KEY_SIZE);
+  const open = (): Lmdb | undefined => {
+    state ??= { db: folder === undefined ? undefined : openLmdb(folder) };
+    return state.db;
+  };
+  const attempt = <T>(work: (db: Lmdb) => T): T | undefined => {
+    const db = open();
+    if (db === undefined) return undefined;
+    try {
+      return work(db);
+    } catch {
+      state = { db: undefined };
+      return undefined;
+    }
+  };
+  const flush = (): void => {
+    if (waiting.size === 0) return;
+    const entries = [...waiting.values()];
+    waiting = new Map();
+    attempt((db) =>
+      db.transactionSync(() => {
+        for (const [stats, digest] of entries) {
+          const own = Buffer.alloc(KEY_SIZE);
+          encodeKey(stats, own);
+          db.putSync(own, encodeValue(own, stats, digest));
+        }
+      }),
+    );
+  };
+  return {
+    find: (stats) =>
+      attempt((db) => {
+        encodeKey(stats, key);
+        const value = db.getBinaryFast(key);
+        return value === undefined ? undefined : decodeValue(key, value, stats);
+      }),
+    record(stats, digest) {
+      waiting.set(`${stats.dev}:${stats.ino}`, [stats, digest]);
+      if (waiting.size >= FLUSH_FROM) flush();
+    },
+    flush,
+    close() {
+      flush();
+      const db = state?.db;
+      state = undefined;
+      db?.close().catch(() => undefined);
+    },
+  };
+}
+
+function openLmdb(folder: string): Lmdb | undefined {
+  const lmdb = loadNative('lmdb') as LmdbModule | undefined;
+  if (lmdb === undefined) return undefined;
+  try {
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, FILE_NAME);
+    if (existsSync(path) && !isSoundLmdb(path)) removeFiles(path);
+    try {
+      return openFile(lmdb, path);
+    } catch {
+      removeFiles(path);
+      return openFile(lmdb, path);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function openFile(lmdb: LmdbModule, path: string): Lmdb {
+  return lmdb.open({ path, noSubdir: true, keyEncoding: 'binary', encoding: 'binary', cache: false });
+}
+
+function removeFiles(path: string): void {
+  rmSync(path, { force: true });
+  rmSync(`${path}-lock`, { force: true });
+}
+
+/** NFS, SMB, SMB2, Lustre, FUSE (sshfs, s3fs), BeeGFS, GPFS, CephFS, AFS, 9p: files mapped into memory are not safe there. */
+const NETWORK_TYPES: ReadonlySet<number> = new Set([
+  0x6969, 0x517b, 0xfe534d42, 0xff534d42, 0x0bd00bd0, 0x65735546, 0x19830326, 0x47504653, 0x00c36400, 0x5346414f,
+  0x01021997,
+]);
+
+/**
+ * Where a project's stat cache belongs: `preferred`, or a private folder on a local disk when that is on a network file
+ * system; undefined when neither will do.
+ */
+export function statCacheFolder(preferred: string): string | undefined {
+  try {
+    mkdirSync(preferred, { recursive: true });
+    if (!NETWORK_TYPES.has(statfsSync(preferred).type)) return preferred;
+    const { uid } = userInfo();
+    const own = join(tmpdir(), `dag-stat-${uid}`);
+    mkdirSync(own, { recursive: true, mode: 0o700 });
+    const stats = lstatSync(own);
+    if (!stats.isDirectory() || stats.uid !== uid || (stats.mode & 0o077) !== 0) return undefined;
+    return join(own, hashText(preferred).slice(7, 39));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,25 @@
+import type { FileStats } from './record.ts';
+
+/** Coarsest step of a kernel's file times that tell parts of a second (100 Hz), doubled. */
+const FINE_GRAIN_NS = 20_000_000n;
+/** Where times are whole seconds: FAT's step is two. */
+const COARSE_GRAIN_NS = 2_100_000_000n;
+const SECOND_NS = 1_000_000_000n;
+
+/** Milliseconds after which a change is sure to leave another time than one before, on a usual file system. */
+export const SETTLE_MS = 25;
+
+/** The clock that file times are compared with, in ns since 1970. */
+export function nowNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
+/**
+ * Git's racy-entry rule: a digest may be recorded only when the file's times are older, by the clock's step, than the
+ * moment before its content was read. Else a change just after the reading could leave the same times and the same size.
+ * @param beforeNs the clock before the file was looked at.
+ */
+export function isSettled(stats: FileStats, beforeNs: bigint): boolean {
+  const sure = beforeNs - (stats.ctimeNs % SECOND_NS === 0n ? COARSE_GRAIN_NS : FINE_GRAIN_NS);
+  return stats.mtimeNs < sure && stats.ctimeNs < sure;
+}

@@ -1,0 +1,224 @@
+import { chmodSync, existsSync, readFileSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Artifact, type Digest, decodeTree, digestHex, type ObjectFailure, type TreeEntry } from '@dag/model';
+import { openBatch } from './batch.ts';
+import { fsyncFile, fsyncFolder, listNames, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
+import { isErrno, ObjectDamaged, ObjectMissing, withIo } from './failure.ts';
+import { hashBytes, hashFile } from './hash.ts';
+import { type Layout, layoutOf, looseDigest, loosePath, OBJECT_MODE } from './layout.ts';
+import { looseSize, publishLoose } from './loose.ts';
+import { tempName } from './owner.ts';
+import { salvagePack } from './pack/salvage.ts';
+import { PackSet } from './pack/set.ts';
+import { openRuns } from './runs.ts';
+import type { ArtifactObject, ObjectPlace, RunStore, Store, StoreBatch } from './types.ts';
+import { objectsOf } from './walk.ts';
+
+/** Largest tree that is read, in bytes: a folder of some ten million names. */
+const TREE_LIMIT = 2 ** 30;
+
+/** Opens a cache folder. Cheap: nothing is read or made before it is needed. */
+export function openStore(options: { readonly dir: string }): Store {
+  return new FileStore(options.dir);
+}
+
+class FileStore implements Store {
+  readonly dir: string;
+  readonly runs: RunStore;
+  readonly #layout: Layout;
+  readonly #packs: PackSet;
+  /** Objects whose packed bytes were found bad and could not be taken out of their pack. */
+  readonly #bad = new Set<Digest>();
+
+  constructor(dir: string) {
+    this.dir = dir;
+    this.#layout = layoutOf(dir);
+    this.#packs = new PackSet(this.#layout);
+    this.runs = openRuns(this.#layout);
+  }
+
+  has(digest: Digest): boolean {
+    return this.locate(digest) !== undefined;
+  }
+
+  missing(digests: Iterable<Digest>): Digest[] {
+    this.#packs.refresh();
+    const gone = new Set<Digest>();
+    for (const digest of digests) {
+      if (gone.has(digest) || this.#isPacked(digest)) continue;
+      if (looseSize(this.#layout, digest) === undefined) gone.add(digest);
+    }
+    return [...gone];
+  }
+
+  size(digest: Digest): number | undefined {
+    return this.locate(digest)?.size;
+  }
+
+  locate(digest: Digest): ObjectPlace | undefined {
+    const known = this.#packed(digest, 'known');
+    if (known !== undefined) return known;
+    const size = looseSize(this.#layout, digest);
+    if (size !== undefined) return { kind: 'loose', file: loosePath(this.#layout, digest), size };
+    return this.#packed(digest, 'find');
+  }
+
+  read(digest: Digest, limit?: number): Uint8Array {
+    const packed = this.#readPacked(digest, limit);
+    if (packed instanceof Uint8Array) return packed;
+    const loose = this.#readLoose(digest, limit);
+    if (loose instanceof Uint8Array) return loose;
+    const problem = loose ?? packed;
+    if (problem === undefined) throw new ObjectMissing(digest);
+    throw new ObjectDamaged(digest, problem, this.quarantine(digest));
+  }
+
+  readTree(digest: Digest): TreeEntry[] {
+    const entries = decodeTree(this.read(digest, TREE_LIMIT));
+    if (!entries.ok) throw new ObjectDamaged(digest, `no folder listing: ${entries.error}`, undefined);
+    return entries.value;
+  }
+
+  check(digest: Digest): 'missing' | 'damaged' | undefined {
+    const place = this.locate(digest);
+    if (place === undefined) return 'missing';
+    if (place.kind === 'loose') {
+      const found = withIo('read the object', place.file, () => hashFile(place.file).digest);
+      if (found === digest) return undefined;
+      this.quarantine(digest);
+      return 'damaged';
+    }
+    try {
+      this.read(digest);
+      return undefined;
+    } catch (error) {
+      if (error instanceof ObjectDamaged) return 'damaged';
+      throw error;
+    }
+  }
+
+  quarantine(digest: Digest): string | undefined {
+    const { quarantine } = this.#layout;
+    const loose = loosePath(this.#layout, digest);
+    let moved: string | undefined;
+    if (existsSync(loose)) {
+      const to = join(quarantine, digestHex(digest));
+      withIo('move the damaged object', loose, () => {
+        makeFolder(quarantine);
+        renameSync(loose, to);
+        fsyncFolder(dirname(loose));
+      });
+      moved = to;
+    }
+    const packed = this.#packs.known(digest);
+    if (packed === undefined || this.#bad.has(digest)) return moved;
+    const bytes = this.#packs.read(packed.reader, packed.range);
+    if (bytes === undefined || hashBytes(bytes) === digest) return moved;
+    this.#bad.add(digest);
+    try {
+      this.#packs.drop(packed.reader);
+      moved = salvagePack(this.#layout, packed.reader);
+      this.#bad.delete(digest);
+    } catch (error) {
+      if (!isErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOENT')) throw error;
+    }
+    return moved;
+  }
+
+  *list(): Iterable<{ readonly digest: Digest; readonly size: number }> {
+    for (const object of this.#packs.list()) if (!this.#bad.has(object.digest)) yield object;
+    for (const shard of listNames(this.#layout.objects)) {
+      if (!/^[0-9a-f]{2}$/.test(shard)) continue;
+      for (const name of listNames(join(this.#layout.objects, shard))) {
+        const digest = looseDigest(shard, name);
+        const size = digest === undefined ? undefined : looseSize(this.#layout, digest);
+        if (digest !== undefined && size !== undefined) yield { digest, size };
+      }
+    }
+  }
+
+  putBytes(bytes: Uint8Array): Digest {
+    const digest = hashBytes(bytes);
+    if (this.has(digest)) return digest;
+    return withIo('write into the cache', this.dir, () => {
+      const temp = join(this.tmpFolder(), tempName('object'));
+      writeNewFile(temp, bytes, OBJECT_MODE);
+      fsyncFolder(publishLoose(this.#layout, temp, digest));
+      return digest;
+    });
+  }
+
+  importFile(tempPath: string, expected: Digest): void {
+    withIo('take into the cache', tempPath, () => {
+      const { digest, size } = hashFile(tempPath);
+      if (digest !== expected)
+        throw new ObjectDamaged(expected, `what came has ${size} bytes and another digest`, undefined);
+      chmodSync(tempPath, OBJECT_MODE);
+      fsyncFile(tempPath);
+      fsyncFolder(publishLoose(this.#layout, tempPath, expected));
+    });
+  }
+
+  writeBatch(): StoreBatch {
+    return openBatch(this.#layout, (digest) => this.#isPacked(digest));
+  }
+
+  objectsOf(artifact: Artifact, onMissingTree?: (failure: ObjectFailure) => void): Iterable<ArtifactObject> {
+    return objectsOf(this, artifact, onMissingTree);
+  }
+
+  tmpFolder(): string {
+    withIo('make the folder', this.#layout.tmp, () => makeFolder(this.#layout.tmp));
+    return this.#layout.tmp;
+  }
+
+  sweep(): void {
+    withIo('sweep', this.#layout.tmp, () => sweepTemps(this.#layout.tmp, Date.now()));
+  }
+
+  close(): void {
+    this.#packs.close();
+  }
+
+  #isPacked(digest: Digest): boolean {
+    return this.#packed(digest, 'known') !== undefined;
+  }
+
+  #packed(digest: Digest, how: 'known' | 'find'): ObjectPlace | undefined {
+    if (this.#bad.has(digest)) return undefined;
+    const found = this.#packs[how](digest);
+    if (found === undefined) return undefined;
+    return { kind: 'packed', pack: found.reader.path, offset: found.range.offset, size: found.range.length };
+  }
+
+  /** The bytes from a pack; a problem in words when they are bad; undefined when no pack has them. */
+  #readPacked(digest: Digest, limit: number | undefined): Uint8Array | string | undefined {
+    if (this.#bad.has(digest)) return undefined;
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const found =
+        this.#packs.known(digest) ??
+        (looseSize(this.#layout, digest) === undefined ? this.#packs.find(digest) : undefined);
+      if (found === undefined) return undefined;
+      if (limit !== undefined && found.range.length > limit) return 'larger than such an object can be';
+      const bytes = withIo('read the pack', found.reader.path, () => this.#packs.read(found.reader, found.range));
+      if (bytes !== undefined) return hashBytes(bytes) === digest ? bytes : 'its content has another digest';
+    }
+    return undefined;
+  }
+
+  #readLoose(digest: Digest, limit: number | undefined): Uint8Array | string | undefined {
+    const path = loosePath(this.#layout, digest);
+    const size = looseSize(this.#layout, digest);
+    if (size === undefined) return undefined;
+    if (limit !== undefined && size > limit) return 'larger than such an object can be';
+    try {
+      const bytes = readFileSync(path);
+      return hashBytes(bytes) === digest ? bytes : 'its content has another digest';
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      return withIo('read the object', path, () => {
+        throw error;
+      });
+    }
+  }
+}
