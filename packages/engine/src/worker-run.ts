@@ -228,8 +228,8 @@ export function seedOf(params: ReadonlyMap<string, ReadonlyMap<string, Value>>):
     for (const key of [...values.keys()].sort()) {
       const value = values.get(key);
       if (key.split('.').at(-1) !== 'seed') continue;
-      if (typeof value === 'number' || typeof value === 'bigint')
-        return Number(BigInt.asUintN(32, BigInt(Math.trunc(Number(value)))));
+      if (typeof value === 'bigint') return Number(BigInt.asUintN(32, value));
+      if (Number.isFinite(value)) return Number(value) >>> 0;
     }
   }
   return 0;

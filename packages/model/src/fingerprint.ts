@@ -1,6 +1,7 @@
 import type { Artifact } from './artifact.ts';
 import type { Brand } from './brand.ts';
 import { canonicalJson, type Value } from './canonical.ts';
+import type { Digest } from './digest.ts';
 import type { LockedWorker } from './lock.ts';
 import type { ProjectPath } from './path.ts';
 
@@ -25,14 +26,15 @@ export interface Fingerprint {
 
 /**
  * The text whose BLAKE3 hash is the run key. Version 1: canonical JSON of
- * `{fingerprint: 1, cmd | worker, wdir, deps: {path: digest}, params, env, outs: [path]}`; sizes are left out, an
- * executable file's digest is followed by `+x`.
+ * `{fingerprint: 1, cmd | worker, wdir, deps: {path: {kind, digest, executable?}}, params, env, outs: [path]}`; sizes are
+ * left out.
  */
 export function fingerprintText(fingerprint: Fingerprint): string {
   const { cmd, worker } = fingerprint;
   const deps: Record<string, Value> = {};
   for (const [path, artifact] of fingerprint.deps) {
-    deps[path] = artifact.kind === 'file' && artifact.executable ? `${artifact.digest}+x` : artifact.digest;
+    const { kind, digest } = artifact;
+    deps[path] = kind === 'file' && artifact.executable ? { kind, digest, executable: true } : { kind, digest };
   }
   const params: Record<string, Value> = {};
   for (const [file, values] of fingerprint.params) params[file] = Object.fromEntries(values);
@@ -53,4 +55,56 @@ export function fingerprintText(fingerprint: Fingerprint): string {
     };
   }
   return canonicalJson(record);
+}
+
+/**
+ * Reads the canonical text back, trusting nothing, for comparing with what would run now. Sizes are not in it and stand
+ * as 0; integers beyond 2^53 come back rounded. Undefined for another version, or numbers that JSON has no word for.
+ */
+export function parseFingerprint(text: string): Fingerprint | undefined {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isMap(raw) || raw['fingerprint'] !== 1 || typeof raw['wdir'] !== 'string') return undefined;
+  const { cmd, worker } = raw;
+  const command = typeof cmd === 'string' || (Array.isArray(cmd) && cmd.every((line) => typeof line === 'string'));
+  return {
+    ...(command ? { cmd } : {}),
+    ...(isMap(worker) ? { worker: readWorker(worker) } : {}),
+    wdir: raw['wdir'] as ProjectPath,
+    deps: new Map(entriesOf(raw['deps']).map(([path, dep]) => [path as ProjectPath, readDep(dep)])),
+    params: new Map(
+      entriesOf(raw['params']).map(([file, values]) => [file as ProjectPath, new Map(entriesOf(values))] as const),
+    ) as ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>,
+    env: new Map(entriesOf(raw['env'])) as ReadonlyMap<string, string | null>,
+    outs: new Set(Array.isArray(raw['outs']) ? (raw['outs'] as ProjectPath[]) : []),
+  };
+}
+
+function readWorker(worker: Record<string, unknown>): LockedWorker {
+  const { module, backend, files } = worker;
+  return {
+    module: String(module) as ProjectPath,
+    ...(typeof backend === 'string' ? { backend } : {}),
+    files: new Map(entriesOf(files).map(([path, digest]) => [path as ProjectPath, String(digest) as Digest])),
+  };
+}
+
+function readDep(dep: unknown): Artifact {
+  const { kind, digest, executable } = isMap(dep) ? dep : {};
+  const name = String(digest) as Digest;
+  return kind === 'folder'
+    ? { kind, digest: name, size: 0, files: 0 }
+    : { kind: 'file', digest: name, size: 0, executable: executable === true };
+}
+
+function entriesOf(value: unknown): [string, unknown][] {
+  return isMap(value) ? Object.entries(value) : [];
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

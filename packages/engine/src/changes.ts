@@ -1,0 +1,143 @@
+import {
+  type Artifact,
+  byCodeUnit,
+  type Change,
+  type Fingerprint,
+  type LockedStage,
+  type LockedWorker,
+  type ProjectPath,
+  sameArtifact,
+  sameValue,
+  type Value,
+} from '@dag/model';
+
+/** What an earlier run depended on: a lock entry, or the fingerprint of a run record. */
+export type Earlier = Omit<LockedStage, 'outs' | 'wdir'> & {
+  readonly wdir: ProjectPath;
+  readonly outs: ReadonlySet<ProjectPath> | ReadonlyMap<ProjectPath, Artifact>;
+};
+
+/**
+ * How the definition and the inputs of a stage differ from an earlier run: a list in a fixed order, empty when they
+ * are the same. `now.deps` and `now.params` hold only what is there; `declared` says what the stage asks for, so that
+ * something that is gone from the disk (deleted) and something no longer asked for (removed) are told apart.
+ */
+export function compareInputs(earlier: Earlier, now: Fingerprint, declared: Declared): Change[] {
+  return [
+    ...compareCommand(earlier, now),
+    ...compareWorker(earlier.worker, now.worker),
+    ...(earlier.wdir === now.wdir
+      ? []
+      : [{ changed: 'wdir', how: 'modified', before: earlier.wdir, after: now.wdir } as const]),
+    ...compareDeps(earlier.deps, now.deps, declared.deps),
+    ...compareParams(earlier.params, now.params, declared.params),
+    ...compareEnv(earlier.env, now.env),
+    ...compareOutPaths(earlier.outs, now.outs),
+  ];
+}
+
+/** What a stage asks for, whether or not it is there. */
+export interface Declared {
+  readonly deps: ReadonlySet<ProjectPath>;
+  /** Whether the stage asks for this key of this file; a file tracked whole asks for all. */
+  readonly params: (file: ProjectPath, key: string) => 'named' | 'whole-file' | undefined;
+}
+
+/** A command as one text: a list is its lines. */
+export function commandText(cmd: string | readonly string[]): string {
+  return typeof cmd === 'string' ? cmd : cmd.join('\n');
+}
+
+function compareCommand(earlier: Earlier, now: Fingerprint): Change[] {
+  if (earlier.cmd === undefined && now.cmd === undefined) return [];
+  const before = earlier.cmd === undefined ? '' : commandText(earlier.cmd);
+  const after = now.cmd === undefined ? '' : commandText(now.cmd);
+  const same = typeof earlier.cmd === typeof now.cmd && before === after;
+  return same ? [] : [{ changed: 'command', how: 'modified', before, after }];
+}
+
+function compareWorker(before: LockedWorker | undefined, after: LockedWorker | undefined): Change[] {
+  if (before === undefined && after === undefined) return [];
+  if (before === undefined || after === undefined) {
+    return [{ changed: 'worker', how: after === undefined ? 'removed' : 'added' }];
+  }
+  const changes: Change[] = [];
+  if (before.module !== after.module || before.backend !== after.backend) {
+    changes.push({ changed: 'worker', how: 'modified' });
+  }
+  for (const path of union(before.files.keys(), after.files.keys())) {
+    const [old, current] = [before.files.get(path), after.files.get(path)];
+    if (old === current) continue;
+    const how = old === undefined ? 'added' : current === undefined ? 'removed' : 'modified';
+    changes.push({ changed: 'worker', how, path });
+  }
+  return changes;
+}
+
+function compareDeps(
+  before: ReadonlyMap<ProjectPath, Artifact>,
+  after: ReadonlyMap<ProjectPath, Artifact>,
+  declared: ReadonlySet<ProjectPath>,
+): Change[] {
+  const changes: Change[] = [];
+  for (const path of union(before.keys(), declared)) {
+    const [old, current] = [before.get(path), after.get(path)];
+    if (!declared.has(path)) changes.push({ changed: 'dep', path, how: 'removed', ...optional('before', old) });
+    else if (old === undefined) changes.push({ changed: 'dep', path, how: 'added', ...optional('after', current) });
+    else if (current === undefined) changes.push({ changed: 'dep', path, how: 'deleted', before: old });
+    else if (!sameArtifact(old, current)) {
+      changes.push({ changed: 'dep', path, how: 'modified', before: old, after: current });
+    }
+  }
+  return changes;
+}
+
+type ParamValues = ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>;
+
+function compareParams(before: ParamValues, after: ParamValues, declared: Declared['params']): Change[] {
+  const changes: Change[] = [];
+  for (const file of union(before.keys(), after.keys())) {
+    const [old, current] = [before.get(file), after.get(file)];
+    for (const key of union(old?.keys() ?? [], current?.keys() ?? [])) {
+      const [was, is] = [old?.get(key), current?.get(key)];
+      if (sameValue(was, is)) continue;
+      const asked = declared(file, key);
+      const base = { changed: 'param', file, key, ...optional('before', was), ...optional('after', is) } as const;
+      if (was === undefined) changes.push({ ...base, how: asked === 'whole-file' ? 'new' : 'added' });
+      else if (is === undefined) changes.push({ ...base, how: asked === undefined ? 'removed' : 'deleted' });
+      else changes.push({ ...base, how: 'modified' });
+    }
+  }
+  return changes;
+}
+
+function compareEnv(before: Fingerprint['env'], after: Fingerprint['env']): Change[] {
+  const changes: Change[] = [];
+  for (const name of union(before.keys(), after.keys())) {
+    const [was, is] = [before.get(name), after.get(name)];
+    if (was === is) continue;
+    const base = { changed: 'env', name, ...optional('before', was), ...optional('after', is) } as const;
+    if (was === undefined) changes.push({ ...base, how: 'added' });
+    else if (is === undefined) changes.push({ ...base, how: 'removed' });
+    else changes.push({ ...base, how: was === null ? 'new' : is === null ? 'deleted' : 'modified' });
+  }
+  return changes;
+}
+
+function compareOutPaths(before: Earlier['outs'], after: ReadonlySet<ProjectPath>): Change[] {
+  const changes: Change[] = [];
+  for (const path of union(before.keys(), after)) {
+    if (!before.has(path)) changes.push({ changed: 'out', path, how: 'added' });
+    else if (!after.has(path)) changes.push({ changed: 'out', path, how: 'removed' });
+  }
+  return changes;
+}
+
+function union<T extends string>(a: Iterable<T>, b: Iterable<T>): T[] {
+  return [...new Set([...a, ...b])].sort(byCodeUnit);
+}
+
+/** `{[key]: value}`, or nothing where there is no value. */
+function optional<K extends string, T>(key: K, value: T | undefined): { [P in K]?: T } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: T });
+}

@@ -1,0 +1,106 @@
+import {
+  type Artifact,
+  type Change,
+  type Failure,
+  FailureError,
+  type ProjectPath,
+  type Stage,
+  type TrackedData,
+} from '@dag/model';
+import { inputChanges, usesRunCache } from './decide.ts';
+import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
+import { Observer } from './observer.ts';
+import type { Project } from './project.ts';
+import { recordResult } from './record.ts';
+
+export interface CommitRequest {
+  readonly stages: readonly Stage[];
+  readonly data: readonly TrackedData[];
+  /** Also where deps, params or the command are not what the lock says. */
+  readonly force: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What a commit recorded: paths whose lock entry or objects are new. */
+export interface CommitReport {
+  readonly committed: ReadonlyMap<ProjectPath, Artifact>;
+}
+
+/**
+ * Takes outs and data as they stand in the workspace for the results of their stages: stores them and writes the lock.
+ * Refuses where a stage's inputs differ from the lock, because then the outs needn't be theirs, unless forced.
+ * @throws FailureError `refused`, `missing-dep` for an out that is absent.
+ */
+export async function commitStages(project: Project, request: CommitRequest): Promise<CommitReport> {
+  const observer = new Observer(project.workspace);
+  await observer.observe([...request.stages.flatMap(stagePaths), ...request.data.map((entry) => entry.path)]);
+  const views = new Map<Stage, StageView>();
+  for (const stage of request.stages) {
+    const view = await viewStage(project, observer, stage);
+    const failure = request.force ? undefined : refusal(project, stage, view);
+    if (failure !== undefined) throw new FailureError(failure);
+    views.set(stage, view);
+  }
+  const kept = [...views.keys()].flatMap((stage) =>
+    stage.outs.filter((out) => out.cache || usesRunCache(stage)).map((out) => out.path),
+  );
+  const paths = [...kept, ...request.data.map((entry) => entry.path)];
+  const committed = await project.workspace.commit(
+    paths,
+    request.signal === undefined ? {} : { signal: request.signal },
+  );
+  for (const [stage, view] of views) {
+    const outs = new Map<ProjectPath, Artifact>();
+    for (const { path } of stage.outs) {
+      const artifact = committed.get(path) ?? view.observed.outs.get(path);
+      if (artifact === undefined) throw new FailureError(missingOut(stage, path));
+      outs.set(path, artifact);
+    }
+    const run = { startedAt: project.clock(), seconds: 0, context: { committed: true } };
+    await recordResult(project, stage, { view, outs, run });
+  }
+  for (const file of new Set(request.data.map((entry) => entry.file))) {
+    const entries = request.data.filter((entry) => entry.file === file);
+    const data = new Map(entries.map((entry) => [entry.path, committed.get(entry.path)]));
+    await project.locks.update(file, project.pipeline, { data });
+  }
+  return { committed };
+}
+
+function refusal(project: Project, stage: Stage, view: StageView): Failure | undefined {
+  const problem = view.problems[0];
+  if (problem !== undefined) return problem;
+  const locked = project.locks.stage(stage);
+  const missing = stage.outs.find((out) => view.observed.outs.get(out.path) === undefined);
+  if (missing !== undefined) return missingOut(stage, missing.path);
+  if (locked === undefined || stage.frozen) return undefined;
+  const changes = inputChanges(stage, locked, view.observed).filter(isInput);
+  if (changes.length === 0) return undefined;
+  const names = changes.map((change) =>
+    'path' in change && change.path !== undefined
+      ? change.path
+      : change.changed === 'param'
+        ? `${change.file}:${change.key}`
+        : change.changed === 'env'
+          ? change.name
+          : change.changed,
+  );
+  return {
+    code: 'refused',
+    message: `stage '${stage.address}' was not committed: ${names.join(', ')} changed since its outs were made`,
+    hint: "run 'dag repro', or 'dag commit -f' if you know that the outs are still right",
+  };
+}
+
+function isInput(change: Change): boolean {
+  return change.changed !== 'always' && change.changed !== 'out';
+}
+
+function missingOut(stage: Stage, path: ProjectPath): Failure {
+  return {
+    code: 'missing-dep',
+    path,
+    message: `'${path}', an out of stage '${stage.address}', does not exist`,
+    hint: `run 'dag repro ${stage.address}', or restore it with 'dag checkout'`,
+  };
+}

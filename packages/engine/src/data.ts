@@ -1,0 +1,109 @@
+import {
+  type Artifact,
+  type Failure,
+  overlaps,
+  type ProjectPath,
+  type Stage,
+  sameArtifact,
+  type TrackedData,
+} from '@dag/model';
+import { isComplete } from './cached.ts';
+import type { ReproEvent } from './event.ts';
+import type { Observer } from './observer.ts';
+import type { Fetcher, Project } from './project.ts';
+
+export interface DataOptions {
+  readonly dry: boolean;
+  readonly noCommit: boolean;
+  readonly allowMissing: boolean;
+  readonly fetcher?: Fetcher | undefined;
+  readonly signal: AbortSignal;
+  emit(event: ReproEvent): void;
+}
+
+/** The tracked data that these stages read. */
+export function dataOf(project: Project, stages: Iterable<Stage>): TrackedData[] {
+  const deps = new Set<ProjectPath>();
+  for (const stage of stages) for (const dep of stage.deps) deps.add(dep.path);
+  return project.pipeline.data.filter((data) => [...deps].some((dep) => overlaps(dep, data.path)));
+}
+
+/**
+ * Brings tracked data and its lock entry together before stages run: what changed in the workspace is stored and recorded
+ * anew, what is gone comes back from the cache, or from a remote where there is a fetcher.
+ * @returns a failure for each that is nowhere to be had.
+ */
+export async function settleData(
+  project: Project,
+  observer: Observer,
+  data: readonly TrackedData[],
+  options: DataOptions,
+): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  const seen = await observer.observe(data.map((entry) => entry.path));
+  const changed = data.filter((entry) => {
+    const now = seen.get(entry.path);
+    return now !== undefined && !sameArtifact(now, project.locks.data(entry));
+  });
+  if (!options.dry) await recordData(project, observer, changed, options);
+  for (const entry of data) {
+    if (seen.get(entry.path) !== undefined) continue;
+    const locked = project.locks.data(entry);
+    const back = locked !== undefined && (await bringBack(project, observer, entry, locked, options));
+    if (!back && !(options.allowMissing && locked !== undefined)) failures.push(missingData(entry, locked));
+  }
+  return failures;
+}
+
+async function recordData(
+  project: Project,
+  observer: Observer,
+  changed: readonly TrackedData[],
+  options: DataOptions,
+): Promise<void> {
+  if (changed.length === 0) return;
+  const paths = changed.map((entry) => entry.path);
+  const work = { signal: options.signal };
+  const artifacts = options.noCommit
+    ? await project.workspace.observe(paths, work)
+    : await project.workspace.commit(paths, work);
+  for (const file of new Set(changed.map((entry) => entry.file))) {
+    const entries = changed.filter((entry) => entry.file === file);
+    const update = new Map(entries.map((entry) => [entry.path, artifacts.get(entry.path)]));
+    await project.locks.update(file, project.pipeline, { data: update });
+  }
+  for (const [path, artifact] of artifacts) {
+    if (artifact === undefined) continue;
+    observer.learn([[path, artifact]]);
+    options.emit({ event: 'data', path, artifact });
+  }
+}
+
+async function bringBack(
+  project: Project,
+  observer: Observer,
+  entry: TrackedData,
+  locked: Artifact,
+  options: DataOptions,
+): Promise<boolean> {
+  if (options.dry) return isComplete(project.store, locked);
+  if (!isComplete(project.store, locked)) {
+    const fetched = await options.fetcher?.fetch([{ path: entry.path, artifact: locked }], options.signal);
+    if (fetched !== true) return false;
+  }
+  const report = await project.workspace.checkout([{ path: entry.path, artifact: locked }], { signal: options.signal });
+  observer.forget([entry.path]);
+  return report.failed.length === 0;
+}
+
+function missingData(entry: TrackedData, locked: Artifact | undefined): Failure {
+  return {
+    code: 'missing-dep',
+    path: entry.path,
+    message: `tracked data '${entry.path}' is not there${locked === undefined ? '' : ', and the cache lacks it too'}`,
+    hint:
+      locked === undefined
+        ? `put it there, or take it out of ${entry.file} with 'dag remove ${entry.path}'`
+        : "get it with 'dag pull', or run 'dag repro --pull'",
+  };
+}

@@ -1,0 +1,137 @@
+import {
+  type Artifact,
+  type Change,
+  type Decision,
+  type Fingerprint,
+  type LockedStage,
+  type ProjectPath,
+  type RunRecord,
+  type Stage,
+  type StageAddress,
+  sameArtifact,
+} from '@dag/model';
+import { compareInputs, type Declared } from './changes.ts';
+
+/** What stands in the workspace for one stage. */
+export interface Observed {
+  readonly fingerprint: Fingerprint;
+  readonly declared: Declared;
+  /** Each out as it stands; undefined for one that is absent. */
+  readonly outs: ReadonlyMap<ProjectPath, Artifact | undefined>;
+  /** Upstream stages whose outs are about to change, so that what stands there says nothing yet. */
+  readonly pending: readonly StageAddress[];
+}
+
+/** What the cache holds, asked only when it decides something. */
+export interface Cached {
+  /** Whether every object of the artifact is there. */
+  complete(artifact: Artifact): boolean;
+  /** Earlier runs with the key of this fingerprint, best first. */
+  runs(fingerprint: Fingerprint): readonly RunRecord[];
+}
+
+/** What the user asked for that weighs in. */
+export interface DecideOptions {
+  /** Run it whatever is found, without the run cache. */
+  readonly force?: 'force' | 'downstream';
+  /** Take no result of an earlier run but the one in the lock. */
+  readonly noRunCache?: boolean;
+  /** An out that is absent counts as what the lock says it is. */
+  readonly allowMissing?: boolean;
+}
+
+/**
+ * What is to be done with a stage, and why: the one function behind `repro`, `--dry`, `status` and `why`, so that they
+ * can't disagree. Pure: what it knows is in its arguments.
+ */
+export function decide(
+  stage: Stage,
+  locked: LockedStage | undefined,
+  observed: Observed,
+  cached: Cached,
+  options: DecideOptions = {},
+): Decision {
+  if (options.force !== undefined) return { kind: 'run', changes: [{ changed: 'forced', by: options.force }] };
+  const inputs = inputChanges(stage, locked, observed);
+  const outs = locked === undefined ? [] : outChanges(stage, locked, observed, options.allowMissing ?? false);
+  const changes = [...inputs, ...outs];
+  if (stage.frozen && locked !== undefined) return decideFrozen(locked, outs, cached);
+  if (observed.pending.length > 0 && !always(inputs)) {
+    return { kind: 'undecided', upstream: observed.pending, changes };
+  }
+  if (changes.length === 0) return { kind: 'skip', reason: 'unchanged' };
+  if (always(inputs)) return { kind: 'run', changes };
+  if (inputs.length === 0 && locked !== undefined && restorable(locked.outs.values(), cached)) {
+    return { kind: 'restore', from: { kind: 'lock' }, outs: locked.outs, changes };
+  }
+  if (options.noRunCache !== true && usesRunCache(stage)) {
+    const record = cached.runs(observed.fingerprint).find((run) => restorable(run.outs.values(), cached));
+    if (record !== undefined) {
+      return { kind: 'restore', from: { kind: 'run', record }, outs: record.outs, changes };
+    }
+  }
+  return { kind: 'run', changes };
+}
+
+/** How definition and inputs differ from the lock; `never-run` alone where there is no lock entry. */
+export function inputChanges(stage: Stage, locked: LockedStage | undefined, observed: Observed): Change[] {
+  if (stage.alwaysChanged) return [{ changed: 'always', why: 'always_changed' }];
+  if (stage.deps.length === 0 && stage.params.length === 0 && stage.outs.length === 0) {
+    return [{ changed: 'always', why: 'nothing-declared' }];
+  }
+  if (locked === undefined) return [{ changed: 'never-run' }];
+  return compareInputs({ ...locked, wdir: locked.wdir ?? stageFolder(stage) }, observed.fingerprint, observed.declared);
+}
+
+/** How the outs in the workspace differ from those in the lock. */
+export function outChanges(
+  stage: Stage,
+  locked: LockedStage,
+  observed: Pick<Observed, 'outs'>,
+  allowMissing: boolean,
+): Change[] {
+  const changes: Change[] = [];
+  for (const { path } of stage.outs) {
+    const [before, after] = [locked.outs.get(path), observed.outs.get(path)];
+    if (before === undefined || sameArtifact(before, after)) continue;
+    if (after !== undefined) changes.push({ changed: 'out', path, how: 'modified', before, after });
+    else if (!allowMissing) changes.push({ changed: 'out', path, how: 'deleted', before });
+  }
+  return changes;
+}
+
+/**
+ * Whether results of the stage are kept for, and taken from, the run cache. Not where the same inputs needn't give the
+ * same result, or where a part of the result is kept nowhere: no deps or params, no outs, always_changed, an out that
+ * persists, a plain out that is not cached.
+ */
+export function usesRunCache(stage: Stage): boolean {
+  return (
+    !stage.alwaysChanged &&
+    (stage.deps.length > 0 || stage.params.length > 0) &&
+    stage.outs.length > 0 &&
+    stage.outs.every((out) => !out.persist && (out.cache || out.kind !== 'out'))
+  );
+}
+
+/** The folder of the pipeline.yaml that declares the stage: where it runs unless it says otherwise. */
+export function stageFolder(stage: Stage): ProjectPath {
+  return stage.file.slice(0, Math.max(0, stage.file.lastIndexOf('/'))) as ProjectPath;
+}
+
+function decideFrozen(locked: LockedStage, outs: readonly Change[], cached: Cached): Decision {
+  const missing = outs.filter((change) => change.changed === 'out' && change.how === 'deleted');
+  if (missing.length > 0 && restorable(locked.outs.values(), cached)) {
+    return { kind: 'restore', from: { kind: 'lock' }, outs: locked.outs, changes: missing };
+  }
+  return { kind: 'skip', reason: 'frozen' };
+}
+
+function always(changes: readonly Change[]): boolean {
+  return changes.some((change) => change.changed === 'always');
+}
+
+function restorable(outs: Iterable<Artifact>, cached: Cached): boolean {
+  for (const artifact of outs) if (!cached.complete(artifact)) return false;
+  return true;
+}

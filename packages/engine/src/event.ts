@@ -1,0 +1,73 @@
+import type { Artifact, Change, Decision, Failure, ProjectPath, RunRecord, StageAddress } from '@dag/model';
+
+/** What happens while `repro` works, in order. Reporters render it; the engine itself prints nothing. */
+export type ReproEvent =
+  /** Once a stage: what is done with it, and why. `planned` in a dry run. */
+  | { readonly event: 'stage'; readonly stage: StageAddress; readonly decision: Decision; readonly planned: boolean }
+  /** Its process starts; after `decision: run`. */
+  | {
+      readonly event: 'started';
+      readonly stage: StageAddress;
+      readonly command: string;
+      /** Where its whole output is kept; absolute. */
+      readonly log: string;
+      /** 1 for the first try. */
+      readonly attempt: number;
+    }
+  /** One line that its process wrote. */
+  | {
+      readonly event: 'output';
+      readonly stage: StageAddress;
+      readonly stream: 'stdout' | 'stderr';
+      readonly line: string;
+    }
+  /** How far a worker is: from 0 to 1. */
+  | { readonly event: 'progress'; readonly stage: StageAddress; readonly fraction: number; readonly text?: string }
+  /** A number that a worker reports. */
+  | {
+      readonly event: 'metric';
+      readonly stage: StageAddress;
+      readonly name: string;
+      readonly value: number;
+      readonly step?: number;
+    }
+  /** A stage that ran has ended. */
+  | {
+      readonly event: 'finished';
+      readonly stage: StageAddress;
+      readonly status: 'ok' | 'failed' | 'cancelled';
+      /** The exit status of its command; undefined where a signal or a time limit ended it, or none was started. */
+      readonly exitCode?: number;
+      readonly seconds: number;
+      readonly failure?: Failure;
+    }
+  /** Tracked data that had changed and is recorded anew. */
+  | { readonly event: 'data'; readonly path: ProjectPath; readonly artifact: Artifact }
+  /** It waits for paths that another process holds. */
+  | { readonly event: 'waiting'; readonly stage?: StageAddress; readonly message: string }
+  | { readonly event: 'warning'; readonly stage?: StageAddress; readonly message: string; readonly hint?: string };
+
+/** How it went: each stage that was looked at stands in one list, in the order of the graph. */
+export interface ReproSummary {
+  /** Ran and succeeded. */
+  readonly ran: readonly StageAddress[];
+  readonly restored: readonly StageAddress[];
+  readonly skipped: readonly StageAddress[];
+  readonly failed: readonly StageAddress[];
+  readonly blocked: readonly StageAddress[];
+  readonly cancelled: readonly StageAddress[];
+  /** What made stages fail, in the order in which it happened. */
+  readonly failures: readonly Failure[];
+  /** Seconds that the restored results took when they were made. */
+  readonly savedSeconds: number;
+}
+
+/** What `why` says of one stage. */
+export interface Explanation {
+  readonly stage: StageAddress;
+  readonly decision: Decision;
+  /** The earlier run that is nearest to what would run now, and how the two differ; undefined when there is none. */
+  readonly nearest?: { readonly record: RunRecord; readonly changes: readonly Change[] };
+  /** What was compared and found equal. */
+  readonly unchanged: { readonly deps: number; readonly params: number; readonly env: number; readonly outs: number };
+}

@@ -1,0 +1,13 @@
+export { cachedIn, isComplete } from './cached.ts';
+export { commandText, compareInputs } from './changes.ts';
+export { type CommitReport, commitStages } from './commit.ts';
+export { decide, usesRunCache } from './decide.ts';
+export type * from './event.ts';
+export { explain } from './explain.ts';
+export { LockBook, type LockFiles, type LockUpdate, lockPath } from './lock-book.ts';
+export { Observer } from './observer.ts';
+export type * from './project.ts';
+export { type ReproOptions, type ReproSignals, repro } from './repro.ts';
+export { SHELL } from './run/command.ts';
+export { machineContext } from './run/context.ts';
+export { type Status, status } from './status.ts';

@@ -1,0 +1,148 @@
+import type {
+  Artifact,
+  Digest,
+  Failure,
+  Fingerprint,
+  LockedStage,
+  LockedWorker,
+  ProjectPath,
+  Stage,
+  StageAddress,
+  Value,
+} from '@dag/model';
+import { type MissingParam, readParams } from '@dag/pipeline';
+import type { Declared } from './changes.ts';
+import type { Observed } from './decide.ts';
+import type { Observer } from './observer.ts';
+import type { Project } from './project.ts';
+
+/** A stage as it stands, and what keeps it from running. */
+export interface StageView {
+  readonly observed: Observed;
+  readonly missingDeps: readonly ProjectPath[];
+  readonly missingParams: readonly MissingParam[];
+  /** What is wrong with its params files or its module; it can't run before that is mended. */
+  readonly problems: readonly Failure[];
+}
+
+export interface ViewOptions {
+  /** Upstream stages whose outs are about to change. */
+  readonly pending?: readonly StageAddress[];
+  /** What to take for a dep that is absent; undefined leaves it absent. */
+  readonly missing?: (path: ProjectPath) => Artifact | undefined;
+}
+
+/** Looks at everything that a decision about one stage needs. */
+export async function viewStage(
+  project: Project,
+  observer: Observer,
+  stage: Stage,
+  options: ViewOptions = {},
+): Promise<StageView> {
+  const seen = await observer.observe(stagePaths(stage));
+  const deps = new Map<ProjectPath, Artifact>();
+  const missingDeps: ProjectPath[] = [];
+  for (const { path } of stage.deps) {
+    const artifact = seen.get(path) ?? options.missing?.(path);
+    if (artifact === undefined) missingDeps.push(path);
+    else deps.set(path, artifact);
+  }
+  const params = readParams(project.reader, stage.params);
+  const problems: Failure[] = [];
+  if (params.diagnostics.length > 0) problems.push({ code: 'invalid-pipeline', diagnostics: params.diagnostics });
+  const worker = await viewWorker(project, observer, stage);
+  if (worker.failure !== undefined) problems.push(worker.failure);
+  const fingerprint: Fingerprint = {
+    ...(stage.action.kind === 'command' ? { cmd: stage.action.cmd } : {}),
+    ...(worker.worker === undefined ? {} : { worker: worker.worker }),
+    wdir: stage.wdir,
+    deps,
+    params: withUsed(params.values, project.pipeline.used.get(stage.address)),
+    env: new Map(stage.env.map(({ name, value }) => [name, value ?? project.env[name] ?? null])),
+    outs: new Set(stage.outs.map((out) => out.path)),
+  };
+  const observed: Observed = {
+    fingerprint,
+    declared: declaredBy(stage),
+    outs: new Map(stage.outs.map((out) => [out.path, seen.get(out.path)])),
+    pending: options.pending ?? [],
+  };
+  return { observed, missingDeps, missingParams: params.missing, problems };
+}
+
+/** Every path of the workspace that a stage's decision looks at. */
+export function stagePaths(stage: Stage): ProjectPath[] {
+  return [...stage.deps, ...stage.outs].map(({ path }) => path);
+}
+
+/** The entry that the lock gets for a run with this fingerprint. */
+export function lockedStage(
+  stage: Stage,
+  fingerprint: Fingerprint,
+  outs: ReadonlyMap<ProjectPath, Artifact>,
+): LockedStage {
+  const { cmd, worker, wdir, deps, params, env } = fingerprint;
+  const folder = stage.file.slice(0, Math.max(0, stage.file.lastIndexOf('/')));
+  return {
+    ...(cmd === undefined ? {} : { cmd }),
+    ...(worker === undefined ? {} : { worker }),
+    ...(wdir === folder ? {} : { wdir }),
+    deps,
+    params,
+    env,
+    outs,
+  };
+}
+
+function declaredBy(stage: Stage): Declared {
+  const params = new Map(stage.params.map(({ file, keys }) => [file, keys]));
+  return {
+    deps: new Set(stage.deps.map((dep) => dep.path)),
+    params: (file, key) => {
+      const keys = params.get(file);
+      if (keys === 'all') return 'whole-file';
+      return keys?.includes(key) ? 'named' : undefined;
+    },
+  };
+}
+
+type ParamValues = Fingerprint['params'];
+
+function withUsed(declared: ParamValues, used: ParamValues | undefined): ParamValues {
+  if (used === undefined || used.size === 0) return declared;
+  const all = new Map<ProjectPath, ReadonlyMap<string, Value>>(declared);
+  for (const [file, values] of used) all.set(file, new Map([...values, ...(all.get(file) ?? [])]));
+  return all;
+}
+
+async function viewWorker(
+  project: Project,
+  observer: Observer,
+  stage: Stage,
+): Promise<{ worker?: LockedWorker; failure?: Failure }> {
+  if (stage.action.kind !== 'worker') return {};
+  const { module, backend } = stage.action;
+  const pinned = backend === undefined ? {} : { backend };
+  const locked = project.locks.stage(stage);
+  const unchanged = await unchangedClosure(observer, module, locked);
+  if (unchanged !== undefined) return { worker: { module, ...pinned, files: unchanged } };
+  const closure = await project.modules.closure(module);
+  if (!closure.ok) return { worker: { module, ...pinned, files: new Map() }, failure: closure.error };
+  return { worker: { module, ...pinned, files: closure.value.files } };
+}
+
+/**
+ * The closure that the lock holds, if none of its files changed: what a module imports is decided by the text of these
+ * files, so that esbuild needn't be asked again.
+ */
+async function unchangedClosure(
+  observer: Observer,
+  module: ProjectPath,
+  locked: LockedStage | undefined,
+): Promise<ReadonlyMap<ProjectPath, Digest> | undefined> {
+  const files = locked?.worker?.files;
+  if (files === undefined || locked?.worker?.module !== module || files.size === 0) return undefined;
+  const seen = await observer.observe(files.keys());
+  for (const [path, digest] of files) if (seen.get(path)?.digest !== digest) return undefined;
+  return files;
+}

@@ -1,0 +1,41 @@
+import { type Artifact, overlaps, type ProjectPath } from '@dag/model';
+import type { Workspace } from '@dag/workspace';
+
+/**
+ * What stands in the workspace, looked at once: many paths in one go, then answered from memory until something is
+ * known to have changed there.
+ */
+export class Observer {
+  readonly #workspace: Workspace;
+  readonly #seen = new Map<ProjectPath, Artifact | undefined>();
+
+  constructor(workspace: Workspace) {
+    this.#workspace = workspace;
+  }
+
+  /** The artifacts at these paths; undefined for one that is absent. */
+  async observe(paths: Iterable<ProjectPath>): Promise<ReadonlyMap<ProjectPath, Artifact | undefined>> {
+    const wanted = [...new Set(paths)];
+    const unseen = wanted.filter((path) => !this.#seen.has(path));
+    if (unseen.length > 0) {
+      for (const [path, artifact] of await this.#workspace.observe(unseen)) this.#seen.set(path, artifact);
+    }
+    return new Map(wanted.map((path) => [path, this.#seen.get(path)]));
+  }
+
+  /** Looks again at everything that overlaps these paths, when it is next asked for. */
+  forget(paths: Iterable<ProjectPath>): void {
+    const changed = [...paths];
+    if (changed.length === 0) return;
+    for (const seen of this.#seen.keys()) {
+      if (changed.some((path) => overlaps(path, seen))) this.#seen.delete(seen);
+    }
+  }
+
+  /** Takes what was just committed or checked out, without looking again. */
+  learn(artifacts: Iterable<readonly [ProjectPath, Artifact]>): void {
+    const known = [...artifacts];
+    this.forget(known.map(([path]) => path));
+    for (const [path, artifact] of known) this.#seen.set(path, artifact);
+  }
+}

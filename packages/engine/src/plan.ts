@@ -1,0 +1,52 @@
+import type { Stage, StageAddress } from '@dag/model';
+import type { Pipeline } from '@dag/pipeline';
+
+/** Which stage may come next: all of the selection that it needs must be settled before it. */
+export interface Plan {
+  /** The first ready stage for which `fits` holds; it counts as started from then on. */
+  next(fits: (stage: Stage) => boolean): Stage | undefined;
+  /** Says that a started stage is settled, so that what waited for it alone becomes ready. */
+  settled(address: StageAddress): void;
+}
+
+/** Plans stages in the order given; a stage whose place is late never starts before an earlier one that is ready and fits. */
+export function planStages(pipeline: Pipeline, stages: readonly Stage[]): Plan {
+  const place = new Map(stages.map((stage, index) => [stage.address, index]));
+  const open = new Map<StageAddress, number>();
+  const ready: number[] = [];
+  for (const [index, { address }] of stages.entries()) {
+    const needed = pipeline.upstream(address).filter((upstream) => place.has(upstream)).length;
+    open.set(address, needed);
+    if (needed === 0) ready.push(index);
+  }
+  return {
+    next(fits) {
+      for (const [at, index] of ready.entries()) {
+        const stage = stages[index];
+        if (stage === undefined || !fits(stage)) continue;
+        ready.splice(at, 1);
+        return stage;
+      }
+      return undefined;
+    },
+    settled(address) {
+      for (const downstream of pipeline.downstream(address)) {
+        const index = place.get(downstream);
+        if (index === undefined) continue;
+        const left = (open.get(downstream) ?? 0) - 1;
+        open.set(downstream, left);
+        if (left === 0) insertSorted(ready, index);
+      }
+    },
+  };
+}
+
+function insertSorted(list: number[], value: number): void {
+  let low = 0;
+  for (let high = list.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if ((list[middle] ?? 0) < value) low = middle + 1;
+    else high = middle;
+  }
+  list.splice(low, 0, value);
+}

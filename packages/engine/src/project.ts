@@ -1,0 +1,52 @@
+import type { Artifact, Digest, Failure, ProjectPath, Result, RunKey, RunRecord } from '@dag/model';
+import type { Pipeline, SourceReader } from '@dag/pipeline';
+import type { Store } from '@dag/store';
+import type { Workspace } from '@dag/workspace';
+import type { LockBook } from './lock-book.ts';
+
+/** A project as the engine works on it: the checked graph, and all that it may touch, handed in. */
+export interface Project {
+  /** Absolute. */
+  readonly root: string;
+  readonly pipeline: Pipeline;
+  readonly reader: SourceReader;
+  readonly workspace: Workspace;
+  readonly store: Store;
+  readonly locks: LockBook;
+  readonly modules: ModuleSource;
+  /** The environment that stages inherit. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What every run record says of the surroundings: Node, OS, CPU and the like. Asked once a run. */
+  readonly context: () => Readonly<Record<string, string | number | boolean>>;
+  readonly clock: () => Date;
+}
+
+/** What knows the modules of worker stages. Handed in, so that esbuild is only loaded where a stage needs it. */
+export interface ModuleSource {
+  /** The module and all local modules that it imports. */
+  closure(module: ProjectPath): Promise<Result<ModuleClosure, Failure>>;
+  /** Writes one file, at an absolute path, that a worker process can run. */
+  bundle(module: ProjectPath, outFile: string): Promise<Result<ModuleClosure, Failure>>;
+  /** The program that a worker process starts with; absolute. */
+  readonly childEntry: string;
+}
+
+export interface ModuleClosure {
+  /** Each file with the digest of its source, sorted by path. */
+  readonly files: ReadonlyMap<ProjectPath, Digest>;
+  /** Whether TensorFlow.js is imported, so that a backend is to be set up first. */
+  readonly tensorflow: boolean;
+}
+
+/** What can bring objects and run records from elsewhere: a remote, as the engine sees it. */
+export interface Fetcher {
+  /** Brings all objects of these artifacts into the store; true where all came. Safe to call again. */
+  fetch(artifacts: readonly FetchItem[], signal: AbortSignal): Promise<boolean>;
+  /** Earlier runs with this key. */
+  findRuns(key: RunKey): Promise<readonly RunRecord[]>;
+}
+
+export interface FetchItem {
+  readonly path: ProjectPath;
+  readonly artifact: Artifact;
+}

@@ -1,0 +1,212 @@
+import { type Decision, type Failure, FailureError, type Stage, type StageAddress, unreachable } from '@dag/model';
+import { cachedIn } from './cached.ts';
+import { dataOf, settleData } from './data.ts';
+import type { Cached } from './decide.ts';
+import type { ReproEvent, ReproSummary } from './event.ts';
+import { Leases } from './leases.ts';
+import { stagePaths } from './observe-stage.ts';
+import { Observer } from './observer.ts';
+import { planStages } from './plan.ts';
+import type { Fetcher, Project } from './project.ts';
+import { settleStage } from './settle.ts';
+import { checkSources } from './sources.ts';
+
+export interface ReproOptions {
+  /** Run all of the selected stages, whatever is found. */
+  readonly force?: boolean;
+  /** Run what lies downstream of a stage that ran, even if its outs came out the same. */
+  readonly forceDownstream?: boolean;
+  /** Decide, say so, and touch nothing. */
+  readonly dry?: boolean;
+  readonly noRunCache?: boolean;
+  readonly noCommit?: boolean;
+  readonly allowMissing?: boolean;
+  /** After a failure: `stop` starts nothing more, `keep-going` what doesn't need it, `ignore` even that. */
+  readonly onFailure?: 'stop' | 'keep-going' | 'ignore';
+  /** Stages at once. */
+  readonly jobs?: number;
+  /** Whether to wait for paths that another process holds. */
+  readonly wait?: boolean;
+  /** Where objects and run records that the cache lacks may come from. */
+  readonly fetcher?: Fetcher | undefined;
+  /** Asked before a stage runs; false leaves it, and what needs it, out. */
+  readonly confirm?: ((stage: StageAddress) => Promise<boolean>) | undefined;
+}
+
+/** How the work is ended early: `stop` asks (stages end, outs come back), `kill` doesn't. */
+export interface ReproSignals {
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+}
+
+/** Everything that settling a stage shares with the others of the same run. */
+export interface ReproRun {
+  readonly project: Project;
+  readonly observer: Observer;
+  readonly cached: Cached;
+  readonly leases: Leases;
+  readonly options: ReproOptions;
+  readonly signals: ReproSignals;
+  readonly selected: ReadonlySet<StageAddress>;
+  readonly outcomes: Map<StageAddress, Outcome>;
+  emit(event: ReproEvent): void;
+}
+
+/** What became of a stage. `planned` (a dry run): it would run, or could. */
+export type Outcome =
+  | { readonly kind: 'ran' }
+  | { readonly kind: 'restored'; readonly savedSeconds: number }
+  | { readonly kind: 'skipped' }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'blocked' }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'planned' };
+
+/**
+ * Brings the selected stages up to date: each is skipped, restored or run, upstream before downstream, as many at once as
+ * `jobs` and their resources allow. A finished stage is durable before anything that needs it starts.
+ * @param selection in topological order, or in the user's where only single stages are wanted.
+ * @throws FailureError, before anything runs, where a source is missing or a lock can't be read.
+ */
+export async function repro(
+  project: Project,
+  selection: readonly StageAddress[],
+  options: ReproOptions,
+  signals: ReproSignals,
+  emit: (event: ReproEvent) => void,
+): Promise<ReproSummary> {
+  const stages = selection.map((address) => stageAt(project, address));
+  const run: ReproRun = {
+    project,
+    observer: new Observer(project.workspace),
+    cached: cachedIn(project.store),
+    leases: new Leases(),
+    options,
+    signals,
+    selected: new Set(selection),
+    outcomes: new Map(),
+    emit,
+  };
+  const data = dataOf(project, stages);
+  await run.observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
+  const failures = await settleData(project, run.observer, data, {
+    dry: options.dry ?? false,
+    noCommit: options.noCommit ?? false,
+    allowMissing: options.allowMissing ?? false,
+    fetcher: options.fetcher,
+    signal: signals.stop,
+    emit,
+  });
+  failures.push(...(await checkSources(run, stages)));
+  if (failures[0] !== undefined) throw new FailureError(joined(failures));
+  await schedule(run, stages);
+  return summarize(selection, run.outcomes);
+}
+
+/** Starts each stage as soon as all that it needs is settled and there is room for it. */
+async function schedule(run: ReproRun, stages: readonly Stage[]): Promise<void> {
+  const plan = planStages(run.project.pipeline, stages);
+  const jobs = run.options.dry === true ? 1 : Math.max(1, run.options.jobs ?? 1);
+  const active = new Map<StageAddress, Promise<StageAddress>>();
+  let stopped = false;
+  while (true) {
+    stopped ||= run.signals.stop.aborted || (stopsOnFailure(run) && anyFailed(run));
+    const next = stopped || active.size >= jobs ? undefined : plan.next((stage) => run.leases.fits(stage));
+    if (next !== undefined) {
+      const lease = run.leases.take(next);
+      const settled = settleStage(run, next).then((outcome) => run.outcomes.set(next.address, outcome));
+      active.set(
+        next.address,
+        settled.finally(() => lease.release()).then(() => next.address),
+      );
+      continue;
+    }
+    if (active.size === 0) break;
+    const done = await Promise.race(active.values());
+    active.delete(done);
+    plan.settled(done);
+  }
+  for (const stage of stages) if (!run.outcomes.has(stage.address)) leaveOut(run, stage);
+}
+
+function stopsOnFailure(run: ReproRun): boolean {
+  return (run.options.onFailure ?? 'stop') === 'stop';
+}
+
+function anyFailed(run: ReproRun): boolean {
+  for (const outcome of run.outcomes.values()) if (outcome.kind === 'failed') return true;
+  return false;
+}
+
+/** A stage that was not started: blocked where something upstream failed, else cancelled. */
+function leaveOut(run: ReproRun, stage: Stage): void {
+  const by = blocker(run, stage.address);
+  const decision: Decision | undefined = by === undefined ? undefined : { kind: 'blocked', by };
+  if (decision === undefined) {
+    run.outcomes.set(stage.address, { kind: 'cancelled' });
+    run.emit({ event: 'finished', stage: stage.address, status: 'cancelled', seconds: 0 });
+    return;
+  }
+  run.outcomes.set(stage.address, { kind: 'blocked' });
+  run.emit({ event: 'stage', stage: stage.address, decision, planned: false });
+}
+
+/** The nearest upstream stage that failed or was blocked; undefined where there is none. */
+export function blocker(run: ReproRun, address: StageAddress): StageAddress | undefined {
+  return run.project.pipeline.upstream(address).find((upstream) => {
+    const kind = run.outcomes.get(upstream)?.kind;
+    return kind === 'failed' || kind === 'blocked';
+  });
+}
+
+function stageAt(project: Project, address: StageAddress): Stage {
+  const stage = project.pipeline.stages.get(address);
+  if (stage === undefined) throw new Error(`no stage ${address} in the pipeline`);
+  return stage;
+}
+
+function joined(failures: readonly Failure[]): Failure {
+  const first = failures[0] as Failure;
+  const diagnostics = failures.flatMap((failure) => (failure.code === 'invalid-pipeline' ? failure.diagnostics : []));
+  if (diagnostics.length > 0) return { code: 'invalid-pipeline', diagnostics };
+  if (first.code !== 'missing-dep' || failures.length === 1) return first;
+  const messages = failures.map((failure) => (failure.code === 'missing-dep' ? failure.message : ''));
+  return { ...first, message: messages.join('\n') };
+}
+
+function summarize(selection: readonly StageAddress[], outcomes: ReproRun['outcomes']): ReproSummary {
+  const lists = {
+    ran: [] as StageAddress[],
+    restored: [] as StageAddress[],
+    skipped: [] as StageAddress[],
+    failed: [] as StageAddress[],
+    blocked: [] as StageAddress[],
+    cancelled: [] as StageAddress[],
+  };
+  const failures: Failure[] = [];
+  let savedSeconds = 0;
+  for (const [, outcome] of outcomes) {
+    if (outcome.kind === 'failed') failures.push(outcome.failure);
+    if (outcome.kind === 'restored') savedSeconds += outcome.savedSeconds;
+  }
+  for (const address of selection) {
+    const outcome = outcomes.get(address);
+    if (outcome === undefined) continue;
+    switch (outcome.kind) {
+      case 'planned':
+        lists.ran.push(address);
+        break;
+      case 'ran':
+      case 'restored':
+      case 'skipped':
+      case 'failed':
+      case 'blocked':
+      case 'cancelled':
+        lists[outcome.kind].push(address);
+        break;
+      default:
+        unreachable(outcome);
+    }
+  }
+  return { ...lists, failures, savedSeconds };
+}

@@ -1,0 +1,53 @@
+import type { Stage } from '@dag/model';
+import type { Project } from '../project.ts';
+import type { RunLog } from './log.ts';
+import { type ProcessEnd, runProcess } from './process.ts';
+
+/** The shell of every stage, on every machine: stops at the first failing line. Never the user's `$SHELL`. */
+export const SHELL = { file: '/bin/sh', args: ['-e', '-c'] } as const;
+
+/** Variables that a stage with `strict_env` sees beside those it declares. */
+const STRICT_MINIMUM = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'LC_CTYPE', 'USER', 'LOGNAME', 'TZ'];
+
+/** What a running stage is connected to. */
+export interface StageIo {
+  readonly log: RunLog;
+  onLine(stream: 'stdout' | 'stderr', line: string): void;
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+}
+
+/** Runs the commands of a stage in order, until one fails. */
+export async function runCommand(
+  project: Project,
+  stage: Stage,
+  cmd: string | readonly string[],
+  cwd: string,
+  io: StageIo,
+): Promise<ProcessEnd> {
+  let end: ProcessEnd = { status: 'exited', exitCode: 0 };
+  const deadline = stage.timeout === undefined ? undefined : Date.now() + stage.timeout;
+  for (const command of typeof cmd === 'string' ? [cmd] : cmd) {
+    end = await runProcess({
+      file: SHELL.file,
+      args: [...SHELL.args, command],
+      cwd,
+      env: stageEnv(project, stage),
+      ...io,
+      ...(deadline === undefined ? {} : { timeout: Math.max(0, deadline - Date.now()) }),
+    });
+    if (end.status !== 'exited' || end.exitCode !== 0) break;
+  }
+  return end;
+}
+
+/** The environment of a stage: what it inherits, or with strict_env a documented minimum, and what it declares. */
+export function stageEnv(project: Project, stage: Stage): Record<string, string | undefined> {
+  const env: Record<string, string | undefined> = stage.strictEnv
+    ? Object.fromEntries(STRICT_MINIMUM.map((name) => [name, project.env[name]]))
+    : { ...project.env };
+  for (const { name, value } of stage.env) env[name] = value ?? project.env[name];
+  env['DAG_STAGE'] = stage.address;
+  env['DAG_ROOT'] = project.root;
+  return env;
+}

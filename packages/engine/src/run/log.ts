@@ -1,0 +1,33 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { ProjectPath, StageAddress } from '@dag/model';
+
+/** The whole output of one run of a stage, as it came. Written at once, so that nothing piles up in memory. */
+export interface RunLog {
+  /** Absolute. */
+  readonly path: string;
+  write(chunk: Uint8Array | string): void;
+  close(): void;
+}
+
+/** Opens a new log in `logs/<stage>/` of the cache folder; its name is the time, so that names sort by age. */
+export function openLog(cacheDir: string, stage: StageAddress, now: Date): RunLog {
+  const folder = path.join(cacheDir, 'logs', logFolder(stage));
+  fs.mkdirSync(folder, { recursive: true });
+  const stamp = now.toISOString().replaceAll(':', '').replace('.', '-');
+  const file = path.join(folder, `${stamp}-${process.pid}.log`);
+  const handle = fs.openSync(file, 'a');
+  return {
+    path: file,
+    write: (chunk) => {
+      if (typeof chunk === 'string') fs.writeSync(handle, chunk);
+      else for (let at = 0; at < chunk.length; ) at += fs.writeSync(handle, chunk, at);
+    },
+    close: () => fs.closeSync(handle),
+  };
+}
+
+/** The folder that holds the logs of a stage: its address with the separators of paths replaced. */
+export function logFolder(stage: StageAddress | ProjectPath): string {
+  return encodeURIComponent(stage).replaceAll('%40', '@').replaceAll('%3A', ':').slice(0, 200);
+}

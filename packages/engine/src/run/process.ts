@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { LineSplitter } from './lines.ts';
+import type { RunLog } from './log.ts';
+
+/** How long a process group has to end by itself after SIGTERM before it is killed, in milliseconds. */
+export const GRACE_MS = 10_000;
+
+/** How often a group that was told to end is looked at, in milliseconds. */
+const POLL_MS = 10;
+
+export interface ProcessRequest {
+  readonly file: string;
+  readonly args: readonly string[];
+  /** Absolute. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: RunLog;
+  onLine(stream: 'stdout' | 'stderr', line: string): void;
+  /** Asks it to end (SIGTERM to its group, SIGKILL after the grace time). */
+  readonly stop: AbortSignal;
+  /** Kills it at once. */
+  readonly kill: AbortSignal;
+  /** Milliseconds. */
+  readonly timeout?: number;
+}
+
+export type ProcessEnd =
+  | { readonly status: 'exited'; readonly exitCode: number }
+  | { readonly status: 'signalled'; readonly signal: NodeJS.Signals }
+  | { readonly status: 'stopped' }
+  | { readonly status: 'timed-out' }
+  /** It could not be started. */
+  | { readonly status: 'not-started'; readonly message: string };
+
+/**
+ * Runs a process in a group of its own and waits until the whole group is gone: no grandchild survives it. Its standard
+ * input is empty; its output goes to the log as it comes and, line by line, to `onLine`.
+ */
+export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
+  if (request.stop.aborted) return { status: 'stopped' };
+  const child = spawn(request.file, request.args, {
+    cwd: request.cwd,
+    env: { ...request.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  forward(child, 'stdout', request);
+  forward(child, 'stderr', request);
+  let why: 'stopped' | 'timed-out' | undefined;
+  const end = (reason: 'stopped' | 'timed-out'): void => {
+    why ??= reason;
+    void endGroup(child.pid);
+  };
+  const stop = (): void => end('stopped');
+  const kill = (): void => {
+    why ??= 'stopped';
+    signalGroup(child.pid, 'SIGKILL');
+  };
+  const timer = request.timeout === undefined ? undefined : setTimeout(() => end('timed-out'), request.timeout);
+  request.stop.addEventListener('abort', stop);
+  request.kill.addEventListener('abort', kill);
+  try {
+    const exit = await exitOf(child);
+    if (why !== undefined) return { status: why };
+    return exit;
+  } finally {
+    clearTimeout(timer);
+    request.stop.removeEventListener('abort', stop);
+    request.kill.removeEventListener('abort', kill);
+  }
+}
+
+/** Sends a signal to a whole process group; false when it is gone already. */
+export function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0): boolean {
+  if (pid === undefined) return false;
+  try {
+    process.kill(-pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    // macOS says EPERM of a group that holds only zombies.
+    if ((error as NodeJS.ErrnoException).code === 'EPERM') return false;
+    throw error;
+  }
+}
+
+/** Ends a group: SIGTERM, SIGKILL when the grace time is over; resolves when no process of it is left. */
+export async function endGroup(pid: number | undefined, graceMs = GRACE_MS): Promise<void> {
+  if (!signalGroup(pid, 'SIGTERM')) return;
+  for (let waited = 0; signalGroup(pid, 0); waited += POLL_MS) {
+    if (waited >= graceMs) signalGroup(pid, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+function forward(child: ChildProcess, stream: 'stdout' | 'stderr', request: ProcessRequest): void {
+  const lines = new LineSplitter((line) => request.onLine(stream, line));
+  child[stream]?.on('data', (chunk: Buffer) => {
+    request.log.write(chunk);
+    lines.write(chunk);
+  });
+  child[stream]?.on('end', () => lines.end());
+}
+
+/** Waits for the process, ends what is left of its group, and waits until its output is read to the end. */
+async function exitOf(child: ChildProcess): Promise<ProcessEnd> {
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const exit = await new Promise<ProcessEnd>((resolve) => {
+    child.once('error', (error) => {
+      if (child.pid === undefined) resolve({ status: 'not-started', message: error.message });
+    });
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? { status: 'exited', exitCode: code ?? 0 } : { status: 'signalled', signal }),
+    );
+  });
+  if (exit.status === 'not-started') return exit;
+  await endGroup(child.pid);
+  await closed;
+  return exit;
+}

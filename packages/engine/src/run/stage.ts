@@ -1,0 +1,189 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Artifact, type Failure, FailureError, type ProjectPath, type Stage } from '@dag/model';
+import { commandText } from '../changes.ts';
+import { usesRunCache } from '../decide.ts';
+import type { ReproEvent } from '../event.ts';
+import type { StageView } from '../observe-stage.ts';
+import type { Project } from '../project.ts';
+import { runCommand, type StageIo } from './command.ts';
+import { openLog } from './log.ts';
+import type { ProcessEnd } from './process.ts';
+import { runWorkerStage } from './worker.ts';
+
+/** How one run of a stage ended. Where it did not succeed, its old outs are back in place. */
+export type StageEnd =
+  | {
+      readonly status: 'ok';
+      /** All outs, as they stand. */
+      readonly outs: ReadonlyMap<ProjectPath, Artifact>;
+      readonly seconds: number;
+      readonly startedAt: Date;
+      /** What the run adds to its record: the backend that ran, say. */
+      readonly context: Readonly<Record<string, string | number | boolean>>;
+    }
+  | { readonly status: 'failed'; readonly failure: Failure; readonly exitCode?: number; readonly seconds: number }
+  | { readonly status: 'cancelled'; readonly seconds: number };
+
+export interface StageRunOptions {
+  /** Leave outs out of the cache. */
+  readonly noCommit: boolean;
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+  emit(event: ReproEvent): void;
+}
+
+/** Ends of a process that concern the worker protocol carry more. */
+export interface ActionEnd {
+  readonly end: ProcessEnd;
+  /** A failure that says more than the exit status. */
+  readonly failure?: Failure;
+  readonly context?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/**
+ * Runs a stage: sets its outs aside, runs its command or module (again, as often as `retries` allows), checks that the
+ * outs were made, and stores them. Nothing is recorded here: that is the caller's, when inputs have been looked at again.
+ */
+export async function runStage(
+  project: Project,
+  stage: Stage,
+  view: StageView,
+  options: StageRunOptions,
+): Promise<StageEnd> {
+  const startedAt = project.clock();
+  const seconds = (): number => (project.clock().getTime() - startedAt.getTime()) / 1000;
+  const folder = workingFolder(project, stage);
+  if (folder.failure !== undefined) return { status: 'failed', failure: folder.failure, seconds: 0 };
+  for (let attempt = 1; ; attempt++) {
+    const aside = project.workspace.setAside(stage.outs.filter((out) => !out.persist).map((out) => out.path));
+    let good = false;
+    try {
+      const action = await runOnce(project, stage, view, folder.path, attempt, options);
+      const failure = action.failure ?? endFailure(stage, action.end, attempt) ?? missingOuts(project, stage);
+      if (action.end.status === 'stopped') return { status: 'cancelled', seconds: seconds() };
+      if (failure === undefined) {
+        const outs = await keepOuts(project, stage, options);
+        good = true;
+        return { status: 'ok', outs, seconds: seconds(), startedAt, context: action.context ?? {} };
+      }
+      if (attempt > stage.retries) {
+        const exit = action.end.status === 'exited' ? { exitCode: action.end.exitCode } : {};
+        return { status: 'failed', failure, ...exit, seconds: seconds() };
+      }
+      options.emit({ event: 'warning', stage: stage.address, message: `try ${attempt} failed; trying again` });
+    } catch (error) {
+      if (options.stop.aborted || options.kill.aborted) return { status: 'cancelled', seconds: seconds() };
+      if (!(error instanceof FailureError)) throw error;
+      return { status: 'failed', failure: error.failure, seconds: seconds() };
+    } finally {
+      if (good) aside.discard();
+      else aside.putBack();
+    }
+  }
+}
+
+async function runOnce(
+  project: Project,
+  stage: Stage,
+  view: StageView,
+  cwd: string,
+  attempt: number,
+  options: StageRunOptions,
+): Promise<ActionEnd> {
+  for (const out of stage.outs) fs.mkdirSync(path.dirname(path.join(project.root, out.path)), { recursive: true });
+  await project.workspace.unprotect(stage.outs.filter((out) => out.persist).map((out) => out.path));
+  const log = openLog(project.store.dir, stage.address, project.clock());
+  const io: StageIo = {
+    log,
+    stop: options.stop,
+    kill: options.kill,
+    onLine: (stream, line) => options.emit({ event: 'output', stage: stage.address, stream, line }),
+  };
+  options.emit({
+    event: 'started',
+    stage: stage.address,
+    command: stage.action.kind === 'command' ? commandText(stage.action.cmd) : stage.action.module,
+    log: log.path,
+    attempt,
+  });
+  try {
+    return stage.action.kind === 'command'
+      ? { end: await runCommand(project, stage, stage.action.cmd, cwd, io) }
+      : await runWorkerStage(project, stage, stage.action, view, cwd, { ...io, emit: options.emit });
+  } finally {
+    log.close();
+  }
+}
+
+/** Stores what is to be stored and observes the rest; the artifacts of all outs. */
+async function keepOuts(
+  project: Project,
+  stage: Stage,
+  options: StageRunOptions,
+): Promise<ReadonlyMap<ProjectPath, Artifact>> {
+  const kept = options.noCommit ? [] : stage.outs.filter((out) => out.cache || usesRunCache(stage));
+  const committed = await project.workspace.commit(
+    kept.map((out) => out.path),
+    { signal: options.kill },
+  );
+  const rest = stage.outs.filter((out) => !committed.has(out.path)).map((out) => out.path);
+  const outs = new Map(committed);
+  for (const [out, artifact] of await project.workspace.observe(rest)) {
+    if (artifact !== undefined) outs.set(out, artifact);
+  }
+  return outs;
+}
+
+function missingOuts(project: Project, stage: Stage): Failure | undefined {
+  const missing = stage.outs.filter((out) => !exists(path.join(project.root, out.path)));
+  if (missing.length === 0) return undefined;
+  const names = missing.map((out) => `'${out.path}'`).join(', ');
+  return {
+    code: 'stage-failed',
+    stage: stage.address,
+    message: `stage '${stage.address}' ended without making its out${missing.length > 1 ? 's' : ''} ${names}`,
+    hint: 'make the command write there, or mend the path in pipeline.yaml',
+  };
+}
+
+function endFailure(stage: Stage, end: ProcessEnd, attempt: number): Failure | undefined {
+  const tries = attempt > 1 ? ` (try ${attempt})` : '';
+  const failed = (what: string, hint?: string): Failure => ({
+    code: 'stage-failed',
+    stage: stage.address,
+    message: `stage '${stage.address}' ${what}${tries}`,
+    ...(hint === undefined ? {} : { hint }),
+  });
+  switch (end.status) {
+    case 'exited':
+      if (end.exitCode === 0) return undefined;
+      if (end.exitCode === 127) return failed('failed with exit status 127', 'a command was not found: see its output');
+      return failed(`failed with exit status ${end.exitCode}`);
+    case 'signalled':
+      return end.signal === 'SIGKILL'
+        ? failed('was killed (SIGKILL)', 'often the kernel does this when memory runs out')
+        : failed(`was ended by ${end.signal}`);
+    case 'timed-out':
+      return failed(`took longer than its timeout of ${(stage.timeout ?? 0) / 1000} s and was ended`);
+    case 'not-started':
+      return failed(`could not be started: ${end.message}`);
+    case 'stopped':
+      return undefined;
+  }
+}
+
+function workingFolder(project: Project, stage: Stage): { path: string; failure?: Failure } {
+  const folder = path.join(project.root, stage.wdir);
+  const stat = fs.statSync(folder, { throwIfNoEntry: false });
+  if (stat?.isDirectory() === true) return { path: folder };
+  const what = stat === undefined ? 'does not exist' : 'is not a folder';
+  return {
+    path: folder,
+    failure: { code: 'usage', message: `the wdir of stage '${stage.address}', '${stage.wdir}', ${what}` },
+  };
+}
+
+function exists(file: string): boolean {
+  return fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,122 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Action, Failure, ProjectPath, Stage } from '@dag/model';
+import type { ChildMessage, WireError } from '@dag/worker/protocol';
+import type { ReproEvent } from '../event.ts';
+import type { StageView } from '../observe-stage.ts';
+import type { Project } from '../project.ts';
+import { runWorker, type WorkerEnd, workerInit } from '../worker-run.ts';
+import { type StageIo, stageEnv } from './command.ts';
+import type { ProcessEnd } from './process.ts';
+import type { ActionEnd } from './stage.ts';
+
+type WorkerAction = Extract<Action, { kind: 'worker' }>;
+
+/** Runs the module of a worker stage in a process of its own, and passes on what it says. */
+export async function runWorkerStage(
+  project: Project,
+  stage: Stage,
+  action: WorkerAction,
+  view: StageView,
+  cwd: string,
+  io: StageIo & { emit(event: ReproEvent): void },
+): Promise<ActionEnd> {
+  const folder = fs.mkdtempSync(path.join(project.store.tmpFolder(), 'module-'));
+  try {
+    const bundle = path.join(folder, 'module.mjs');
+    const built = await project.modules.bundle(action.module, bundle);
+    if (!built.ok) return { end: { status: 'exited', exitCode: 1 }, failure: built.error };
+    const end = await runWorker({
+      childEntry: project.modules.childEntry,
+      init: workerInit({
+        stage: stage.address,
+        root: project.root,
+        wdir: stage.wdir,
+        module: action.module,
+        bundle,
+        tensorflow: built.value.tensorflow,
+        deps: stage.deps.map((dep) => dep.path),
+        outs: stage.outs.map((out) => out.path),
+        params: view.observed.fingerprint.params,
+        ...(action.backend === undefined ? {} : { backend: action.backend }),
+      }),
+      cwd,
+      env: stageEnv(project, stage),
+      logLine: (line, stream) => {
+        io.log.write(`${line}\n`);
+        io.onLine(stream, line);
+      },
+      onMessage: (message) => passOn(stage, message, io),
+      signal: io.stop,
+      kill: io.kill,
+      ...(stage.timeout === undefined ? {} : { timeout: stage.timeout }),
+    });
+    if (end.error?.stack !== undefined && end.status === 'failed') io.log.write(`${end.error.stack}\n`);
+    return actionEnd(stage, action.module, end);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function passOn(stage: Stage, message: ChildMessage, io: StageIo & { emit(event: ReproEvent): void }): void {
+  switch (message.type) {
+    case 'progress': {
+      const { done, total, text } = message;
+      const fraction = message.fraction ?? (done !== undefined && total ? done / total : undefined);
+      if (fraction === undefined) return;
+      io.emit({ event: 'progress', stage: stage.address, fraction, ...(text === undefined ? {} : { text }) });
+      return;
+    }
+    case 'metric': {
+      const { name, value, step } = message;
+      io.log.write(`metric ${name} ${value}${step === undefined ? '' : ` step ${step}`}\n`);
+      io.emit({ event: 'metric', stage: stage.address, name, value, ...(step === undefined ? {} : { step }) });
+      return;
+    }
+    case 'log':
+      io.log.write(`${message.text}\n`);
+      io.onLine('stdout', message.text);
+      return;
+    case 'ready':
+    case 'done':
+    case 'failed':
+      return;
+  }
+}
+
+function actionEnd(stage: Stage, module: ProjectPath, end: WorkerEnd): ActionEnd {
+  const context = end.backend === undefined ? {} : backendContext(end.backend);
+  switch (end.status) {
+    case 'ok':
+      return { end: { status: 'exited', exitCode: 0 }, context };
+    case 'cancelled':
+      return { end: { status: 'stopped' }, context };
+    case 'timeout':
+      return { end: { status: 'timed-out' }, context };
+    case 'failed':
+      return { end: processEnd(end), failure: workerFailure(stage, module, end.error), context };
+  }
+}
+
+function processEnd(end: WorkerEnd): ProcessEnd {
+  if (end.signal !== null) return { status: 'signalled', signal: end.signal };
+  return { status: 'exited', exitCode: end.exitCode === null || end.exitCode === 0 ? 1 : end.exitCode };
+}
+
+function workerFailure(stage: Stage, module: ProjectPath, error: WireError | undefined): Failure {
+  const { name = 'Error', message = 'it ended without a word', stack, hint } = error ?? {};
+  const what = name === 'WorkerError' ? message : `threw ${name}: ${message}`;
+  // The stack repeats the message in its first line; what the user lacks is where.
+  const where = stack?.split('\n').filter((line) => /^\s+at /.test(line));
+  const trace = where === undefined || where.length === 0 ? '' : `\n${where.join('\n')}`;
+  return {
+    code: 'stage-failed',
+    stage: stage.address,
+    message: `stage '${stage.address}' (${module}) ${what}${trace}`,
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+function backendContext(backend: NonNullable<WorkerEnd['backend']>): Record<string, string> {
+  return { backend: backend.name, backendPackage: `${backend.package}@${backend.version}` };
+}

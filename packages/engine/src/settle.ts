@@ -1,0 +1,269 @@
+import {
+  type Artifact,
+  type Decision,
+  type Failure,
+  FailureError,
+  type ProjectPath,
+  type RunRecord,
+  type Stage,
+  sameArtifact,
+  unreachable,
+} from '@dag/model';
+import { isComplete } from './cached.ts';
+import { decide, usesRunCache } from './decide.ts';
+import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
+import { recordResult } from './record.ts';
+import { blocker, type Outcome, type ReproRun } from './repro.ts';
+import { runStage } from './run/stage.ts';
+import { runKey } from './run-key.ts';
+import { lockedArtifact } from './sources.ts';
+
+/** Decides one stage whose upstream is settled, says so, and does it. Failures of the stage are its outcome, never thrown. */
+export async function settleStage(run: ReproRun, stage: Stage): Promise<Outcome> {
+  const by = run.options.onFailure === 'ignore' ? undefined : blocker(run, stage.address);
+  if (by !== undefined) {
+    announce(run, stage, { kind: 'blocked', by });
+    return { kind: 'blocked' };
+  }
+  try {
+    return await settle(run, stage);
+  } catch (error) {
+    if (run.signals.stop.aborted || run.signals.kill.aborted) return cancelled(run, stage);
+    if (!(error instanceof FailureError)) throw error;
+    return failed(run, stage, error.failure, 0);
+  }
+}
+
+async function settle(run: ReproRun, stage: Stage): Promise<Outcome> {
+  const first = await decideNow(run, stage);
+  if (run.options.dry === true) return plan(run, stage, first);
+  if (first.decision.kind === 'skip') {
+    announce(run, stage, first.decision);
+    return { kind: 'skipped' };
+  }
+  if (first.decision.kind === 'run' && run.options.confirm !== undefined) {
+    if (!(await run.options.confirm(stage.address))) return cancelled(run, stage);
+  }
+  return await holdingPaths(run, stage, async (waited) => {
+    if (waited) run.observer.forget(stagePaths(stage));
+    const { view, decision } = waited ? await decideNow(run, stage) : first;
+    const found = decision.kind === 'run' ? await lookElsewhere(run, stage, view, decision) : decision;
+    return await carryOut(run, stage, view, found);
+  });
+}
+
+interface Decided {
+  readonly view: StageView;
+  readonly decision: Decision;
+}
+
+async function decideNow(run: ReproRun, stage: Stage): Promise<Decided> {
+  const upstream = run.project.pipeline.upstream(stage.address);
+  const { allowMissing = false, force = false, forceDownstream = false, noRunCache = false } = run.options;
+  const view = await viewStage(run.project, run.observer, stage, {
+    pending: upstream.filter((address) => run.outcomes.get(address)?.kind === 'planned'),
+    ...(allowMissing ? { missing: (path: ProjectPath) => lockedArtifact(run.project, path, stage) } : {}),
+  });
+  const upstreamRan = upstream.some((address) => run.outcomes.get(address)?.kind === 'ran');
+  const decision = decide(stage, run.project.locks.stage(stage), view.observed, run.cached, {
+    noRunCache,
+    allowMissing,
+    ...(force ? { force: 'force' } : forceDownstream && upstreamRan ? { force: 'downstream' } : {}),
+  });
+  return { view, decision };
+}
+
+/** Takes what a decision of a dry run says as done, so that the next ones can be decided. */
+function plan(run: ReproRun, stage: Stage, { decision }: Decided): Outcome {
+  announce(run, stage, decision);
+  switch (decision.kind) {
+    case 'skip':
+      return { kind: 'skipped' };
+    case 'restore':
+      run.observer.learn(decision.outs);
+      return { kind: 'restored', savedSeconds: savedSeconds(decision) };
+    case 'run':
+    case 'undecided':
+      return { kind: 'planned' };
+    case 'blocked':
+      return { kind: 'blocked' };
+    default:
+      return unreachable(decision);
+  }
+}
+
+async function carryOut(run: ReproRun, stage: Stage, view: StageView, decision: Decision): Promise<Outcome> {
+  switch (decision.kind) {
+    case 'skip':
+      announce(run, stage, decision);
+      return { kind: 'skipped' };
+    case 'restore':
+      return await restore(run, stage, view, decision);
+    case 'run':
+      announce(run, stage, decision);
+      return await execute(run, stage, view);
+    case 'blocked':
+    case 'undecided':
+      throw new Error(`${stage.address} is ${decision.kind} though all upstream is settled`);
+    default:
+      return unreachable(decision);
+  }
+}
+
+type Restore = Extract<Decision, { kind: 'restore' }>;
+
+async function restore(run: ReproRun, stage: Stage, view: StageView, decision: Restore): Promise<Outcome> {
+  const items = [...decision.outs].map(([path, artifact]) => ({ path, artifact }));
+  const report = await run.project.workspace.checkout(items, { force: true, signal: run.signals.kill });
+  run.observer.forget(decision.outs.keys());
+  if (report.failed.length > 0) {
+    // A damaged object is in quarantine by now, so that the next decision knows that it isn't there.
+    const named = report.failed.map((failure) => `${failure.path} (${failure.reason})`).join(', ');
+    run.emit({ event: 'warning', stage: stage.address, message: `the cache could not give back ${named}` });
+    return await carryOut(run, stage, view, { kind: 'run', changes: decision.changes });
+  }
+  announce(run, stage, decision);
+  run.observer.learn(decision.outs);
+  await recordResult(run.project, stage, { view, outs: decision.outs });
+  return { kind: 'restored', savedSeconds: savedSeconds(decision) };
+}
+
+async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Outcome> {
+  const problem = view.problems[0] ?? missingInput(stage, view);
+  if (problem !== undefined) return failed(run, stage, problem, 0);
+  const end = await runStage(run.project, stage, view, {
+    noCommit: run.options.noCommit ?? false,
+    ...run.signals,
+    emit: run.emit,
+  });
+  run.observer.forget(stage.outs.map((out) => out.path));
+  if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);
+  if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode);
+  run.observer.learn(end.outs);
+  const moved = await changedMeanwhile(run, stage, view);
+  if (moved.length > 0) {
+    run.emit({
+      event: 'warning',
+      stage: stage.address,
+      message: `${moved.map((path) => `'${path}'`).join(', ')} changed while stage '${stage.address}' ran: its result is not recorded`,
+      hint: 'it runs again with the next dag repro',
+    });
+  } else {
+    await recordResult(run.project, stage, {
+      view,
+      outs: end.outs,
+      ...(run.options.noCommit === true ? {} : { run: end }),
+    });
+  }
+  run.emit({ event: 'finished', stage: stage.address, status: 'ok', exitCode: 0, seconds: end.seconds });
+  return { kind: 'ran' };
+}
+
+/** Deps that are not what they were when the stage began: what was made may be of the one or of the other. */
+async function changedMeanwhile(run: ReproRun, stage: Stage, view: StageView): Promise<ProjectPath[]> {
+  const before = view.observed.fingerprint.deps;
+  const outs = new Set(stage.outs.map((out) => out.path));
+  const paths = [...before.keys(), ...(view.observed.fingerprint.worker?.files.keys() ?? [])];
+  run.observer.forget(paths.filter((path) => !outs.has(path)));
+  const after = await run.observer.observe(paths);
+  const files = view.observed.fingerprint.worker?.files;
+  return paths.filter((path) => {
+    const dep = before.get(path);
+    return dep === undefined ? after.get(path)?.digest !== files?.get(path) : !sameArtifact(dep, after.get(path));
+  });
+}
+
+/** With a fetcher: brings what would make running needless, and decides again. */
+async function lookElsewhere(
+  run: ReproRun,
+  stage: Stage,
+  view: StageView,
+  decision: Extract<Decision, { kind: 'run' }>,
+): Promise<Decision> {
+  const { fetcher, force, noRunCache } = run.options;
+  if (fetcher === undefined || force === true || stage.alwaysChanged) return decision;
+  const again = async (): Promise<Decision> => (await decideNow(run, stage)).decision;
+  const locked = run.project.locks.stage(stage);
+  const onlyOuts = decision.changes.every((change) => change.changed === 'out' && change.before !== undefined);
+  if (locked !== undefined && onlyOuts && (await fetchAll(run, locked.outs))) return await again();
+  if (noRunCache === true || !usesRunCache(stage)) return decision;
+  const key = runKey(view.observed.fingerprint);
+  const records: readonly RunRecord[] = [...run.project.store.runs.find(key), ...(await fetcher.findRuns(key))];
+  for (const record of records) {
+    if (!(await fetchAll(run, record.outs))) continue;
+    run.project.store.runs.put(record);
+    return await again();
+  }
+  return decision;
+}
+
+async function fetchAll(run: ReproRun, outs: ReadonlyMap<ProjectPath, Artifact>): Promise<boolean> {
+  const missing = [...outs].filter(([, artifact]) => !isComplete(run.project.store, artifact));
+  const items = missing.map(([path, artifact]) => ({ path, artifact }));
+  return items.length === 0 || (await run.options.fetcher?.fetch(items, run.signals.stop)) === true;
+}
+
+/** Holds a stage's paths against other processes while `work` goes on; `work` hears whether it had to wait for them. */
+async function holdingPaths<T>(run: ReproRun, stage: Stage, work: (waited: boolean) => Promise<T>): Promise<T> {
+  let waited = false;
+  const release = await run.project.workspace.acquire(
+    {
+      read: stage.deps.map((dep) => dep.path),
+      write: stage.outs.map((out) => out.path),
+      purpose: `dag repro: stage '${stage.address}'`,
+    },
+    {
+      wait: run.options.wait ?? true,
+      signal: run.signals.stop,
+      onWait: (holder) => {
+        waited = true;
+        const message = `waiting for ${holder.purpose} (pid ${holder.pid} on ${holder.host}, since ${holder.since})`;
+        run.emit({ event: 'waiting', stage: stage.address, message });
+      },
+    },
+  );
+  try {
+    return await work(waited);
+  } finally {
+    release();
+  }
+}
+
+function announce(run: ReproRun, stage: Stage, decision: Decision): void {
+  run.emit({ event: 'stage', stage: stage.address, decision, planned: run.options.dry ?? false });
+}
+
+function failed(run: ReproRun, stage: Stage, failure: Failure, seconds: number, exitCode?: number): Outcome {
+  const exit = exitCode === undefined ? {} : { exitCode };
+  run.emit({ event: 'finished', stage: stage.address, status: 'failed', ...exit, seconds, failure });
+  return { kind: 'failed', failure };
+}
+
+function cancelled(run: ReproRun, stage: Stage, seconds = 0): Outcome {
+  run.emit({ event: 'finished', stage: stage.address, status: 'cancelled', seconds });
+  return { kind: 'cancelled' };
+}
+
+function missingInput(stage: Stage, view: StageView): Failure | undefined {
+  const param = view.missingParams[0];
+  if (param !== undefined) {
+    const what = param.key === undefined ? `the params file '${param.file}'` : `'${param.key}' in ${param.file}`;
+    return {
+      code: 'missing-dep',
+      path: param.file,
+      message: `stage '${stage.address}' asks for ${what}, which is not there`,
+      hint: `add it, or take it out of the stage's params (${stage.file}:${stage.line})`,
+    };
+  }
+  const dep = view.missingDeps[0];
+  if (dep === undefined) return undefined;
+  return {
+    code: 'missing-dep',
+    path: dep,
+    message: `'${dep}', a dep of stage '${stage.address}', does not exist`,
+  };
+}
+
+function savedSeconds(decision: Restore): number {
+  return decision.from.kind === 'run' ? decision.from.record.seconds : 0;
+}

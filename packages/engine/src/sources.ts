@@ -1,0 +1,85 @@
+import { type Artifact, type Failure, overlaps, type ProjectPath, type Stage, type StageAddress } from '@dag/model';
+import type { Project } from './project.ts';
+import type { ReproRun } from './repro.ts';
+
+/**
+ * What must be there before anything runs: a dep that no selected stage makes, and that is not tracked data (that is
+ * settled before).
+ * @returns one failure for each that is missing.
+ */
+export async function checkSources(run: ReproRun, stages: readonly Stage[]): Promise<Failure[]> {
+  const made = [...run.selected].flatMap((address) => outPaths(run.project, address));
+  const failures: Failure[] = [];
+  const madeIndex = new PathIndex(made);
+  const tracked = new PathIndex(run.project.pipeline.data.map((data) => data.path));
+  for (const stage of stages) {
+    if (stage.frozen) continue;
+    const seen = await run.observer.observe(stage.deps.map((dep) => dep.path));
+    for (const [path, artifact] of seen) {
+      if (artifact !== undefined || madeIndex.overlaps(path) || tracked.overlaps(path)) continue;
+      if (run.options.allowMissing === true && lockedArtifact(run.project, path, stage) !== undefined) continue;
+      failures.push(missingDep(run.project, stage, path));
+    }
+  }
+  return failures;
+}
+
+/**
+ * What an absent path is by the locks: what its maker's entry says, what its data entry says, or else what the stage that
+ * reads it saw last. Undefined where none of them knows.
+ */
+export function lockedArtifact(project: Project, path: ProjectPath, reader: Stage): Artifact | undefined {
+  for (const address of project.pipeline.upstream(reader.address)) {
+    const maker = project.pipeline.stages.get(address);
+    const out = maker === undefined ? undefined : project.locks.stage(maker)?.outs.get(path);
+    if (out !== undefined) return out;
+  }
+  const data = project.pipeline.data.find((entry) => entry.path === path);
+  if (data !== undefined) return project.locks.data(data);
+  return project.locks.stage(reader)?.deps.get(path);
+}
+
+function outPaths(project: Project, address: StageAddress): ProjectPath[] {
+  return project.pipeline.stages.get(address)?.outs.map((out) => out.path) ?? [];
+}
+
+function missingDep(project: Project, stage: Stage, path: ProjectPath): Failure {
+  const maker = [...project.pipeline.stages.values()].find((other) =>
+    other.outs.some((out) => overlaps(out.path, path)),
+  );
+  return {
+    code: 'missing-dep',
+    path,
+    message: `'${path}', a dep of stage '${stage.address}' (${stage.file}:${stage.line}), does not exist${
+      maker === undefined ? ', and no stage makes it' : ''
+    }`,
+    hint:
+      maker === undefined
+        ? `create it, track it with 'dag add ${path}', or take it out of the deps`
+        : `stage '${maker.address}' makes it: run 'dag repro ${maker.address}', or restore it with 'dag checkout'`,
+  };
+}
+
+/** Paths that can be asked for overlaps without looking at each of them. */
+class PathIndex {
+  readonly #paths: ReadonlySet<string>;
+  readonly #parents = new Set<string>();
+
+  constructor(paths: readonly ProjectPath[]) {
+    this.#paths = new Set(paths);
+    for (const path of paths) {
+      for (let slash = path.lastIndexOf('/'); slash !== -1; slash = path.lastIndexOf('/', slash - 1)) {
+        this.#parents.add(path.slice(0, slash));
+        if (slash === 0) break;
+      }
+    }
+  }
+
+  overlaps(path: ProjectPath): boolean {
+    if (this.#parents.has(path) || this.#paths.has(path)) return true;
+    for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+      if (this.#paths.has(path.slice(0, slash))) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,72 @@
+import {
+  type Artifact,
+  type Change,
+  type ProjectPath,
+  type Stage,
+  type StageAddress,
+  sameArtifact,
+  type TrackedData,
+} from '@dag/model';
+import { isComplete } from './cached.ts';
+import { inputChanges, outChanges } from './decide.ts';
+import { stagePaths, viewStage } from './observe-stage.ts';
+import { Observer } from './observer.ts';
+import type { Project } from './project.ts';
+
+/** What differs from the locks; stages and data in which nothing does are left out. */
+export interface Status {
+  readonly stages: ReadonlyMap<StageAddress, readonly Change[]>;
+  readonly data: ReadonlyMap<ProjectPath, readonly Change[]>;
+}
+
+/** Compares the workspace with the locks. Reads only; waits for no other process. */
+export async function status(
+  project: Project,
+  stages: readonly Stage[],
+  data: readonly TrackedData[],
+): Promise<Status> {
+  const observer = new Observer(project.workspace);
+  const seen = await observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
+  const changedStages = new Map<StageAddress, readonly Change[]>();
+  for (const stage of stages) {
+    const changes = await stageStatus(project, observer, stage);
+    if (changes.length > 0) changedStages.set(stage.address, changes);
+  }
+  const changedData = new Map<ProjectPath, readonly Change[]>();
+  for (const entry of data) {
+    const change = dataChange(project, entry, project.locks.data(entry), seen.get(entry.path));
+    if (change !== undefined) changedData.set(entry.path, [change]);
+  }
+  return { stages: changedStages, data: changedData };
+}
+
+async function stageStatus(project: Project, observer: Observer, stage: Stage): Promise<Change[]> {
+  const { observed } = await viewStage(project, observer, stage);
+  const locked = project.locks.stage(stage);
+  const inputs = stage.frozen && locked !== undefined ? [] : inputChanges(stage, locked, observed);
+  if (locked === undefined) return inputs;
+  return [...inputs, ...outChanges(stage, locked, observed, false), ...notInCache(project, stage, observed.outs)];
+}
+
+function notInCache(project: Project, stage: Stage, outs: ReadonlyMap<ProjectPath, Artifact | undefined>): Change[] {
+  const locked = project.locks.stage(stage)?.outs;
+  return stage.outs.flatMap(({ path, cache }): Change[] => {
+    const artifact = outs.get(path);
+    if (!cache || artifact === undefined || !sameArtifact(artifact, locked?.get(path))) return [];
+    if (isComplete(project.store, artifact)) return [];
+    return [{ changed: 'out', path, how: 'not-in-cache', after: artifact }];
+  });
+}
+
+function dataChange(
+  project: Project,
+  { path }: TrackedData,
+  before: Artifact | undefined,
+  after: Artifact | undefined,
+): Change | undefined {
+  if (before === undefined && after === undefined) return { changed: 'data', path, how: 'deleted' };
+  if (before === undefined) return { changed: 'data', path, how: 'new', ...(after === undefined ? {} : { after }) };
+  if (after === undefined) return { changed: 'data', path, how: 'deleted', before };
+  if (!sameArtifact(before, after)) return { changed: 'data', path, how: 'modified', before, after };
+  return isComplete(project.store, after) ? undefined : { changed: 'data', path, how: 'not-in-cache', after };
+}
