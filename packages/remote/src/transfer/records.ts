@@ -1,5 +1,5 @@
 import { parseRunKey, type RunKey, type RunRecord } from '@dag/model';
-import { hashText, parseRunRecord, renderRunRecord } from '@dag/store';
+import { hashText, decodeRunRecord, encodeRunRecord } from '@dag/store';
 import { recordKey, recordRunKey, runPrefix } from '../layout.ts';
 import type { Session } from './session.ts';
 
@@ -11,7 +11,7 @@ const RECORDS_AT_MOST = 64;
 /** Puts a run record, whose objects must be there already. @returns whether it is new there. */
 export async function sendRecord(session: Session, record: RunRecord): Promise<boolean> {
   const { storage, signal } = session;
-  const text = renderRunRecord(record);
+  const text = encodeRunRecord(record);
   const key = recordKey(record.key, hashText(text));
   const bytes = Buffer.from(text);
   return (await session.call(() => storage.put(key, { kind: 'bytes', bytes }, { signal }))) === 'stored';
@@ -65,7 +65,9 @@ async function readText(session: Session, key: string): Promise<string | undefin
 
 /** A record is believed when its text is what its name says, it is of this key, and its fingerprint makes the key. */
 function readRecord(text: string, at: string, key: RunKey): RunRecord | undefined {
-  const record = parseRunRecord(text);
-  if (record === undefined || record.key !== key || recordKey(key, hashText(text)) !== at) return undefined;
+  const decoded = decodeRunRecord(text);
+  if (!decoded.ok) return undefined;
+  const record = decoded.value;
+  if (record.key !== key || recordKey(key, hashText(text)) !== at) return undefined;
   return parseRunKey(hashText(record.fingerprint).slice('blake3:'.length)) === key ? record : undefined;
 }

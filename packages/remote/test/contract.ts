@@ -1,0 +1,212 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { StorageError } from '../src/storage/problem.ts';
+import type { Body, Reading, Storage } from '../src/storage/storage.ts';
+
+/** Where a contract test gets its storages. */
+export interface StorageMaker {
+  readonly name: string;
+  /** Skips, or fails, where the storage can't be had. */
+  readonly need?: (context: { skip: (note?: string) => void }) => void;
+  readonly available: () => boolean;
+  /** Another handle on the same, initially empty place. */
+  readonly open: () => Promise<Storage>;
+  readonly remove: () => Promise<void>;
+}
+
+/** What every storage promises (storage.ts): the same tests for all of them. */
+export function testStorageContract(maker: StorageMaker): void {
+  describe(`storage contract: ${maker.name}`, () => {
+    let storage: Storage;
+    beforeEach((context) => maker.need?.(context));
+    beforeAll(async () => {
+      if (maker.available()) storage = await maker.open();
+    });
+    afterAll(() => maker.remove());
+
+    test('what was put comes back, byte for byte', async () => {
+      for (const size of [0, 1, 1000, 300_000]) {
+        const bytes = randomBytes(size);
+        expect(await storage.put(`same/${size}`, { kind: 'bytes', bytes })).toBe('stored');
+        expect(await storage.head(`same/${size}`)).toEqual({ key: `same/${size}`, size });
+        expect(await readAll(await storage.get(`same/${size}`))).toEqual(bytes);
+      }
+      await storage.settle();
+    });
+
+    test('a second put of a key changes nothing and says so', async () => {
+      const bytes = Buffer.from('first');
+      expect(await storage.put('twice/x', { kind: 'bytes', bytes })).toBe('stored');
+      expect(await storage.put('twice/x', { kind: 'bytes', bytes: Buffer.from('second') })).toBe('present');
+      expect(await readAll(await storage.get('twice/x'))).toEqual(bytes);
+    });
+
+    test('replace puts over what is there', async () => {
+      await storage.put('replaced/x', { kind: 'bytes', bytes: Buffer.from('damaged') });
+      const bytes = Buffer.from('whole');
+      expect(await storage.put('replaced/x', { kind: 'bytes', bytes }, { replace: true })).toBe('stored');
+      expect(await readAll(await storage.get('replaced/x'))).toEqual(bytes);
+    });
+
+    test('of sixteen writers of one key exactly one is told that it stored', async () => {
+      expect(storage.capabilities.conditionalPut).toBe(true);
+      const others = await Promise.all(Array.from({ length: 16 }, () => maker.open()));
+      const bodies = others.map((_, i) => Buffer.alloc(5000, i));
+      const results = await Promise.all(
+        others.map((other, i) => untilSettled(() => other.put('race/x', { kind: 'bytes', bytes: bodies[i] as Buffer }))),
+      );
+      expect(results.filter((result) => result === 'stored')).toHaveLength(1);
+      expect(await readAll(await storage.get('race/x'))).toEqual(bodies[results.indexOf('stored')]);
+      for (const other of others) other.close();
+    });
+
+    test('a large object is streamed both ways, and progress adds up to its size', async () => {
+      const size = 21 * 1024 * 1024 + 17;
+      const chunk = randomBytes(1024 * 1024);
+      const hash = createHash('sha256');
+      const body: Body = {
+        kind: 'chunks',
+        size,
+        open: async function* () {
+          for (let left = size; left > 0; left -= chunk.length) yield chunk.subarray(0, Math.min(left, chunk.length));
+        },
+      };
+      for await (const part of body.open()) hash.update(part);
+      let sent = 0;
+      const onSent = (bytes: number) => {
+        sent += bytes;
+      };
+      expect(await storage.put('large/x', body, { onSent })).toBe('stored');
+      expect(sent).toBe(size);
+      expect(await storage.put('large/x', body)).toBe('present');
+      const reading = await storage.get('large/x');
+      expect(reading?.size).toBe(size);
+      const back = createHash('sha256');
+      for await (const part of reading?.body ?? []) back.update(part);
+      expect(back.digest('hex')).toBe(hash.digest('hex'));
+    });
+
+    test.each([
+      ['small', 3 * 1024 * 1024],
+      ['large', 20 * 1024 * 1024],
+    ])('nothing appears under the key when %s content turns out wrong at its end', async (name, size) => {
+      const body: Body = {
+        kind: 'chunks',
+        size,
+        open: async function* () {
+          yield Buffer.alloc(size - 1);
+          throw new Error('not what it should be');
+        },
+      };
+      await expect(storage.put(`wrong/${name}`, body)).rejects.toThrow('not what it should be');
+      expect(await storage.head(`wrong/${name}`)).toBeUndefined();
+      expect(await keysUnder(storage, 'wrong/')).toEqual([]);
+    });
+
+    test('a range gives these bytes only, fewer at the end', async () => {
+      const bytes = randomBytes(10_000);
+      await storage.put('ranged/x', { kind: 'bytes', bytes });
+      for (const [start, length] of [
+        [0, 1],
+        [0, 10_000],
+        [5000, 100],
+        [9_990, 500],
+      ] as const) {
+        const reading = await storage.get('ranged/x', { range: { start, length } });
+        expect(await readAll(reading)).toEqual(bytes.subarray(start, start + length));
+      }
+    });
+
+    test('what is not there is undefined, not an error', async () => {
+      expect(await storage.get('absent/x')).toBeUndefined();
+      expect(await storage.head('absent/x')).toBeUndefined();
+      expect(await keysUnder(storage, 'absent/')).toEqual([]);
+      await storage.delete(['absent/x', 'absent/y']);
+    });
+
+    test('a list has every key under its prefix, in order, over many pages', async () => {
+      const keys = Array.from({ length: 1203 }, (_, i) => `list/${i % 7}${i % 3}/${String(i).padStart(5, '0')}`);
+      keys.push('list/deep/er/x', 'list/0', 'list-not/x');
+      await Promise.all(keys.map((key) => storage.put(key, { kind: 'bytes', bytes: Buffer.from(key) })));
+      const under = (prefix: string) => keys.filter((key) => key.startsWith(prefix)).sort();
+      for (const prefix of ['list/', 'list/00/', 'list/0', 'list/deep/', 'list/deep/er/x', 'list']) {
+        expect(await keysUnder(storage, prefix)).toEqual(under(prefix));
+      }
+      for await (const page of storage.list('list/')) {
+        for (const { key, size } of page) expect(size).toBe(Buffer.byteLength(key));
+      }
+    });
+
+    test('delete removes these and nothing else', async () => {
+      for (const name of ['a', 'b', 'c']) {
+        await storage.put(`gone/${name}`, { kind: 'bytes', bytes: Buffer.from(name) });
+      }
+      await storage.delete(['gone/a', 'gone/c']);
+      expect(await keysUnder(storage, 'gone/')).toEqual(['gone/b']);
+      expect(await storage.put('gone/a', { kind: 'bytes', bytes: Buffer.from('again') })).toBe('stored');
+      await storage.settle();
+    });
+
+    test('a signal that has fired ends every call with its reason', async () => {
+      const reason = new Error('stop');
+      const signal = AbortSignal.abort(reason);
+      const bytes = Buffer.from('x');
+      await expect(storage.put('stop/x', { kind: 'bytes', bytes }, { signal })).rejects.toBe(reason);
+      await expect(storage.get('stop/x', { signal })).rejects.toBe(reason);
+      await expect(storage.head('stop/x', { signal })).rejects.toBe(reason);
+      await expect(storage.delete(['stop/x'], { signal })).rejects.toBe(reason);
+      await expect(keysUnder(storage, 'stop/', signal)).rejects.toBe(reason);
+      expect(await storage.head('stop/x')).toBeUndefined();
+    });
+
+    test('a signal that fires in the middle ends an upload and leaves nothing, and ends a download', async () => {
+      const reason = new Error('stop');
+      const size = 40 * 1024 * 1024;
+      const up = new AbortController();
+      const body: Body = {
+        kind: 'chunks',
+        size,
+        open: async function* () {
+          for (let at = 0; at < 40; at++) {
+            if (at === 20) up.abort(reason);
+            yield Buffer.alloc(1024 * 1024, at);
+          }
+        },
+      };
+      await expect(storage.put('middle/x', body, { signal: up.signal })).rejects.toBe(reason);
+      expect(await storage.head('middle/x')).toBeUndefined();
+      await storage.put('middle/y', { kind: 'bytes', bytes: Buffer.alloc(size) });
+      const down = new AbortController();
+      const reading = await storage.get('middle/y', { signal: down.signal });
+      await expect(async () => {
+        for await (const _ of reading?.body ?? []) down.abort(reason);
+      }).rejects.toBe(reason);
+    });
+  });
+}
+
+export async function readAll(reading: Reading | undefined): Promise<Buffer> {
+  if (reading === undefined) throw new Error('nothing there');
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of reading.body) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  expect(bytes.length).toBe(reading.size);
+  return bytes;
+}
+
+async function keysUnder(storage: Storage, prefix: string, signal?: AbortSignal): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const page of storage.list(prefix, { signal })) keys.push(...page.map((info) => info.key));
+  return keys;
+}
+
+/** A server may ask one of two writers at the same instant to come again. */
+async function untilSettled<T>(call: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof StorageError) || !error.transient || tries === 20) throw error;
+    }
+  }
+}

@@ -1,0 +1,166 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+
+/** A private S3 server with one bucket, on loopback. */
+export interface S3Server {
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** The bucket as the folder of files that it is: to look at, and to damage. */
+  readonly folder: string;
+  /** `AWS_*` of the bucket's owner: all that a client needs. */
+  readonly env: { readonly [name: string]: string };
+  /** Makes another user, with no rights until a bucket policy names it. @returns its `AWS_*`. */
+  readonly addUser: (name: string) => { readonly [name: string]: string };
+  /** A client with the owner's rights, for what a test does behind dag's back. */
+  readonly client: S3Client;
+  /** Kills the server; what it has stored stays. */
+  readonly stop: () => Promise<void>;
+  /** Starts it again, on the same port. */
+  readonly restart: () => Promise<void>;
+  /** Stops it and removes all that it has stored. */
+  readonly remove: () => Promise<void>;
+}
+
+const ACCESS = 'dagtestowner';
+const SECRET = 'dag-test-owner-secret';
+
+/** Where versitygw is: `VGW_BIN`, PATH, or Go's bin folder; undefined where it isn't. */
+export function findVersitygw(): string | undefined {
+  const named = process.env['VGW_BIN'];
+  if (named !== undefined && named !== '') return isExecutable(named) ? named : undefined;
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const goBin = process.env['GOBIN'] ?? goFolder();
+  if (goBin !== undefined) folders.push(goBin);
+  return folders.map((folder) => join(folder, 'versitygw')).find(isExecutable);
+}
+
+/** Why tests on a real S3 server can't run; undefined where they can. */
+export function missingS3(): string | undefined {
+  return findVersitygw() === undefined ? 'versitygw is not installed (test/rigs/versitygw.sh install)' : undefined;
+}
+
+/**
+ * For beforeEach of tests on a real S3 server: skips them, with the reason, where there is none; with DAG_REQUIRE_RIGS=1
+ * they fail instead.
+ */
+export function needS3(context: { skip: (note?: string) => void }): void {
+  const reason = missingS3();
+  if (reason === undefined) return;
+  if (process.env['DAG_REQUIRE_RIGS'] === '1') throw new Error(reason);
+  context.skip(reason);
+}
+
+/** Starts a server of its own for the caller, with an empty bucket. Call `remove` at the end. */
+export async function startS3(): Promise<S3Server> {
+  const binary = findVersitygw();
+  if (binary === undefined) throw new Error(missingS3());
+  const state = mkdtempSync(join(tmpdir(), 'dag-s3-'));
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const bucket = 'bucket';
+  const env = {
+    AWS_ACCESS_KEY_ID: ACCESS,
+    AWS_SECRET_ACCESS_KEY: SECRET,
+    AWS_REGION: 'us-east-1',
+    AWS_ENDPOINT_URL: endpoint,
+  };
+  for (const folder of ['data', 'iam', 'sidecar', 'versions']) execFileSync('mkdir', ['-p', join(state, folder)]);
+  let server = await launch(binary, state, port, endpoint);
+  process.on('exit', kill);
+  const client = new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: ACCESS, secretAccessKey: SECRET },
+  });
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+
+  function kill(): void {
+    server.kill('SIGKILL');
+  }
+  async function stop(): Promise<void> {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const gone = new Promise((resolve) => server.once('exit', resolve));
+    kill();
+    await gone;
+  }
+  return {
+    endpoint,
+    bucket,
+    folder: join(state, 'data', bucket),
+    env,
+    client,
+    addUser: (name) => {
+      const secret = `${name}-secret`;
+      const admin = ['admin', '--access', ACCESS, '--secret', SECRET, '--endpoint-url', endpoint];
+      const user = ['create-user', '--access', name, '--secret', secret, '--role', 'user'];
+      execFileSync(binary, [...admin, ...user], { env: serverEnv(), stdio: 'pipe' });
+      return { ...env, AWS_ACCESS_KEY_ID: name, AWS_SECRET_ACCESS_KEY: secret };
+    },
+    stop,
+    restart: async () => {
+      await stop();
+      server = await launch(binary, state, port, endpoint);
+    },
+    remove: async () => {
+      await stop();
+      process.removeListener('exit', kill);
+      client.destroy();
+      rmSync(state, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(binary: string, state: string, port: number, endpoint: string): Promise<ChildProcess> {
+  const log = openSync(join(state, 'log'), 'a');
+  const general = ['--port', `127.0.0.1:${port}`, '--iam-dir', join(state, 'iam'), '--keep-alive', '--quiet'];
+  const posix = ['posix', '--sidecar', join(state, 'sidecar'), join(state, 'data')];
+  const server = spawn(binary, [...general, ...posix], { env: serverEnv(), stdio: ['ignore', log, log] });
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline && server.exitCode === null) {
+    const answer = await fetch(endpoint).catch(() => undefined);
+    if (answer !== undefined) return server;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  server.kill('SIGKILL');
+  throw new Error(`versitygw did not start:\n${readFileSync(join(state, 'log'), 'utf8')}`);
+}
+
+/** Its settings are flags: nothing of the caller's environment gets in. */
+function serverEnv(): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'] ?? '', ROOT_ACCESS_KEY: ACCESS, ROOT_SECRET_KEY: SECRET };
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (address === null || typeof address === 'string' ? reject(address) : resolve(address.port)));
+    });
+  });
+}
+
+function goFolder(): string | undefined {
+  try {
+    const [bin, path] = execFileSync('go', ['env', 'GOBIN', 'GOPATH'], { encoding: 'utf8' }).split('\n');
+    return bin !== undefined && bin !== '' ? bin : path === undefined ? undefined : join(path, 'bin');
+  } catch {
+    return undefined;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  if (!existsSync(path)) return false;
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
