@@ -32,8 +32,8 @@ export async function moduleClosure(request: ClosureRequest): Promise<Result<Mod
 export interface BundleRequest extends ClosureRequest {
   /** Absolute path of the ESM file to write, with an inline source map; its folder is made. */
   readonly outFile: string;
-  /** Absolute path of what `dag/worker` means at run time (the built `public.ts`); without it the user's own installed one. */
-  readonly publicModule?: string;
+  /** Absolute path of what `dag/worker` means at run time: the built `public.ts` of the dag that runs. */
+  readonly publicModule: string;
 }
 
 /**

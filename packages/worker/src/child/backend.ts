@@ -32,6 +32,9 @@ const PACKAGES: Readonly<Record<Backend, readonly string[]>> = {
  * @throws WorkerError that names everything that was tried, and why it didn't do.
  */
 export async function loadBackend(folders: readonly string[], pin: Backend | undefined): Promise<LoadedBackend> {
+  if (pin !== undefined && !BACKENDS.includes(pin)) {
+    throw new WorkerError(`there is no backend '${pin}'`, `write one of ${BACKENDS.join(', ')}`);
+  }
   const tried = new Map<string, string>();
   for (const backend of pin === undefined ? BACKENDS : [pin]) {
     for (const name of PACKAGES[backend]) {

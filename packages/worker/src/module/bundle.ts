@@ -26,7 +26,7 @@ export async function bundle(
   const plugin = userModules({
     root,
     publicModule: write?.publicModule,
-    missingPackages: write === undefined ? 'external' : 'error',
+    allowMissing: write === undefined,
     onSource: (path, bytes) => sources.set(path, request.hash(bytes)),
     onPackage: (name) => packages.add(name),
   });

@@ -8,10 +8,10 @@ import type { Loader, OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, Plug
 export interface UserModulesOptions {
   /** Absolute, symlinks followed. */
   readonly root: string;
-  /** What `dag/worker` means; undefined resolves it like any package. */
+  /** What `dag/worker` means; undefined where that doesn't matter, as only the closure is wanted. */
   readonly publicModule: string | undefined;
-  /** A package that is not installed: passed over (only the closure is wanted), or an error. */
-  readonly missingPackages: 'external' | 'error';
+  /** Whether a package that is not installed is passed over instead of being an error. */
+  readonly allowMissing: boolean;
   /** Called once for every local file, with the bytes that are compiled. */
   onSource(path: ProjectPath, bytes: Uint8Array): void;
   onPackage(name: string): void;
@@ -41,15 +41,14 @@ async function resolve(
   if (args.pluginData === OUR_OWN || kind === 'entry-point') return undefined;
   if (/^(data|https?|file):/.test(path)) return undefined;
   if (isBuiltin(path)) return { path, external: true };
-  if (path === PUBLIC && options.publicModule !== undefined) return external(options.publicModule, kind);
-  if (path === PUBLIC && options.missingPackages === 'external') return { path, external: true };
+  if (path === PUBLIC) return external(options.publicModule ?? path, kind);
   const bare = /^[^./#]/.test(path);
   const found = await build.resolve(path, { importer, resolveDir, kind, namespace, pluginData: OUR_OWN });
   if (found.errors.length > 0) {
     if (!bare) return { errors: [{ text: `cannot find ${JSON.stringify(path)}`, detail: 'bad-path' }] };
     options.onPackage(packageName(path));
     const optional = kind === 'dynamic-import' || kind === 'require-call' || kind === 'require-resolve';
-    if (optional || options.missingPackages === 'external') return { path, external: true };
+    if (optional || options.allowMissing) return { path, external: true };
     return { errors: [{ text: `the package ${packageName(path)} is not installed`, detail: 'package' }] };
   }
   if (found.external) return { path: found.path, external: true };

@@ -1,0 +1,97 @@
+import { fork } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { blake3Digest, type Digest, type ProjectPath } from '@dag/model';
+import { build } from 'esbuild';
+import { bundleModule } from '../src/module.ts';
+import { type ChildMessage, PROTOCOL_VERSION, readChildMessage, type WorkerInit, wrap } from '../src/protocol.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Absolute path of a file of some package, as the tests' own project has it installed. */
+export const packageFile = (name: string) => createRequire(import.meta.url).resolve(name);
+
+export interface Built {
+  readonly folder: string;
+  readonly childEntry: string;
+  readonly publicModule: string;
+  remove(): void;
+}
+
+/** The child and the public module as a user gets them: bundled. */
+export async function buildWorker(): Promise<Built> {
+  const folder = temporaryFolder();
+  const childEntry = join(folder, 'worker-child.mjs');
+  const publicModule = join(folder, 'worker.mjs');
+  const options = { bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'error' } as const;
+  await build({ ...options, entryPoints: [join(here, '../src/child.ts')], outfile: childEntry });
+  await build({ ...options, entryPoints: [join(here, '../src/public.ts')], outfile: publicModule });
+  return { folder, childEntry, publicModule, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+export const temporaryFolder = () => realpathSync(mkdtempSync(join(tmpdir(), 'dag-worker-')));
+
+/** Writes files into a folder: names with text. */
+export function writeFiles(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+}
+
+/** A digest for tests: the content itself decides it, the algorithm is of no matter. */
+export function fakeDigest(bytes: Uint8Array): Digest {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return blake3Digest(hash.toString(16).padStart(64, '0'));
+}
+
+export interface ChildRun {
+  readonly messages: ChildMessage[];
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly output: string;
+}
+
+export interface ChildOptions extends Partial<Omit<WorkerInit, 'type'>> {
+  /** Called for each message; what it returns is sent to the child. */
+  onMessage?(message: ChildMessage): unknown;
+}
+
+/** Bundles and runs the module `main.ts` of a project in a worker process, to its end. */
+export async function runChild(built: Built, root: string, options: ChildOptions = {}): Promise<ChildRun> {
+  const { onMessage, ...init } = options;
+  const bundle = join(root, '.cache/tmp/main.mjs');
+  const module = (init.module ?? 'main.ts') as ProjectPath;
+  const result = await bundleModule({ root, module, hash: fakeDigest, outFile: bundle, ...built });
+  if (!result.ok) throw new Error(JSON.stringify(result.error));
+  const child = fork(built.childEntry, [], { cwd: root, silent: true, serialization: 'advanced' });
+  const messages: ChildMessage[] = [];
+  let output = '';
+  child.stdout?.on('data', (chunk) => (output += chunk));
+  child.stderr?.on('data', (chunk) => (output += chunk));
+  child.on('message', (raw) => {
+    const message = readChildMessage(raw);
+    if (message === undefined) return;
+    messages.push(message);
+    const answer = onMessage?.(message);
+    if (answer !== undefined) child.send(answer as object);
+  });
+  const ended = Promise.all([
+    new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+      child.once('close', (code, signal) => resolve({ code, signal })),
+    ),
+    new Promise((resolve) => child.once('disconnect', resolve)),
+  ]);
+  const { tensorflow } = result.value;
+  const full: WorkerInit = {
+    ...{ type: 'init', version: PROTOCOL_VERSION, stage: 'main', root, wdir: '', module, bundle },
+    ...{ deps: [], outs: [], params: {}, seed: 1, tensorflow, ...init },
+  };
+  child.send(wrap(full));
+  const [end] = await ended;
+  return { messages, output, ...end };
+}
