@@ -1,0 +1,102 @@
+import type { ProjectPath } from '@dag/model';
+import type { Report } from '../diagnostic/report.ts';
+import type { Source } from '../diagnostic/source.ts';
+import type { SourceReader } from '../pipeline.ts';
+import type { MapNode, Node } from '../yaml/node.ts';
+import { parseYaml } from '../yaml/parse.ts';
+import { JsonProblem, readJson } from './json.ts';
+import { PythonProblem, readPython } from './python.ts';
+import { readToml, TomlError } from './toml.ts';
+
+/** A params file as read: not there, no map (`problem` says why), or its tree. */
+export type DataFile =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'bad'; readonly problem: string }
+  | { readonly kind: 'data'; readonly root: MapNode };
+
+/** Reads params files, each once. */
+export interface DataFiles {
+  read(path: ProjectPath): DataFile;
+}
+
+const EMPTY: MapNode = { kind: 'map', entries: [], flow: false, start: 0, end: 0 };
+
+export function dataFiles(reader: SourceReader, report: Report): DataFiles {
+  const known = new Map<ProjectPath, DataFile>();
+  return {
+    read(path) {
+      const before = known.get(path);
+      if (before) return before;
+      const file = readDataFile(reader, path, report);
+      known.set(path, file);
+      return file;
+    },
+  };
+}
+
+/** Reads a file of values by its extension: .json, .toml, .py, anything else is YAML. Syntax problems are reported. */
+function readDataFile(reader: SourceReader, path: ProjectPath, report: Report): DataFile {
+  const bytes = reader.read(path);
+  if (bytes === undefined) return { kind: 'missing' };
+  const text = decodeText(bytes, path, report);
+  if (text === undefined) return { kind: 'bad', problem: `${path} is not UTF-8 text` };
+  const source: Source = { file: path, text };
+  const root = readTree(source, report);
+  if (root === 'broken') return { kind: 'bad', problem: `${path} can't be read` };
+  if (root === undefined || (root.kind === 'scalar' && (root.value === null || root.value === ''))) {
+    return { kind: 'data', root: EMPTY };
+  }
+  if (root.kind === 'map') return { kind: 'data', root };
+  return { kind: 'bad', problem: `${path} holds ${root.kind === 'seq' ? 'a list' : 'a single value'}, not a map` };
+}
+
+/** Bytes as text; undefined, and reported, when they are not UTF-8. */
+export function decodeText(bytes: Uint8Array, file: ProjectPath, report: Report): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    const at = { start: 0, end: 0 };
+    report.add({ file, text: '' }, at, 'syntax', 'not UTF-8 text', 'save the file as UTF-8');
+    return undefined;
+  }
+}
+
+function readTree(source: Source, report: Report): Node | undefined | 'broken' {
+  const { file, text } = source;
+  const extension = /\.[^./]*$/.exec(file)?.[0].toLowerCase();
+  const fail = (start: number, message: string): 'broken' => {
+    report.add(source, { start, end: start + 1 }, 'syntax', message);
+    return 'broken';
+  };
+  try {
+    switch (extension) {
+      case '.json':
+        return readJson(text);
+      case '.toml':
+        return readToml(text);
+      case '.py':
+        return readPython(text);
+    }
+  } catch (error) {
+    if (error instanceof JsonProblem) return fail(error.offset, `not JSON: ${error.message}`);
+    if (error instanceof PythonProblem) return fail(error.offset, `not Python: ${error.message}`);
+    if (error instanceof TomlError)
+      return fail(offsetOf(text, error.line, error.column), `not TOML: ${firstLine(error.message)}`);
+    throw error;
+  }
+  const { root, problems } = parseYaml(text);
+  for (const { at, message, hint, conflict } of problems) {
+    report.add(source, at, conflict ? 'conflict' : 'syntax', message, hint);
+  }
+  return problems.length > 0 ? 'broken' : root;
+}
+
+function firstLine(message: string): string {
+  return (message.split('\n')[0] ?? message).replace(/^Invalid TOML document: /, '');
+}
+
+function offsetOf(text: string, line: number, column: number): number {
+  let start = 0;
+  for (let i = 1; i < line; i++) start = text.indexOf('\n', start) + 1;
+  return Math.min(text.length, start + column - 1);
+}
