@@ -6,6 +6,7 @@ export * from './decision.ts';
 export * from './digest.ts';
 export * from './failure.ts';
 export * from './fingerprint.ts';
+export * from './group.ts';
 export * from './lock.ts';
 export * from './path.ts';
 export * from './result.ts';

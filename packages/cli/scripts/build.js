@@ -1,0 +1,37 @@
+// Builds the program: one split bundle, so that each verb loads only what it needs. What has native parts stays outside.
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const { version, dependencies, optionalDependencies } = JSON.parse(readFileSync(at('../../../package.json'), 'utf8'));
+
+rmSync(at('../dist'), { recursive: true, force: true });
+await build({
+  entryPoints: {
+    dag: at('../src/dag.ts'),
+    worker: at('../../worker/src/public.ts'),
+    'worker-child': at('../../worker/src/child.ts'),
+  },
+  outdir: at('../dist'),
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  external: [...Object.keys({ ...dependencies, ...optionalDependencies }), '@tensorflow/*'],
+  define: { DAG_VERSION: JSON.stringify(version) },
+  minifySyntax: true,
+  minifyWhitespace: true,
+  keepNames: false,
+  sourcemap: false,
+  legalComments: 'linked',
+  logLevel: 'warning',
+  // Bundled CommonJS packages still call require for Node's own modules.
+  banner: {
+    js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`,
+  },
+});
+const entry = at('../dist/dag.js');
+writeFileSync(entry, `#!/usr/bin/env node\n${readFileSync(entry, 'utf8')}`);
+chmodSync(entry, 0o755);

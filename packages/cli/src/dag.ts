@@ -1,0 +1,12 @@
+// The program's entry. What needs nothing of the rest is answered before the rest is loaded.
+
+/** Version of the package that this was built into. */
+declare const DAG_VERSION: string;
+
+const [, , first, ...more] = process.argv;
+if ((first === '--version' || first === '-V') && more.length === 0) {
+  process.stdout.write(`${DAG_VERSION}\n`);
+} else {
+  const { main } = await import('./main.ts');
+  await main(DAG_VERSION);
+}

@@ -1,0 +1,107 @@
+import { type Failure, FailureError, unreachable } from '@dag/model';
+import { renderDiagnostic } from '@dag/pipeline';
+import type { Io } from './io.ts';
+import { jsonLine } from './render/json.ts';
+import { paint } from './render/paint.ts';
+
+/** Exit status of the contract. */
+export const EXIT = { done: 0, unsuccessful: 1, usage: 2, surroundings: 3 } as const;
+
+export function exitStatus(failure: Failure): number {
+  switch (failure.code) {
+    case 'invalid-pipeline':
+    case 'usage':
+    case 'missing-dep':
+      return EXIT.usage;
+    case 'stage-failed':
+    case 'objects-failed':
+    case 'refused':
+      return EXIT.unsuccessful;
+    case 'io':
+    case 'remote':
+    case 'locked':
+      return EXIT.surroundings;
+    default:
+      return unreachable(failure);
+  }
+}
+
+/** The failure as a person reads it; ends with a line end. */
+export function failureText(failure: Failure, colour: boolean): string {
+  const error = paint('red', 'error', colour);
+  switch (failure.code) {
+    case 'invalid-pipeline': {
+      const texts = failure.diagnostics.map((diagnostic) => `${error}: ${renderDiagnostic(diagnostic)}\n`);
+      return texts.join('\n');
+    }
+    case 'objects-failed': {
+      const items = failure.failed.slice(0, 20).map(({ path, digest, reason }) => `  ${path} (${digest}): ${reason}\n`);
+      const more = failure.failed.length > 20 ? `  and ${failure.failed.length - 20} more\n` : '';
+      return `${error}: ${failure.message}\n${items.join('')}${more}${hintText(failure.hint)}`;
+    }
+    default:
+      return `${error}: ${failure.message}\n${hintText(failure.hint)}`;
+  }
+}
+
+/** The failure as NDJSON: one line a problem. */
+export function failureJson(failure: Failure): string {
+  if (failure.code !== 'invalid-pipeline') {
+    const { code, message, hint } = failure;
+    const extra = 'stage' in failure ? { stage: failure.stage } : 'path' in failure ? { path: failure.path } : {};
+    const failed = failure.code === 'objects-failed' ? { failed: failure.failed } : {};
+    return jsonLine({ event: 'error', code, message, ...extra, ...failed, ...(hint === undefined ? {} : { hint }) });
+  }
+  return failure.diagnostics
+    .map(({ code, message, file, span, hint }) =>
+      jsonLine({
+        event: 'error',
+        code,
+        message,
+        file,
+        ...(span === undefined ? {} : { line: span.line, column: span.column }),
+        ...(hint === undefined ? {} : { hint }),
+      }),
+    )
+    .join('');
+}
+
+/** Shows whatever was thrown and gives the exit status: a failure by its text, a bug with its stack. */
+export function showError(error: unknown, io: Io, json: boolean): number {
+  const failure = asFailure(error);
+  if (failure !== undefined) {
+    if (json) io.out(failureJson(failure));
+    else io.err(failureText(failure, io.colour.err));
+    return exitStatus(failure);
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (json) io.out(jsonLine({ event: 'error', code: 'internal', message: stack }));
+  else io.err(`${stack}\nThis is a bug in dag: please report it with the lines above.\n`);
+  return 70;
+}
+
+/** What a user can cause, however it arrived here; undefined for a bug. */
+export function asFailure(error: unknown): Failure | undefined {
+  if (error instanceof FailureError) return error.failure;
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  const where = path === undefined ? {} : { path };
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return { code: 'io', message: `the disk is full${path === undefined ? '' : ` (writing '${path}')`}`, ...where };
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'EIO':
+    case 'EMFILE':
+    case 'ENOTDIR':
+    case 'EISDIR':
+      return { code: 'io', message, ...where };
+    default:
+      return undefined;
+  }
+}
+
+function hintText(hint: string | undefined): string {
+  return hint === undefined ? '' : `  ${hint}\n`;
+}

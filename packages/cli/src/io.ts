@@ -1,0 +1,45 @@
+/** The outside of the program, handed to everything that prints or looks around. */
+export interface Io {
+  /** Results. */
+  out(text: string): void;
+  /** Everything else. */
+  err(text: string): void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. */
+  readonly cwd: string;
+  /** Whether a live display may be drawn on standard error. */
+  readonly live: boolean;
+  readonly colour: { readonly out: boolean; readonly err: boolean };
+  /** Width of the terminal, in columns. */
+  readonly columns: number;
+  /** Whether questions can be asked. */
+  readonly interactive: boolean;
+  ask(question: string): Promise<string>;
+}
+
+/** The io of this process. Colour and live display only on a terminal; `NO_COLOR` and `CI` are honoured. */
+export function processIo(): Io {
+  const { env } = process;
+  const plain = (env['NO_COLOR'] ?? '') !== '' || (env['CI'] ?? '') !== '' || env['TERM'] === 'dumb';
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    env,
+    cwd: process.cwd(),
+    live: process.stderr.isTTY === true && (env['CI'] ?? '') === '' && env['TERM'] !== 'dumb',
+    colour: { out: process.stdout.isTTY === true && !plain, err: process.stderr.isTTY === true && !plain },
+    columns: process.stderr.columns ?? 80,
+    interactive: process.stdin.isTTY === true,
+    ask,
+  };
+}
+
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,86 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { LockFiles } from '@dag/engine';
+import type { ProjectPath } from '@dag/model';
+import type { SourceReader } from '@dag/pipeline';
+import type { Workspace } from '@dag/workspace';
+
+/** Reads the project's own files as they stand. */
+export function workspaceReader(root: string): SourceReader {
+  return {
+    read: (file) => {
+      try {
+        return fs.readFileSync(path.join(root, file));
+      } catch (error) {
+        if (isAbsence(error)) return undefined;
+        throw error;
+      }
+    },
+    list: (folder) => {
+      try {
+        return fs.readdirSync(path.join(root, folder), { withFileTypes: true }).map((entry) => ({
+          name: entry.name,
+          kind: entry.isFile()
+            ? 'file'
+            : entry.isDirectory()
+              ? 'folder'
+              : linkKind(path.join(root, folder, entry.name)),
+        }));
+      } catch (error) {
+        if (isAbsence(error)) return [];
+        throw error;
+      }
+    },
+  };
+}
+
+/** The lock files of a workspace, written by one process at a time, and by one call at a time within this process. */
+export function workspaceLockFiles(workspace: Workspace): LockFiles {
+  const queues = new Map<ProjectPath, Promise<unknown>>();
+  const absolute = (file: ProjectPath): string => path.join(workspace.root, file);
+  return {
+    read: (file) => {
+      try {
+        return fs.readFileSync(absolute(file), 'utf8');
+      } catch (error) {
+        if (isAbsence(error)) return undefined;
+        throw error;
+      }
+    },
+    stamp: (file) => {
+      const stat = fs.statSync(absolute(file), { bigint: true, throwIfNoEntry: false });
+      return stat === undefined ? undefined : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+    },
+    write: (file, text) => {
+      if (text !== undefined) workspace.writeFileAtomic(file, text);
+      else fs.rmSync(absolute(file), { force: true });
+    },
+    exclusively: (file, update) => {
+      const turn = (queues.get(file) ?? Promise.resolve()).then(async () => {
+        const release = await workspace.acquire(
+          { read: [], write: [file], purpose: `writing ${file}` },
+          { wait: true },
+        );
+        try {
+          return update();
+        } finally {
+          release();
+        }
+      });
+      queues.set(
+        file,
+        turn.catch(() => {}),
+      );
+      return turn;
+    },
+  };
+}
+
+function linkKind(file: string): 'file' | 'other' {
+  return fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true ? 'file' : 'other';
+}
+
+function isAbsence(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}

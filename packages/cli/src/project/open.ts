@@ -1,0 +1,118 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LockBook, machineContext, type Project } from '@dag/engine';
+import { type Diagnostic, FailureError, type ProjectPath } from '@dag/model';
+import { LINK_STRATEGIES, type LinkStrategy, loadPipeline, type Pipeline } from '@dag/pipeline';
+import { hashBytes, openStore } from '@dag/store';
+import { openWorkspace } from '@dag/workspace';
+import { failureText } from '../failure.ts';
+import type { Context } from '../verb.ts';
+import { workspaceLockFiles, workspaceReader } from './files.ts';
+import { requireRoot } from './root.ts';
+
+export interface OpenProjectOptions {
+  /** What the verb is about: only what these need must be sound. Relative to the user's folder. */
+  readonly targets?: readonly string[];
+  /** The verb changes things: what killed processes left behind is healed first. */
+  readonly mutates?: boolean;
+}
+
+/** A project with the user's place in it. */
+export interface OpenProject extends Project {
+  /** The user's folder, from the root. */
+  readonly cwd: ProjectPath;
+  close(): Promise<void>;
+}
+
+/** Opens the project that the user stands in. Throws a FailureError where there is none, or it does not hold together. */
+export function openProject(context: Context, options: OpenProjectOptions = {}): OpenProject {
+  const root = requireRoot({ root: context.root, cwd: context.cwd, env: context.io.env });
+  const cwd = folderIn(root, context.cwd);
+  const reader = workspaceReader(root);
+  const pipeline = loadOrFail(context, root, cwd, options.targets);
+  const store = openStore({ dir: cacheDir(root, pipeline, context) });
+  const workspace = openWorkspace({ root, store, link: linkStrategies(pipeline, context) });
+  if (options.mutates === true) {
+    for (const back of workspace.recover()) context.say(`put back '${back}', which an interrupted run had set aside`);
+  }
+  return {
+    root,
+    cwd,
+    pipeline,
+    reader,
+    store,
+    workspace,
+    locks: new LockBook(workspaceLockFiles(workspace)),
+    modules: {
+      closure: async (module) => {
+        const { moduleClosure } = await import('@dag/worker');
+        return await moduleClosure({ root, module, hash: hashBytes });
+      },
+      bundle: async (module, outFile) => {
+        const { bundleModule } = await import('@dag/worker');
+        return await bundleModule({ root, module, outFile, hash: hashBytes, publicModule: beside('worker.js') });
+      },
+      childEntry: beside('worker-child.js'),
+    },
+    env: context.io.env,
+    context: machineContext,
+    clock: () => new Date(),
+    close: async () => {
+      await workspace.close();
+      store.close();
+    },
+  };
+}
+
+/** Loads the pipeline; problems in files that the targets don't need are warnings. */
+function loadOrFail(
+  context: Context,
+  root: string,
+  cwd: ProjectPath,
+  targets: readonly string[] | undefined,
+): Pipeline {
+  const local = path.join(root, '.cache', 'local.yaml');
+  const { pipeline, diagnostics } = loadPipeline(workspaceReader(root), {
+    cwd,
+    ...(targets === undefined || targets.length === 0 ? {} : { targets }),
+    ...(fs.existsSync(local) ? { localSettings: fs.readFileSync(local, 'utf8') } : {}),
+  });
+  if (pipeline === undefined) throw new FailureError({ code: 'invalid-pipeline', diagnostics });
+  if (diagnostics.length > 0) warn(context, diagnostics);
+  return pipeline;
+}
+
+function warn(context: Context, diagnostics: readonly Diagnostic[]): void {
+  if (context.json) return;
+  const text = failureText({ code: 'invalid-pipeline', diagnostics }, context.io.colour.err);
+  context.say(`${text.replaceAll(/^(\S*)error/gm, '$1warning')}The above is in files that are not needed here.`);
+}
+
+/** Where the cache is: `DAG_CACHE_DIR`, else `cache.dir`, else `.cache`; absolute. */
+function cacheDir(root: string, pipeline: Pipeline, context: Context): string {
+  const set = context.io.env['DAG_CACHE_DIR'] || pipeline.settings.cache.dir;
+  return path.resolve(root, set ?? '.cache');
+}
+
+function linkStrategies(pipeline: Pipeline, context: Context): readonly LinkStrategy[] {
+  const set = context.io.env['DAG_CACHE_LINK'];
+  if (set === undefined || set === '') return pipeline.settings.cache.link ?? ['reflink', 'copy'];
+  const named = set.split(',').map((name) => name.trim());
+  const known = named.filter((name): name is LinkStrategy => (LINK_STRATEGIES as readonly string[]).includes(name));
+  if (known.length === named.length) return known;
+  throw new FailureError({
+    code: 'usage',
+    message: `DAG_CACHE_LINK is '${set}': each name must be one of ${LINK_STRATEGIES.join(', ')}`,
+  });
+}
+
+function folderIn(root: string, cwd: string): ProjectPath {
+  const relative = path.relative(root, fs.realpathSync(cwd)).split(path.sep).join('/');
+  return (relative.startsWith('..') ? '' : relative) as ProjectPath;
+}
+
+/** A file of the built program, beside this one. */
+function beside(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}

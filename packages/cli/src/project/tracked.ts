@@ -1,0 +1,162 @@
+import path from 'node:path';
+import type { Project } from '@dag/engine';
+import {
+  type Artifact,
+  type Failure,
+  FailureError,
+  isWithin,
+  type ObjectFailure,
+  type ProjectPath,
+  type Stage,
+  type TrackedData,
+} from '@dag/model';
+import { selectStages } from '@dag/pipeline';
+import type { OpenProject } from './open.ts';
+import { toProjectPath } from './root.ts';
+
+/** A path whose content the cache is to hold: an out of a stage, or tracked data. */
+export interface Tracked {
+  readonly path: ProjectPath;
+  /** Whose it is, in the user's words. */
+  readonly owner: Stage | TrackedData;
+  readonly kind: 'out' | 'data';
+  readonly cache: boolean;
+  readonly push: boolean;
+  readonly remote?: string | undefined;
+  /** What the lock says that it is; undefined where it says nothing. */
+  readonly artifact: Artifact | undefined;
+}
+
+/** What a target names: a tracked path, or something inside one. */
+export interface Picked {
+  readonly tracked: Tracked;
+  /** The path inside the tracked folder; undefined for all of it. */
+  readonly inside?: string;
+}
+
+/** Everything that the project tracks, in the order of stages and data. */
+export function allTracked(project: Project): Tracked[] {
+  return [
+    ...[...project.pipeline.stages.values()].flatMap((stage) => outsOf(project, stage)),
+    ...project.pipeline.data.map((data) => trackedData(project, data)),
+  ];
+}
+
+export function outsOf(project: Project, stage: Stage): Tracked[] {
+  const locked = project.locks.stage(stage)?.outs;
+  return stage.outs.map((out) => ({
+    path: out.path,
+    owner: stage,
+    kind: 'out',
+    cache: out.cache,
+    push: out.push,
+    remote: out.remote,
+    artifact: locked?.get(out.path),
+  }));
+}
+
+export function trackedData(project: Project, data: TrackedData): Tracked {
+  const { path, push, remote } = data;
+  return { path, owner: data, kind: 'data', cache: true, push, remote, artifact: project.locks.data(data) };
+}
+
+export interface PickOptions {
+  /** Also everything upstream of the stages that are picked. */
+  readonly withDeps?: boolean;
+  /** A target may be a folder that holds tracked paths. */
+  readonly recursive?: boolean;
+}
+
+/**
+ * What the targets of a verb name: stages (all their outs), groups, tracked paths, paths inside them. All that is tracked
+ * where there are no targets. Throws a FailureError of code `usage` for one that names nothing.
+ */
+export function pickTracked(project: OpenProject, targets: readonly string[], options: PickOptions = {}): Picked[] {
+  const all = allTracked(project);
+  if (targets.length === 0) return all.map((tracked) => ({ tracked }));
+  const picked = new Map<string, Picked>();
+  const add = (item: Picked): void => void picked.set(`${item.tracked.path}\0${item.inside ?? ''}`, item);
+  const stages = new Set<Stage>();
+  for (const target of targets) {
+    const byPath = pickByPath(project, all, target, options.recursive ?? false);
+    for (const item of byPath) {
+      add(item);
+      if (item.tracked.kind === 'out') stages.add(item.tracked.owner as Stage);
+    }
+    if (byPath.length > 0) continue;
+    const selected = selectStages(project.pipeline, [target], { single: true }, project.cwd);
+    if (!selected.ok) throw new FailureError(unknownTarget(target, selected.error));
+    for (const address of selected.value) {
+      const stage = project.pipeline.stages.get(address);
+      if (stage === undefined) continue;
+      stages.add(stage);
+      for (const tracked of outsOf(project, stage)) add({ tracked });
+    }
+  }
+  if (options.withDeps === true) for (const tracked of upstreamOf(project, stages)) add({ tracked });
+  return [...picked.values()];
+}
+
+/** The artifact of something inside a tracked folder, as its trees in the cache tell. Undefined: there is no such path. */
+export function artifactInside(project: Project, artifact: Artifact, inside: string): Artifact | undefined {
+  let at: Artifact = artifact;
+  for (const name of inside.split('/')) {
+    if (at.kind !== 'folder') return undefined;
+    const entry = project.store.readTree(at.digest).find((child) => child.name === name);
+    if (entry === undefined || entry.kind === 'symlink') return undefined;
+    at = entry;
+  }
+  return at;
+}
+
+/** Failures as the user is told of them, in one. */
+export function objectsFailure(verb: string, failed: readonly ObjectFailure[], hint?: string): FailureError {
+  const some = failed.length === 1 ? '1 object' : `${failed.length} objects`;
+  const message = `${verb}: ${some} could not be had`;
+  return new FailureError({ code: 'objects-failed', message, failed, ...(hint === undefined ? {} : { hint }) });
+}
+
+function pickByPath(project: OpenProject, all: readonly Tracked[], target: string, recursive: boolean): Picked[] {
+  const wanted = toProjectPath(project.root, path.join(project.root, project.cwd), target);
+  if (wanted === undefined) return [];
+  // A stage's name wins over a path that reads the same; `./name` is always the path.
+  const isName = /^[^./][^/]*$/.test(target) && [...project.pipeline.stages.values()].some((s) => s.name === target);
+  if (isName) return [];
+  const items: Picked[] = [];
+  for (const tracked of all) {
+    if (tracked.path === wanted || (recursive && isWithin(wanted, tracked.path))) items.push({ tracked });
+    else if (isWithin(tracked.path, wanted)) {
+      items.push({ tracked, inside: wanted.slice(tracked.path.length + 1) });
+    }
+  }
+  return items;
+}
+
+function* upstreamOf(project: Project, stages: Iterable<Stage>): Generator<Tracked> {
+  const seen = new Set<string>();
+  const queue = [...stages];
+  for (let stage = queue.pop(); stage !== undefined; stage = queue.pop()) {
+    for (const data of project.pipeline.data) {
+      const { path } = data;
+      if (stage.deps.some((dep) => isWithin(path, dep.path) || isWithin(dep.path, path)))
+        yield trackedData(project, data);
+    }
+    for (const address of project.pipeline.upstream(stage.address)) {
+      if (seen.has(address)) continue;
+      seen.add(address);
+      const upstream = project.pipeline.stages.get(address);
+      if (upstream === undefined) continue;
+      queue.push(upstream);
+      yield* outsOf(project, upstream);
+    }
+  }
+}
+
+function unknownTarget(target: string, failure: Failure): Failure {
+  if (failure.code !== 'usage') return failure;
+  return {
+    ...failure,
+    message: `'${target}' is no stage, out or tracked path`,
+    hint: failure.hint ?? "see 'dag stage list', and data: in pipeline.yaml",
+  };
+}

@@ -1,0 +1,202 @@
+import type { ReproEvent, ReproSummary } from '@dag/engine';
+import { type Decision, type StageAddress, unreachable } from '@dag/model';
+import { failureText } from '../failure.ts';
+import type { OpenProject } from '../project/open.ts';
+import type { Context } from '../verb.ts';
+import { changeJson, reasonText } from './change.ts';
+import { LiveLines } from './live.ts';
+import { type Paint, paint } from './paint.ts';
+import { count, secondsText } from './units.ts';
+
+/** Shows how a `repro` goes: plain lines, a live display on a terminal, or NDJSON. */
+export interface ReproReporter {
+  event(event: ReproEvent): void;
+  summary(summary: ReproSummary): void;
+  close(): void;
+}
+
+export function reproReporter(
+  context: Context,
+  project: OpenProject,
+  selection: readonly StageAddress[],
+): ReproReporter {
+  return context.json ? jsonReporter(context) : textReporter(context, project, selection);
+}
+
+function jsonReporter(context: Context): ReproReporter {
+  return {
+    event: (event) => context.emit(eventJson(event)),
+    summary: ({ failures: _, ...lists }) => context.emit({ event: 'summary', ...lists }),
+    close: () => {},
+  };
+}
+
+function eventJson(event: ReproEvent): unknown {
+  switch (event.event) {
+    case 'stage': {
+      const { stage, decision, planned } = event;
+      const kind = decision.kind === 'undecided' ? 'run' : decision.kind;
+      const changes = 'changes' in decision ? decision.changes.map(changeJson) : [];
+      const certain = decision.kind === 'undecided' ? { undecided: true } : {};
+      const dry = planned ? { planned } : {};
+      return { event: 'stage', stage, decision: kind, reason: reasonText(decision), changes, ...certain, ...dry };
+    }
+    case 'finished': {
+      const { stage, status, exitCode, seconds, failure } = event;
+      const error = failure === undefined || failure.code === 'invalid-pipeline' ? undefined : failure.message;
+      return { event: 'finished', stage, status, exit_code: exitCode ?? null, seconds, error, hint: hintOf(failure) };
+    }
+    case 'data': {
+      const { path, artifact } = event;
+      return { event: 'data', path, digest: artifact.digest, size: artifact.size };
+    }
+    case 'started':
+    case 'output':
+    case 'progress':
+    case 'metric':
+    case 'waiting':
+    case 'warning':
+      return event;
+    default:
+      return unreachable(event);
+  }
+}
+
+function hintOf(failure: { hint?: string } | object | undefined): string | undefined {
+  return failure !== undefined && 'hint' in failure ? failure.hint : undefined;
+}
+
+function textReporter(context: Context, project: OpenProject, selection: readonly StageAddress[]): ReproReporter {
+  const { io, quiet } = context;
+  const colour = io.colour;
+  const width = Math.min(32, Math.max(0, ...selection.map((stage) => stage.length)));
+  const live = new LiveLines(io, io.live && !quiet);
+  const metrics = new MetricLines((stage, text) => live.say(`${prefix(stage)}${text}\n`));
+  const prefix = (stage: string): string => paint('dim', `${stage.padEnd(width)} │ `, colour.err);
+  const result = (word: string, style: Paint, stage: string, rest: string): void => {
+    if (quiet) return;
+    live.print(`${paint(style, word.padEnd(8), colour.out)} ${stage.padEnd(width)}  ${rest}\n`);
+  };
+  const warn = (text: string, hint?: string): void => {
+    live.say(`${paint('yellow', 'warning', colour.err)}: ${text}\n${hint === undefined ? '' : `  ${hint}\n`}`);
+  };
+  return {
+    event: (event) => {
+      switch (event.event) {
+        case 'stage': {
+          const { word, style } = decisionWord(event.decision, event.planned);
+          if (event.decision.kind === 'skip' && selection.length > 40 && !context.verbose) return;
+          return result(word, style, event.stage, reasonText(event.decision));
+        }
+        case 'started':
+          live.start(event.stage);
+          if (!quiet) live.say(`${prefix(event.stage)}${paint('bold', `$ ${firstLine(event.command)}`, colour.err)}\n`);
+          return;
+        case 'output':
+          if (quiet) return;
+          return live.say(`${prefix(event.stage)}${event.line}\n`);
+        case 'progress':
+          return live.progress(event.stage, event.fraction, event.text);
+        case 'metric':
+          if (!quiet) metrics.add(event.stage, event.name, event.value, event.step);
+          return;
+        case 'finished': {
+          metrics.flush();
+          live.end(event.stage);
+          const { status, seconds, failure } = event;
+          if (status === 'ok') return result('ran', 'green', event.stage, `in ${secondsText(seconds)}`);
+          if (status === 'cancelled') return result('cancelled', 'yellow', event.stage, 'its old outs are in place');
+          if (failure !== undefined) live.say(failureText(failure, colour.err));
+          return result('failed', 'red', event.stage, 'its old outs are in place');
+        }
+        case 'data':
+          return result('recorded', 'green', event.path, 'changed data');
+        case 'waiting':
+          return live.say(`${event.message}\n`);
+        case 'warning':
+          return warn(event.message, event.hint);
+        default:
+          return unreachable(event);
+      }
+    },
+    summary: (summary) => {
+      metrics.flush();
+      live.close();
+      for (const line of summaryLines(summary, project)) context.print(line);
+    },
+    close: () => live.close(),
+  };
+}
+
+function decisionWord(decision: Decision, planned: boolean): { word: string; style: Paint } {
+  switch (decision.kind) {
+    case 'skip':
+      return { word: 'skip', style: 'dim' };
+    case 'restore':
+      return { word: planned ? 'restore' : 'restored', style: 'cyan' };
+    case 'run':
+      return { word: planned ? 'run' : 'run', style: 'bold' };
+    case 'undecided':
+      return { word: 'may run', style: 'bold' };
+    case 'blocked':
+      return { word: 'blocked', style: 'yellow' };
+    default:
+      return unreachable(decision);
+  }
+}
+
+function summaryLines(summary: ReproSummary, project: OpenProject): string[] {
+  const { ran, restored, skipped, failed, blocked, cancelled, savedSeconds } = summary;
+  const touched = ran.length + restored.length + failed.length + blocked.length + cancelled.length;
+  if (touched === 0) {
+    if (skipped.length === 0 && project.pipeline.stages.size === 0)
+      return ['There are no stages yet: see dag stage add.'];
+    return [`Everything is up to date: ${count(skipped.length, 'stage')} skipped.`];
+  }
+  const parts = [
+    [ran, 'ran'],
+    [restored, 'restored'],
+    [skipped, 'skipped'],
+    [failed, 'failed'],
+    [blocked, 'blocked'],
+    [cancelled, 'cancelled'],
+  ] as const;
+  const text = parts.filter(([list]) => list.length > 0).map(([list, word]) => `${list.length} ${word}`);
+  const saved = savedSeconds >= 1 ? `; ${secondsText(savedSeconds)} saved` : '';
+  return [`${text.join(', ')}${saved}.`];
+}
+
+function firstLine(command: string): string {
+  const [line = '', ...more] = command.trim().split('\n');
+  return more.length === 0 ? line : `${line} …`;
+}
+
+/** Numbers that a worker reports for one step, on one line. */
+class MetricLines {
+  readonly #show: (stage: string, text: string) => void;
+  #stage = '';
+  #step: number | undefined;
+  #parts: string[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(show: (stage: string, text: string) => void) {
+    this.#show = show;
+  }
+
+  add(stage: string, name: string, value: number, step: number | undefined): void {
+    if (stage !== this.#stage || step !== this.#step) this.flush();
+    this.#stage = stage;
+    this.#step = step;
+    this.#parts.push(`${name} ${Number.isInteger(value) ? value : Number(value.toPrecision(4))}`);
+    this.#timer ??= setTimeout(() => this.flush(), 100);
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#parts.length === 0) return;
+    const step = this.#step === undefined ? '' : `step ${this.#step}  `;
+    this.#show(this.#stage, `${step}${this.#parts.join('  ')}`);
+    this.#parts = [];
+  }
+}

@@ -1,0 +1,142 @@
+import type { Command } from 'commander';
+import { showError } from './failure.ts';
+import { type Io, processIo } from './io.ts';
+import { jsonLine } from './render/json.ts';
+
+/** What every verb has: its surroundings, and the flags common to all. */
+export interface Context {
+  readonly io: Io;
+  /** The folder that paths on the command line are relative to; absolute. `--cd` sets it. */
+  readonly cwd: string;
+  readonly root: string | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP: end in good order. */
+  readonly stop: AbortSignal;
+  /** Aborted by the second: end now. */
+  readonly kill: AbortSignal;
+  /** A line of result; nothing under --quiet and --json. */
+  print(line: string): void;
+  /** A line beside the results; nothing under --quiet. */
+  say(line: string): void;
+  /** One JSON document or event; only under --json. */
+  emit(value: unknown): void;
+}
+
+/** Does the work of a verb and gives its exit status. */
+export type Run<O> = (context: Context, positional: readonly string[], options: O) => Promise<number>;
+
+/** Common flags as commander gives them. */
+interface CommonOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly cd?: string;
+  readonly root?: string;
+}
+
+/**
+ * Gives a command the common flags and its work, which is loaded only when the verb is used. All that goes wrong ends
+ * here, as one message and an exit status.
+ */
+export function verb<O>(command: Command, load: () => Promise<Run<O>>): Command {
+  return command
+    .option('-q, --quiet', 'print nothing but errors')
+    .option('-v, --verbose', 'print more')
+    .option('--json', 'print JSON: one document, or one event a line')
+    .option('--cd <dir>', 'work as if started in this folder')
+    .option('--root <dir>', 'the project root, instead of looking for it')
+    .action(async (...args: unknown[]) => {
+      const self = args.pop() as Command;
+      const options = args.pop() as O & CommonOptions;
+      const positional = args.flat().filter((arg): arg is string => typeof arg === 'string');
+      const io = processIo();
+      const signals = interruption(io);
+      process.exitCode = await attempt(
+        async () => {
+          const context = await contextOf(io, options, signals);
+          const run = await load();
+          return await run(context, positional, { ...self.opts(), ...options });
+        },
+        io,
+        options.json ?? false,
+        signals,
+      );
+    });
+}
+
+interface Interruption {
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+  /** The exit status that the first signal asks for; undefined while there was none. */
+  status(): number | undefined;
+}
+
+async function attempt(work: () => Promise<number>, io: Io, json: boolean, signals: Interruption): Promise<number> {
+  try {
+    const status = await work();
+    return signals.status() ?? status;
+  } catch (error) {
+    const status = signals.status();
+    if (status !== undefined) {
+      if (!json) io.err('interrupted\n');
+      return status;
+    }
+    return showError(error, io, json);
+  }
+}
+
+/** 128 and the number of the signal, as shells have it. */
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+function interruption(io: Io): Interruption {
+  const stop = new AbortController();
+  const kill = new AbortController();
+  let status: number | undefined;
+  for (const [name, code] of Object.entries(SIGNALS)) {
+    process.on(name, () => {
+      if (status !== undefined) {
+        kill.abort();
+        return;
+      }
+      status = code;
+      io.err(`\n${name}: stopping; once more kills what still runs\n`);
+      stop.abort();
+    });
+  }
+  return { stop: stop.signal, kill: kill.signal, status: () => status };
+}
+
+async function contextOf(io: Io, options: CommonOptions, signals: Interruption): Promise<Context> {
+  const { json = false, quiet = false, verbose = false } = options;
+  return {
+    io,
+    cwd: await workingFolder(io, options.cd),
+    root: options.root,
+    json,
+    quiet,
+    verbose,
+    stop: signals.stop,
+    kill: signals.kill,
+    print: (line) => {
+      if (!quiet && !json) io.out(`${line}\n`);
+    },
+    say: (line) => {
+      if (!quiet) io.err(`${line}\n`);
+    },
+    emit: (value) => {
+      if (json) io.out(jsonLine(value));
+    },
+  };
+}
+
+async function workingFolder(io: Io, cd: string | undefined): Promise<string> {
+  if (cd === undefined) return io.cwd;
+  const { statSync } = await import('node:fs');
+  const { resolve } = await import('node:path');
+  const { FailureError } = await import('@dag/model');
+  const folder = resolve(io.cwd, cd);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return folder;
+  throw new FailureError({ code: 'usage', message: `--cd: '${cd}' is not a folder` });
+}

@@ -1,0 +1,250 @@
+import { type Command, Option } from 'commander';
+import { verb } from './verb.ts';
+
+/** Declares all verbs: names, flags and help. What each does is loaded when it is used. */
+export function declareVerbs(program: Command): Command {
+  program
+    .description(
+      'Keeps data, code and results of machine-learning work together: runs only what changed, restores the rest from a\ncache that is shared, and can say what made a file.',
+    )
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ sortSubcommands: false, helpWidth: 100 })
+    .addHelpText(
+      'after',
+      '\nExit status: 0 done; 1 tried and not succeeded; 2 wrong usage or an invalid pipeline, nothing touched;\n3 the surroundings failed (remote, disk, lock); 130, 143 interrupted.',
+    );
+  declareProject(program);
+  declareRun(program);
+  declareCache(program);
+  declareRemote(program);
+  return program;
+}
+
+function declareProject(program: Command): void {
+  verb(
+    program.command('init').summary('make a project here').description(INIT).option('--force', 'write the files anew'),
+    async () => (await import('./verbs/init.ts')).init,
+  );
+  verb(
+    program
+      .command('add')
+      .summary('track data files or folders')
+      .description(ADD)
+      .argument('<path...>', 'files or folders')
+      .option('--glob', 'the paths are patterns (*, ?, [a-z], **)')
+      .option('--desc <text>', 'what it is, written beside the path')
+      .option('-r, --remote <name>', 'the one remote that it belongs to'),
+    async () => (await import('./verbs/add.ts')).add,
+  );
+  verb(
+    program
+      .command('remove')
+      .summary('stop tracking data, or take stages out of pipeline.yaml')
+      .argument('<target...>', 'tracked paths or stages')
+      .option('--outs', 'delete the files too'),
+    async () => (await import('./verbs/remove.ts')).remove,
+  );
+  const stage = program.command('stage').summary('add and list stages').exitOverride();
+  verb(
+    stage
+      .command('add')
+      .summary('write a stage into pipeline.yaml')
+      .description(STAGE_ADD)
+      .argument('<cmd...>', 'the command; quote it to keep the shell away from it')
+      .requiredOption('-n, --name <name>', 'name of the stage')
+      .option('-d, --deps <path>', 'a file or folder that it reads', many)
+      .option('-o, --outs <path>', 'a file or folder that it makes', many)
+      .option('-O, --outs-no-cache <path>', 'an out that is not cached', many)
+      .option('--outs-persist <path>', 'an out that stays in place while the stage runs', many)
+      .option('--outs-persist-no-cache <path>', 'the same, not cached', many)
+      .option('-m, --metrics <path>', 'a metrics file that it makes', many)
+      .option('-M, --metrics-no-cache <path>', 'the same, not cached', many)
+      .option('--plots <path>', 'a plot file that it makes', many)
+      .option('--plots-no-cache <path>', 'the same, not cached', many)
+      .option('-p, --params <[file:]keys>', 'params that it reads: keys of params.yaml, or file:key,key', many)
+      .option('-w, --wdir <dir>', 'folder that it runs in')
+      .option('--env <name[=value]>', 'a variable that counts; with a value it is set too', many)
+      .option('--gpu <n>', 'GPUs that it leases')
+      .option('--desc <text>', 'what it does')
+      .option('--frozen', 'write it frozen')
+      .option('--always-changed', 'run it with every repro')
+      .option('-f, --force', 'replace a stage of that name')
+      .option('--run', 'run it now'),
+    async () => (await import('./verbs/stage-add.ts')).stageAdd,
+  );
+  verb(
+    stage
+      .command('list')
+      .summary('list the stages')
+      .argument('[target...]', 'stages, groups, files')
+      .option('--name-only', 'names without descriptions'),
+    async () => (await import('./verbs/stage-list.ts')).stageList,
+  );
+  for (const frozen of [true, false]) {
+    verb(
+      program
+        .command(frozen ? 'freeze' : 'unfreeze')
+        .summary(frozen ? 'keep stages as they are, whatever changes' : 'let stages change again')
+        .argument('<stage...>'),
+      async () => (await import('./verbs/freeze.ts')).setFrozen(frozen),
+    );
+  }
+  verb(
+    program
+      .command('graph')
+      .alias('dag')
+      .summary('show the graph of stages')
+      .argument('[target...]', 'only these and what they need')
+      .addOption(new Option('--mermaid', 'as a Mermaid flowchart').conflicts('dot'))
+      .option('--dot', 'as a Graphviz digraph')
+      .option('--outs', 'paths instead of stages')
+      .option('--full', 'with targets: the whole pipelines that hold them'),
+    async () => (await import('./verbs/graph.ts')).graph,
+  );
+}
+
+function declareRun(program: Command): void {
+  verb(
+    program
+      .command('repro')
+      .summary('bring stages up to date: run what changed, restore the rest')
+      .description(REPRO)
+      .argument('[target...]', 'stages, groups, files or outs; without any, the pipeline.yaml of this folder')
+      .option('-f, --force', 'run them even if nothing changed')
+      .option('--force-downstream', 'run what lies downstream of a stage that ran, even if its outs came out the same')
+      .option('-s, --single-item', 'only the targets, in this order, nothing upstream')
+      .option('-p, --pipeline', 'the whole pipelines that hold the targets')
+      .option('-P, --all-pipelines', 'all pipelines of the project')
+      .option('--downstream', 'the targets and what depends on them')
+      .option('--glob', 'the targets are patterns')
+      .option('--dry', 'say what would be done; do nothing')
+      .option('--pull', 'fetch what the cache lacks, results of others too')
+      .option('--allow-missing', 'take absent files for what pipeline.lock says they are')
+      .option('--no-run-cache', 'take no result of an earlier run')
+      .option('--no-commit', 'leave outs out of the cache; store them later with dag commit')
+      .option('-k, --keep-going', 'after a failure go on with what does not need it')
+      .option('--ignore-errors', 'after a failure go on with everything')
+      .option('-i, --interactive', 'ask before each stage runs')
+      .option('--no-wait', 'fail where another process holds a path')
+      .option('-r, --remote <name>', 'with --pull: the remote to fetch from')
+      .option('-j, --jobs <n>', 'stages at once (default: jobs of pipeline.yaml, else 1)'),
+    async () => (await import('./verbs/repro.ts')).reproVerb,
+  );
+  verb(
+    program
+      .command('status')
+      .summary('show what changed')
+      .argument('[target...]', 'stages, outs or tracked data')
+      .option('-c, --cloud', 'compare the cache with the remote too')
+      .option('-r, --remote <name>', 'the remote to compare with; implies -c')
+      .option('--exit-code', 'exit with 1 when something changed'),
+    async () => (await import('./verbs/status.ts')).statusVerb,
+  );
+  verb(
+    program
+      .command('why')
+      .summary('say why a stage would run, or why not')
+      .argument('<stage>', 'a stage, or a path that one makes'),
+    async () => (await import('./verbs/why.ts')).why,
+  );
+}
+
+function declareCache(program: Command): void {
+  verb(
+    program
+      .command('commit')
+      .summary('take outs and data as they stand into the cache and pipeline.lock')
+      .argument('[target...]', 'stages, outs or tracked data')
+      .option('-f, --force', 'also where deps, params or the command changed'),
+    async () => (await import('./verbs/commit.ts')).commit,
+  );
+  verb(
+    program
+      .command('checkout')
+      .summary('put the outs and data that pipeline.lock names into the workspace')
+      .description(CHECKOUT)
+      .argument('[target...]', 'stages, outs, tracked data, or paths inside them')
+      .option('-f, --force', 'also overwrite or delete content that is nowhere in the cache')
+      .option('--relink', 'place every file anew, by the strategy of cache.link')
+      .option('--allow-missing', 'succeed where the cache lacks something')
+      .option('--summary', 'print only how many paths changed'),
+    async () => (await import('./verbs/checkout.ts')).checkout,
+  );
+  verb(
+    program
+      .command('unprotect')
+      .summary('turn links into the cache into copies that can be edited')
+      .argument('<path...>', 'files or folders'),
+    async () => (await import('./verbs/unprotect.ts')).unprotect,
+  );
+}
+
+function declareRemote(program: Command): void {
+  for (const name of ['push', 'fetch', 'pull'] as const) {
+    const command = program
+      .command(name)
+      .summary(TRANSFER[name])
+      .argument('[target...]', 'stages, outs, tracked data, or paths inside them')
+      .option('-r, --remote <name>', 'this remote, instead of the default one')
+      .option('-j, --jobs <n>', 'objects at once')
+      .option('-d, --with-deps', 'with targets: also what they are made from')
+      .option('-R, --recursive', 'the targets are folders: all that is in them')
+      .option('--run-cache', name === 'push' ? 'run records too, with all that they name' : 'run records too')
+      .option('--allow-missing', 'succeed where something is nowhere to be had');
+    if (name === 'pull') command.option('-f, --force', 'also overwrite content that is nowhere in the cache');
+    verb(command, async () => (await import('./verbs/transfer.ts'))[name]);
+  }
+  const remote = program.command('remote').summary('add, list and remove remotes').exitOverride();
+  verb(
+    remote
+      .command('add')
+      .summary('write a remote into pipeline.yaml')
+      .argument('<name>')
+      .argument('<url>', 's3://bucket/prefix, file:///folder or a folder')
+      .option('-d, --default', 'make it the default')
+      .option('-f, --force', 'replace a remote of that name')
+      .option('--endpoint <url>', 'of an S3-compatible server')
+      .option('--region <name>', 'of the bucket')
+      .option('--profile <name>', 'of the AWS configuration')
+      .option('--local', 'write into .cache/local.yaml, which is not committed'),
+    async () => (await import('./verbs/remote.ts')).remoteAdd,
+  );
+  verb(remote.command('list').summary('list the remotes'), async () => (await import('./verbs/remote.ts')).remoteList);
+  verb(
+    remote.command('remove').summary('take a remote out').argument('<name>').option('--local', 'of .cache/local.yaml'),
+    async () => (await import('./verbs/remote.ts')).remoteRemove,
+  );
+  verb(
+    remote
+      .command('default')
+      .summary('show or set the default remote')
+      .argument('[name]')
+      .option('-u, --unset', 'have none')
+      .option('--local', 'in .cache/local.yaml'),
+    async () => (await import('./verbs/remote.ts')).remoteDefault,
+  );
+}
+
+function many(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
+const INIT = `Makes a project in this folder: an empty pipeline.yaml, and .cache/ in .gitignore.`;
+
+const ADD = `Tracks data: stores it in the cache, writes its path into pipeline.yaml and its digest into pipeline.lock, and keeps
+git from seeing it. Adding what is tracked already records how it stands now.`;
+
+const STAGE_ADD = `Writes a stage into the pipeline.yaml of this folder and its cached outs into .gitignore. It is not run.`;
+
+const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command,
+deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back.`;
+
+const CHECKOUT = `Makes the workspace hold the outs and data that pipeline.lock names; use it after git checkout or git pull. Touches
+only what differs. Content that is nowhere in the cache is left alone unless forced.`;
+
+const TRANSFER = {
+  push: 'send what the remote lacks',
+  fetch: 'bring what the cache lacks',
+  pull: 'fetch, and check out',
+} as const;

@@ -1,0 +1,150 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import {
+  type Artifact,
+  FailureError,
+  groupBy,
+  overlaps,
+  type ProjectPath,
+  parentPath,
+  relativePath,
+  sameArtifact,
+} from '@dag/model';
+import { addDataText } from '@dag/pipeline';
+import { EXIT } from '../failure.ts';
+import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
+import { expandGlobs } from '../project/glob.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { rememberTracked } from '../project/remembered.ts';
+import { toProjectPath } from '../project/root.ts';
+import { workProgress } from '../render/progress.ts';
+import { bytesText, count } from '../render/units.ts';
+import type { Context } from '../verb.ts';
+
+interface Options {
+  readonly glob?: boolean;
+  readonly desc?: string;
+  readonly remote?: string;
+}
+
+export async function add(context: Context, written: readonly string[], options: Options): Promise<number> {
+  const project = openProject(context, { mutates: true });
+  try {
+    const paths =
+      options.glob === true ? expandGlobs(project, context.cwd, written) : projectPaths(project, context, written);
+    for (const wanted of paths) checkAddable(project, wanted);
+    if (options.remote !== undefined && !project.pipeline.settings.remotes.has(options.remote)) {
+      throw new FailureError({ code: 'usage', message: `there is no remote '${options.remote}'` });
+    }
+    const release = await project.workspace.acquire(
+      { read: paths, write: [], purpose: `dag add ${paths.join(' ')}` },
+      { wait: true, onWait: (holder) => context.say(`waiting for ${holder.purpose} (pid ${holder.pid})`) },
+    );
+    try {
+      const progress = workProgress(context, 'storing');
+      const artifacts = await project.workspace.commit(paths, { ...progress.options, signal: context.stop });
+      progress.end();
+      await record(project, artifacts, options);
+      report(context, project, artifacts);
+    } finally {
+      release();
+    }
+    return EXIT.done;
+  } finally {
+    await project.close();
+  }
+}
+
+/** The objects are stored already. A kill before pipeline.lock is written leaves a path that status shows as new. */
+async function record(
+  project: OpenProject,
+  artifacts: ReadonlyMap<ProjectPath, Artifact>,
+  options: Options,
+): Promise<void> {
+  const byFile = groupBy(artifacts.keys(), (tracked) => pipelineFileFor(project, tracked));
+  for (const [file, tracked] of byFile) {
+    const folder = parentPath(file);
+    const entries = tracked.map((entry) => ({
+      path: relativePath(folder, entry),
+      ...(options.desc === undefined ? {} : { desc: options.desc }),
+      ...(options.remote === undefined ? {} : { remote: options.remote }),
+    }));
+    const text = edited(addDataText(textOf(project, file), file, entries));
+    const data = new Map(tracked.map((entry) => [entry, artifacts.get(entry)]));
+    project.workspace.updateGitignore({ add: tracked, remove: [] });
+    project.workspace.writeFileAtomic(file, text);
+    await project.locks.update(file, withData(project, file, tracked), { data });
+  }
+  const reopened = { ...project, pipeline: withAllData(project, byFile) };
+  rememberTracked(reopened);
+}
+
+/** The pipeline as it is once these paths are listed, so that their new lock entries are not pruned. */
+function withData(project: OpenProject, file: ProjectPath, paths: readonly ProjectPath[]): OpenProject['pipeline'] {
+  const known = new Set(project.pipeline.data.map((entry) => entry.path));
+  const added = paths.filter((entry) => !known.has(entry)).map((entry) => ({ path: entry, file, push: true, line: 0 }));
+  return { ...project.pipeline, data: [...project.pipeline.data, ...added] };
+}
+
+function withAllData(
+  project: OpenProject,
+  byFile: ReadonlyMap<ProjectPath, readonly ProjectPath[]>,
+): OpenProject['pipeline'] {
+  let pipeline = project.pipeline;
+  for (const [file, paths] of byFile) pipeline = withData({ ...project, pipeline }, file, paths);
+  return pipeline;
+}
+
+function report(context: Context, project: OpenProject, artifacts: ReadonlyMap<ProjectPath, Artifact>): void {
+  let [objects, bytes] = [0, 0];
+  for (const [tracked, artifact] of artifacts) {
+    const before = project.pipeline.data.find((entry) => entry.path === tracked);
+    const same = before !== undefined && sameArtifact(project.locks.data(before), artifact);
+    const files = artifact.kind === 'folder' ? artifact.files : 1;
+    objects += files;
+    bytes += artifact.size;
+    context.emit({ event: 'added', path: tracked, digest: artifact.digest, size: artifact.size, files });
+    context.print(`${same ? 'tracked' : 'added'}  ${tracked}  ${count(files, 'file')}, ${bytesText(artifact.size)}`);
+  }
+  context.emit({ event: 'summary', objects, bytes, failed: [] });
+}
+
+function projectPaths(project: OpenProject, context: Context, written: readonly string[]): ProjectPath[] {
+  const paths = written.map((text) => {
+    const found = toProjectPath(project.root, fs.realpathSync(context.cwd), text);
+    if (found === undefined || found === '') {
+      throw new FailureError({ code: 'usage', message: `'${text}' does not lie inside the project` });
+    }
+    return found;
+  });
+  return [...new Set(paths)];
+}
+
+function checkAddable(project: OpenProject, wanted: ProjectPath): void {
+  const fail = (message: string, hint?: string): never => {
+    throw new FailureError({ code: 'usage', message, ...(hint === undefined ? {} : { hint }) });
+  };
+  const stat = fs.lstatSync(path.join(project.root, wanted), { throwIfNoEntry: false });
+  if (stat === undefined) fail(`'${wanted}' does not exist`);
+  if (/(^|\/)(\.git|\.cache)(\/|$)/.test(wanted)) fail(`'${wanted}' is git's or dag's own`);
+  if (/(^|\/)pipeline\.(yaml|lock)$/.test(wanted)) fail(`'${wanted}' belongs in git, not in the cache`);
+  for (const stage of project.pipeline.stages.values()) {
+    const out = stage.outs.find((made) => overlaps(made.path, wanted));
+    if (out !== undefined) {
+      fail(
+        `'${wanted}' is ${out.path === wanted ? 'an out' : `in the way of '${out.path}', an out`} of stage '${stage.address}'`,
+        `its stage tracks it: 'dag commit ${stage.address}' stores it as it stands`,
+      );
+    }
+  }
+  const other = project.pipeline.data.find((entry) => entry.path !== wanted && overlaps(entry.path, wanted));
+  if (other !== undefined) {
+    const inside = wanted.startsWith(`${other.path}/`);
+    fail(
+      inside
+        ? `'${wanted}' lies in '${other.path}', which is tracked`
+        : `'${other.path}', inside it, is tracked already`,
+      inside ? `record it with 'dag add ${other.path}'` : `first 'dag remove ${other.path}'`,
+    );
+  }
+}

@@ -1,0 +1,133 @@
+import { joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
+import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
+import { EXIT, failureText } from '../failure.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { rememberedPaths, rememberTracked } from '../project/remembered.ts';
+import { artifactInside, objectsFailure, type Picked, pickTracked } from '../project/tracked.ts';
+import { workProgress } from '../render/progress.ts';
+import { bytesText } from '../render/units.ts';
+import type { Context } from '../verb.ts';
+
+export interface CheckoutFlags {
+  readonly force?: boolean;
+  readonly relink?: boolean;
+  readonly allowMissing?: boolean;
+  readonly summary?: boolean;
+}
+
+export async function checkout(context: Context, targets: readonly string[], flags: CheckoutFlags): Promise<number> {
+  const project = openProject(context, { targets, mutates: true });
+  try {
+    const report = await checkOut(context, project, targets, flags);
+    showReport(context, report, flags);
+    const failed = [...report.failed];
+    context.emit({ event: 'summary', objects: report.files, bytes: report.bytes, failed, ...changes(report) });
+    return exitOf(context, report);
+  } finally {
+    await project.close();
+  }
+}
+
+/** Puts what the locks name at the targets into the workspace, and takes away what is tracked no longer. */
+export async function checkOut(
+  context: Context,
+  project: OpenProject,
+  targets: readonly string[],
+  flags: CheckoutFlags,
+): Promise<CheckoutReport> {
+  const unreadable: ObjectFailure[] = [];
+  const items = pickTracked(project, targets).flatMap((picked) => itemOf(project, picked, unreadable));
+  if (targets.length === 0) items.push(...noLongerTracked(project, items));
+  const release = await project.workspace.acquire(
+    { read: [], write: items.map((item) => item.path), purpose: 'dag checkout' },
+    {
+      wait: true,
+      onWait: (holder) => context.say(`waiting for ${holder.purpose} (pid ${holder.pid})`),
+      signal: context.stop,
+    },
+  );
+  try {
+    const progress = workProgress(context, 'checking out');
+    const report = await project.workspace.checkout(items, {
+      force: flags.force ?? false,
+      relink: flags.relink ?? false,
+      allowMissing: flags.allowMissing ?? false,
+      ...progress.options,
+      signal: context.stop,
+    });
+    progress.end();
+    if (targets.length === 0 && report.refused.length === 0) rememberTracked(project);
+    return { ...report, failed: [...unreadable, ...report.failed] };
+  } finally {
+    release();
+  }
+}
+
+export function changes({ added, modified, deleted }: CheckoutReport) {
+  return { added, modified, deleted };
+}
+
+/** One line a path, as git has it; only totals with `--summary`. */
+export function showReport(context: Context, report: CheckoutReport, flags: CheckoutFlags): void {
+  const { added, modified, deleted } = report;
+  if (flags.summary === true) {
+    const total = added.length + modified.length + deleted.length;
+    if (total === 0) context.print('No changes.');
+    else context.print(`${added.length} added, ${modified.length} modified, ${deleted.length} deleted.`);
+  } else {
+    for (const [letter, paths] of [
+      ['A', added],
+      ['M', modified],
+      ['D', deleted],
+    ] as const) {
+      for (const path of paths) context.print(`${letter}  ${path}`);
+    }
+  }
+  if (report.copiedBytes > 1e9) {
+    context.say(`copied ${bytesText(report.copiedBytes)} that could be linked: see cache.link in pipeline.yaml`);
+  }
+}
+
+/** Shows what could not be done; the exit status. */
+export function exitOf(context: Context, report: CheckoutReport): number {
+  if (report.failed.length > 0 && !context.json) {
+    const { failure } = objectsFailure(
+      'checkout',
+      report.failed,
+      "get them with 'dag pull', or make them with 'dag repro'",
+    );
+    context.io.err(failureText(failure, context.io.colour.err));
+  }
+  for (const path of report.refused) {
+    const message = `'${path}' has content that is nowhere in the cache: it was left as it is`;
+    const hint = "keep it with 'dag commit' or 'dag add', or overwrite it with 'dag checkout -f'";
+    if (context.json) context.emit({ event: 'error', code: 'refused', message, path, hint });
+    else context.io.err(`error: ${message}\n  ${hint}\n`);
+  }
+  return report.failed.length > 0 || report.refused.length > 0 ? EXIT.unsuccessful : EXIT.done;
+}
+
+function itemOf(project: OpenProject, { tracked, inside }: Picked, unreadable: ObjectFailure[]): CheckoutItem[] {
+  const { path, artifact, cache } = tracked;
+  if (!cache || artifact === undefined) return [];
+  if (inside === undefined) return [{ path, artifact }];
+  try {
+    const part = artifactInside(project, artifact, inside);
+    if (part !== undefined) return [{ path: joinPath(path, inside), artifact: part }];
+    unreadable.push({ path: joinPath(path, inside), digest: artifact.digest, reason: `'${path}' holds no such path` });
+  } catch (error) {
+    unreadable.push({ path, digest: artifact.digest, reason: (error as Error).message });
+  }
+  return [];
+}
+
+function noLongerTracked(project: OpenProject, items: readonly CheckoutItem[]): CheckoutItem[] {
+  const tracked = new Set<ProjectPath>(items.map((item) => item.path));
+  const declared = new Set([
+    ...project.pipeline.data.map((data) => data.path),
+    ...[...project.pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path)),
+  ]);
+  return rememberedPaths(project.root)
+    .filter((path) => !tracked.has(path) && !declared.has(path))
+    .map((path) => ({ path, artifact: undefined }));
+}

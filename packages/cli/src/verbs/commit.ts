@@ -1,0 +1,44 @@
+import { commitStages } from '@dag/engine';
+import type { Stage, TrackedData } from '@dag/model';
+import { EXIT } from '../failure.ts';
+import { openProject } from '../project/open.ts';
+import { rememberTracked } from '../project/remembered.ts';
+import { pickTracked } from '../project/tracked.ts';
+import { bytesText, count } from '../render/units.ts';
+import type { Context } from '../verb.ts';
+
+export async function commit(
+  context: Context,
+  targets: readonly string[],
+  options: { readonly force?: boolean },
+): Promise<number> {
+  const project = openProject(context, { targets, mutates: true });
+  try {
+    const stages = new Set<Stage>();
+    const data = new Set<TrackedData>();
+    for (const { tracked } of pickTracked(project, targets)) {
+      if (tracked.kind === 'data') data.add(tracked.owner as TrackedData);
+      else stages.add(tracked.owner as Stage);
+    }
+    // Without targets, a stage that never ran has nothing that could be taken for its result.
+    const known = targets.length > 0 ? [...stages] : [...stages].filter((stage) => project.locks.stage(stage));
+    const { committed } = await commitStages(project, {
+      stages: known,
+      data: [...data],
+      force: options.force ?? false,
+      signal: context.stop,
+    });
+    let bytes = 0;
+    for (const [path, artifact] of committed) {
+      bytes += artifact.size;
+      context.emit({ event: 'committed', path, digest: artifact.digest, size: artifact.size });
+      if (context.verbose) context.print(`committed  ${path}`);
+    }
+    rememberTracked(project);
+    context.emit({ event: 'summary', objects: committed.size, bytes, failed: [] });
+    context.print(`${count(committed.size, 'path')} committed, ${bytesText(bytes)}.`);
+    return EXIT.done;
+  } finally {
+    await project.close();
+  }
+}

@@ -1,0 +1,49 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { FailureError, ROOT } from '@dag/model';
+import { openStore } from '@dag/store';
+import { openWorkspace } from '@dag/workspace';
+import { EXIT } from '../failure.ts';
+import { PIPELINE_FILE } from '../project/root.ts';
+import type { Context } from '../verb.ts';
+
+const NEW_PIPELINE = `# Stages, tracked data and settings of this project: see 'dag stage add', 'dag add' and 'dag remote add'.
+jobs: auto
+stages: {}
+`;
+
+export async function init(
+  context: Context,
+  _positional: readonly string[],
+  options: { readonly force?: boolean },
+): Promise<number> {
+  const root = fs.realpathSync(context.cwd);
+  const file = path.join(root, PIPELINE_FILE);
+  if (fs.existsSync(file) && options.force !== true) {
+    throw new FailureError({
+      code: 'usage',
+      message: `there is a ${PIPELINE_FILE} here already`,
+      hint: 'dag init --force writes an empty one over it',
+    });
+  }
+  const cache = path.join(root, '.cache');
+  const workspace = openWorkspace({ root, store: openStore({ dir: cache }) });
+  try {
+    fs.mkdirSync(cache, { recursive: true });
+    workspace.writeFileAtomic(`${ROOT}${PIPELINE_FILE}` as typeof ROOT, NEW_PIPELINE);
+    ignoreCache(root, (text) => workspace.writeFileAtomic('.gitignore' as typeof ROOT, text));
+  } finally {
+    await workspace.close();
+  }
+  context.emit({ root, pipeline: PIPELINE_FILE, cache: '.cache' });
+  context.print(`Made a project here: ${PIPELINE_FILE}, and .cache/ (which git ignores).`);
+  return EXIT.done;
+}
+
+/** Adds `.cache/` to .gitignore where no line there says so yet. */
+function ignoreCache(root: string, write: (text: string) => void): void {
+  const file = path.join(root, '.gitignore');
+  const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+  if (text.split(/\r?\n/).some((line) => /^\/?\.cache\/?\s*$/.test(line))) return;
+  write(`${text === '' || text.endsWith('\n') ? text : `${text}\n`}.cache/\n`);
+}

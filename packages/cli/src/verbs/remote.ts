@@ -1,0 +1,117 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { FailureError, type ProjectPath } from '@dag/model';
+import { removeRemoteText, setDefaultRemoteText, setRemoteText } from '@dag/pipeline';
+import { EXIT } from '../failure.ts';
+import { edited, textOf } from '../project/edit.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { remoteConfig } from '../project/remotes.ts';
+import { PIPELINE_FILE } from '../project/root.ts';
+import type { Context } from '../verb.ts';
+
+interface AddOptions {
+  readonly default?: boolean;
+  readonly force?: boolean;
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly profile?: string;
+  readonly local?: boolean;
+}
+
+export async function remoteAdd(context: Context, words: readonly string[], options: AddOptions): Promise<number> {
+  const [name = '', url = ''] = words;
+  return await withProject(context, async (project) => {
+    if (project.pipeline.settings.remotes.has(name) && options.force !== true) {
+      throw new FailureError({
+        code: 'usage',
+        message: `there is a remote '${name}' already`,
+        hint: 'dag remote add -f replaces it',
+      });
+    }
+    const file = settingsFile(options);
+    const { endpoint, region, profile } = options;
+    const remote = {
+      name,
+      url: fromRoot(project, context, url),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(region === undefined ? {} : { region }),
+      ...(profile === undefined ? {} : { profile }),
+    };
+    let text = edited(setRemoteText(textOf(project, file), file, remote));
+    if (options.default === true) text = edited(setDefaultRemoteText(text, file, name));
+    project.workspace.writeFileAtomic(file, text);
+    context.emit({ name, url: remote.url, default: options.default ?? false });
+    context.print(
+      `Added remote '${name}' (${remote.url}) to ${file}${options.default === true ? ', as the default' : ''}.`,
+    );
+  });
+}
+
+export async function remoteList(context: Context): Promise<number> {
+  return await withProject(context, async (project) => {
+    const { remotes, remote: standard } = project.pipeline.settings;
+    const width = Math.max(0, ...[...remotes.keys()].map((name) => name.length));
+    for (const { name, url } of remotes.values()) {
+      context.print(`${name.padEnd(width)}  ${url}${name === standard ? '  (default)' : ''}`);
+    }
+    context.emit({ default: standard ?? null, remotes: [...remotes.values()] });
+  });
+}
+
+export async function remoteRemove(
+  context: Context,
+  words: readonly string[],
+  options: { readonly local?: boolean },
+): Promise<number> {
+  const [name = ''] = words;
+  return await withProject(context, async (project) => {
+    remoteConfig(project, name);
+    const file = settingsFile(options);
+    project.workspace.writeFileAtomic(file, edited(removeRemoteText(textOf(project, file), file, name)));
+    context.emit({ removed: name });
+    context.print(`Removed remote '${name}'.`);
+  });
+}
+
+export async function remoteDefault(
+  context: Context,
+  words: readonly string[],
+  options: { readonly unset?: boolean; readonly local?: boolean },
+): Promise<number> {
+  const [name] = words;
+  return await withProject(context, async (project) => {
+    if (name === undefined && options.unset !== true) {
+      const current = project.pipeline.settings.remote;
+      context.emit({ default: current ?? null });
+      context.print(current ?? 'No default remote is set.');
+      return;
+    }
+    if (name !== undefined) remoteConfig(project, name);
+    const file = settingsFile(options);
+    const text = edited(setDefaultRemoteText(textOf(project, file), file, options.unset === true ? undefined : name));
+    project.workspace.writeFileAtomic(file, text);
+    context.emit({ default: options.unset === true ? null : name });
+    context.print(options.unset === true ? 'No remote is the default now.' : `'${name}' is the default remote now.`);
+  });
+}
+
+async function withProject(context: Context, work: (project: OpenProject) => Promise<void>): Promise<number> {
+  const project = openProject(context);
+  try {
+    await work(project);
+    return EXIT.done;
+  } finally {
+    await project.close();
+  }
+}
+
+function settingsFile({ local }: { readonly local?: boolean }): ProjectPath {
+  return (local === true ? '.cache/local.yaml' : PIPELINE_FILE) as ProjectPath;
+}
+
+/** A folder that the user named from where they stand, as the settings have it: seen from the root. */
+function fromRoot(project: OpenProject, context: Context, url: string): string {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url) || path.isAbsolute(url)) return url;
+  const relative = path.relative(project.root, path.resolve(fs.realpathSync(context.cwd), url));
+  return relative.split(path.sep).join('/') || '.';
+}

@@ -1,0 +1,92 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import {
+  FailureError,
+  groupBy,
+  type ProjectPath,
+  parentPath,
+  relativePath,
+  type Stage,
+  type TrackedData,
+} from '@dag/model';
+import { removeDataText, removeStageText, selectStages } from '@dag/pipeline';
+import { EXIT } from '../failure.ts';
+import { edited, textOf } from '../project/edit.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { rememberTracked } from '../project/remembered.ts';
+import { pickTracked } from '../project/tracked.ts';
+import type { Context } from '../verb.ts';
+
+export async function remove(
+  context: Context,
+  targets: readonly string[],
+  options: { readonly outs?: boolean },
+): Promise<number> {
+  const project = openProject(context, { mutates: true });
+  try {
+    const data = new Set<TrackedData>();
+    const stages = new Set<Stage>();
+    for (const target of targets) {
+      const entry = trackedAt(project, target);
+      if (entry !== undefined) data.add(entry);
+      else for (const stage of stagesAt(project, target)) stages.add(stage);
+    }
+    // All texts are made before the first is written: a stage that can't be taken out leaves everything as it was.
+    const texts = new Map<ProjectPath, string>();
+    for (const [file, entries] of groupBy(data, (entry) => entry.file)) {
+      const paths = entries.map((entry) => relativePath(parentPath(file), entry.path));
+      texts.set(file, edited(removeDataText(texts.get(file) ?? textOf(project, file), file, paths)));
+    }
+    for (const stage of stages) {
+      const text = texts.get(stage.file) ?? textOf(project, stage.file);
+      texts.set(stage.file, edited(removeStageText(text, stage.file, stage.name)));
+    }
+    for (const [file, text] of texts) project.workspace.writeFileAtomic(file, text);
+    await forget(project, [...stages], [...data]);
+    const paths = [
+      ...[...stages].flatMap((stage) => stage.outs.map((out) => out.path)),
+      ...[...data].map((d) => d.path),
+    ];
+    project.workspace.updateGitignore({ add: [], remove: paths });
+    if (options.outs === true)
+      for (const out of paths) fs.rmSync(path.join(project.root, out), { recursive: true, force: true });
+    for (const stage of stages) context.print(`removed  stage ${stage.address}`);
+    for (const entry of data) context.print(`removed  ${entry.path}`);
+    context.emit({ stages: [...stages].map((stage) => stage.address), data: [...data].map((entry) => entry.path) });
+    return EXIT.done;
+  } finally {
+    await project.close();
+  }
+}
+
+function trackedAt(project: OpenProject, target: string): TrackedData | undefined {
+  if (project.pipeline.stages.has(target as Stage['address'])) return undefined;
+  try {
+    const [picked, ...more] = pickTracked(project, [target]);
+    const whole = picked !== undefined && more.length === 0 && picked.inside === undefined;
+    return whole && picked.tracked.kind === 'data' ? (picked.tracked.owner as TrackedData) : undefined;
+  } catch (error) {
+    if (error instanceof FailureError) return undefined;
+    throw error;
+  }
+}
+
+function stagesAt(project: OpenProject, target: string): Stage[] {
+  const selected = selectStages(project.pipeline, [target], { single: true }, project.cwd);
+  if (!selected.ok) throw new FailureError(selected.error);
+  return selected.value.flatMap((address) => project.pipeline.stages.get(address) ?? []);
+}
+
+/** Takes the lock entries out, and the paths out of what is remembered as tracked: their files are the user's now. */
+async function forget(project: OpenProject, stages: readonly Stage[], data: readonly TrackedData[]): Promise<void> {
+  const gone = { stages: new Set(stages), data: new Set(data) };
+  const pipeline = {
+    ...project.pipeline,
+    stages: new Map([...project.pipeline.stages].filter(([, stage]) => !gone.stages.has(stage))),
+    data: project.pipeline.data.filter((entry) => !gone.data.has(entry)),
+  };
+  for (const file of new Set([...stages, ...data].map((item) => item.file))) {
+    await project.locks.update(file, pipeline, {});
+  }
+  rememberTracked({ ...project, pipeline });
+}

@@ -1,0 +1,110 @@
+import os from 'node:os';
+import { type ReproOptions, type ReproSummary, repro } from '@dag/engine';
+import { FailureError, type StageAddress } from '@dag/model';
+import { type SelectOptions, selectStages } from '@dag/pipeline';
+import { EXIT } from '../failure.ts';
+import { positiveInteger } from '../options.ts';
+import { remoteFetcher } from '../project/fetcher.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { rememberTracked } from '../project/remembered.ts';
+import { reproReporter } from '../render/repro.ts';
+import type { Context } from '../verb.ts';
+
+interface Options {
+  readonly force?: boolean;
+  readonly forceDownstream?: boolean;
+  readonly singleItem?: boolean;
+  readonly pipeline?: boolean;
+  readonly allPipelines?: boolean;
+  readonly downstream?: boolean;
+  readonly glob?: boolean;
+  readonly dry?: boolean;
+  readonly pull?: boolean;
+  readonly allowMissing?: boolean;
+  readonly runCache: boolean;
+  readonly commit: boolean;
+  readonly keepGoing?: boolean;
+  readonly ignoreErrors?: boolean;
+  readonly interactive?: boolean;
+  readonly wait: boolean;
+  readonly remote?: string;
+  readonly jobs?: string;
+}
+
+export async function reproVerb(context: Context, targets: readonly string[], options: Options): Promise<number> {
+  if (options.interactive === true && !context.io.interactive) {
+    throw new FailureError({ code: 'usage', message: 'repro -i asks, and there is no terminal to ask on' });
+  }
+  const flagged = options.jobs === undefined ? undefined : positiveInteger('--jobs', options.jobs);
+  const project = openProject(context, { targets, mutates: options.dry !== true });
+  try {
+    const selection = select(project, targets, options);
+    const reporter = reproReporter(context, project, selection);
+    try {
+      const summary = await repro(
+        project,
+        selection,
+        engineOptions(context, project, options, flagged ?? jobsOf(project, context)),
+        { stop: context.stop, kill: context.kill },
+        reporter.event,
+      );
+      reporter.summary(summary);
+      return exitOf(summary, options);
+    } finally {
+      reporter.close();
+      if (options.dry !== true) rememberTracked(project);
+    }
+  } finally {
+    await project.close();
+  }
+}
+
+function select(project: OpenProject, targets: readonly string[], options: Options): StageAddress[] {
+  const how: SelectOptions = {
+    ...(options.singleItem === true ? { single: true } : {}),
+    ...(options.downstream === true ? { downstream: true } : {}),
+    ...(options.pipeline === true ? { pipeline: true } : {}),
+    ...(options.allPipelines === true ? { allPipelines: true } : {}),
+    ...(options.glob === true ? { glob: true } : {}),
+  };
+  const selected = selectStages(project.pipeline, targets, how, project.cwd);
+  if (!selected.ok) throw new FailureError(selected.error);
+  return selected.value;
+}
+
+function engineOptions(context: Context, project: OpenProject, options: Options, jobs: number): ReproOptions {
+  return {
+    force: options.force ?? false,
+    forceDownstream: options.forceDownstream ?? false,
+    dry: options.dry ?? false,
+    noRunCache: !options.runCache,
+    noCommit: !options.commit,
+    allowMissing: options.allowMissing ?? false,
+    onFailure: options.ignoreErrors === true ? 'ignore' : options.keepGoing === true ? 'keep-going' : 'stop',
+    jobs,
+    wait: options.wait,
+    fetcher: options.pull === true ? remoteFetcher(context, project, options.remote) : undefined,
+    confirm: options.interactive === true ? (stage) => confirm(context, stage) : undefined,
+  };
+}
+
+/** Stages at once: `DAG_JOBS`, else `jobs` of pipeline.yaml, else 1: old pipelines lean on an order they never declared. */
+function jobsOf(project: OpenProject, context: Context): number {
+  const variable = context.io.env['DAG_JOBS'];
+  const set = variable === undefined || variable === '' ? project.pipeline.settings.jobs : variable;
+  if (set === 'auto') return os.availableParallelism();
+  return set === undefined ? 1 : typeof set === 'number' ? set : positiveInteger('DAG_JOBS', set);
+}
+
+async function confirm(context: Context, stage: StageAddress): Promise<boolean> {
+  const answer = await context.io.ask(`run stage '${stage}'? [y/N] `);
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+function exitOf(summary: ReproSummary, options: Options): number {
+  if (options.dry === true) return EXIT.done;
+  const [first] = summary.failures;
+  if (first === undefined) return EXIT.done;
+  if (summary.failures.some((failure) => failure.code === 'locked' || failure.code === 'io')) return EXIT.surroundings;
+  return EXIT.unsuccessful;
+}

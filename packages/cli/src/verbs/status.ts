@@ -1,0 +1,105 @@
+import { status } from '@dag/engine';
+import { groupBy, type ProjectPath, type Stage, type TrackedData } from '@dag/model';
+import { EXIT } from '../failure.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { openNamedRemote, remoteOf } from '../project/remotes.ts';
+import { pickTracked, type Tracked } from '../project/tracked.ts';
+import { changeJson, changeText } from '../render/change.ts';
+import { paint } from '../render/paint.ts';
+import type { Context } from '../verb.ts';
+
+interface Options {
+  readonly cloud?: boolean;
+  readonly remote?: string;
+  readonly exitCode?: boolean;
+}
+
+export async function statusVerb(context: Context, targets: readonly string[], options: Options): Promise<number> {
+  const project = openProject(context, { targets });
+  try {
+    const { stages, data, tracked } = wanted(project, targets);
+    const found = await status(project, stages, data);
+    const cloud = options.cloud === true || options.remote !== undefined;
+    const remote = cloud ? await remoteStatus(project, context, tracked, options.remote) : undefined;
+    const changed = found.stages.size > 0 || found.data.size > 0 || (remote !== undefined && remote.size > 0);
+    context.emit({
+      stages: new Map([...found.stages].map(([address, changes]) => [address, changes.map(changeJson)])),
+      data: new Map([...found.data].map(([path, changes]) => [path, changes.map(changeJson)])),
+      ...(remote === undefined ? {} : { remote }),
+    });
+    for (const [name, changes] of [...found.stages, ...found.data]) {
+      context.print(paint('bold', name, context.io.colour.out));
+      for (const change of changes) context.print(`  ${changeText(change)}`);
+    }
+    for (const [path, how] of remote ?? []) context.print(`${REMOTE_WORDS[how].padEnd(28)} ${path}`);
+    if (!changed) context.print('Everything is up to date.');
+    return changed && (options.exitCode === true || context.quiet) ? EXIT.unsuccessful : EXIT.done;
+  } finally {
+    await project.close();
+  }
+}
+
+interface Wanted {
+  readonly stages: readonly Stage[];
+  readonly data: readonly TrackedData[];
+  readonly tracked: readonly Tracked[];
+}
+
+function wanted(project: OpenProject, targets: readonly string[]): Wanted {
+  const tracked = pickTracked(project, targets).map((item) => item.tracked);
+  if (targets.length === 0) {
+    const stages = project.pipeline.order.flatMap((address) => project.pipeline.stages.get(address) ?? []);
+    return { stages, data: project.pipeline.data, tracked };
+  }
+  const stages = new Set<Stage>();
+  const data = new Set<TrackedData>();
+  for (const item of tracked) {
+    if (item.kind === 'out') stages.add(item.owner as Stage);
+    else data.add(item.owner as TrackedData);
+  }
+  return { stages: [...stages], data: [...data], tracked };
+}
+
+type RemoteState = 'new' | 'deleted' | 'missing';
+
+const REMOTE_WORDS: Record<RemoteState, string> = {
+  new: 'new (not in the remote)',
+  deleted: 'deleted (only in the remote)',
+  missing: 'missing (in neither)',
+};
+
+/** Where what the lock names is: in the cache only, in the remote only, or in neither; what is in both is left out. */
+async function remoteStatus(
+  project: OpenProject,
+  context: Context,
+  tracked: readonly Tracked[],
+  named: string | undefined,
+): Promise<Map<ProjectPath, RemoteState>> {
+  const states = new Map<ProjectPath, RemoteState>();
+  const sent = tracked.filter((item) => item.cache && item.push && item.artifact !== undefined);
+  const byRemote = groupBy(sent, (item) =>
+    named !== undefined ? (item.remote ?? named) : remoteOf(project, context, item),
+  );
+  for (const [name, items] of byRemote) {
+    if (named !== undefined && name !== named) continue;
+    const remote = await openNamedRemote(project, context, name);
+    try {
+      const digests = items.map((item) => objectsOf(project, item));
+      const there = await remote.presence(new Set(digests.flat()), { signal: context.stop });
+      for (const [index, item] of items.entries()) {
+        const objects = digests[index] ?? [];
+        const here = project.store.missing(objects).length === 0;
+        const sentAll = objects.every((digest) => there.has(digest));
+        if (here && !sentAll) states.set(item.path, 'new');
+        else if (!here) states.set(item.path, sentAll ? 'deleted' : 'missing');
+      }
+    } finally {
+      remote.close();
+    }
+  }
+  return new Map([...states].sort());
+}
+
+function objectsOf(project: OpenProject, { artifact }: Tracked) {
+  return artifact === undefined ? [] : [...project.store.objectsOf(artifact, () => {})].map((object) => object.digest);
+}

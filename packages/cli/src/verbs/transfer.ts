@@ -1,0 +1,189 @@
+import { groupBy, type ObjectFailure, type RunRecord } from '@dag/model';
+import type { Remote, TransferReport } from '@dag/remote';
+import { EXIT, failureText } from '../failure.ts';
+import { positiveInteger } from '../options.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { defaultRemote, openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
+import { objectsFailure, type Picked, pickTracked } from '../project/tracked.ts';
+import { transferProgress } from '../render/progress.ts';
+import { bytesText, count } from '../render/units.ts';
+import type { Context } from '../verb.ts';
+import { changes, checkOut, exitOf, showReport } from './checkout.ts';
+
+interface Options {
+  readonly remote?: string;
+  readonly jobs?: string;
+  readonly withDeps?: boolean;
+  readonly recursive?: boolean;
+  readonly runCache?: boolean;
+  readonly allowMissing?: boolean;
+  readonly force?: boolean;
+}
+
+/** What went over the wire, of all remotes together. */
+interface Moved {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly records: number;
+  readonly failed: readonly ObjectFailure[];
+}
+
+export async function push(context: Context, targets: readonly string[], options: Options): Promise<number> {
+  const project = openProject(context, { targets });
+  try {
+    const picked = pickTracked(project, targets, options).filter(({ tracked }) => tracked.push);
+    const records = options.runCache === true ? [...project.store.runs.list()] : [];
+    const moved = await byRemote(context, project, picked, records, options, async (remote, roots, own, transfer) => {
+      return await remote.push({ roots, records: own }, project.store, transfer);
+    });
+    return conclude(context, 'push', 'sent', moved, options, 'Everything is up to date.');
+  } finally {
+    await project.close();
+  }
+}
+
+export async function fetch(context: Context, targets: readonly string[], options: Options): Promise<number> {
+  const project = openProject(context, { targets, mutates: true });
+  try {
+    return conclude(context, 'fetch', 'fetched', await bring(context, project, targets, options), options);
+  } finally {
+    await project.close();
+  }
+}
+
+export async function pull(context: Context, targets: readonly string[], options: Options): Promise<number> {
+  const project = openProject(context, { targets, mutates: true });
+  try {
+    const moved = await bring(context, project, targets, options);
+    const report = await checkOut(context, project, targets, { ...options, allowMissing: true });
+    showReport(context, report, {});
+    const failed =
+      options.allowMissing === true ? [] : uniqueFailures([...moved.failed, ...report.missing, ...report.failed]);
+    const { objects, bytes, records } = moved;
+    const status = exitOf(context, { ...report, failed: [] });
+    if (failed.length > 0 && !context.json) {
+      const { failure } = objectsFailure('pull', failed, 'what never was pushed can only be made again: dag repro');
+      context.io.err(failureText(failure, context.io.colour.err));
+    }
+    context.print(totals('fetched', moved));
+    context.emit({ event: 'summary', objects, bytes, records, failed, ...changes(report) });
+    return failed.length > 0 ? EXIT.unsuccessful : status;
+  } finally {
+    await project.close();
+  }
+}
+
+type Transfer = Parameters<Remote['push']>[2];
+type Roots = Parameters<Remote['fetch']>[0]['roots'];
+
+async function bring(
+  context: Context,
+  project: OpenProject,
+  targets: readonly string[],
+  options: Options,
+): Promise<Moved> {
+  const picked = pickTracked(project, targets, options).filter(({ tracked }) => tracked.push);
+  return await byRemote(context, project, picked, [], options, async (remote, roots, _records, transfer) => {
+    const report = await remote.fetch({ roots }, project.store, transfer);
+    const records = options.runCache === true ? await fetchRecords(project, remote, transfer) : 0;
+    return { ...report, records };
+  });
+}
+
+/** Brings the run records that are not here yet; what they name comes when a stage is restored from them. */
+async function fetchRecords(project: OpenProject, remote: Remote, transfer: Transfer): Promise<number> {
+  let fetched = 0;
+  for await (const key of remote.listRuns(transfer)) {
+    if (project.store.runs.find(key).length > 0) continue;
+    for (const record of await remote.findRuns(key, transfer)) {
+      project.store.runs.put(record);
+      fetched++;
+    }
+  }
+  return fetched;
+}
+
+/** Moves each tracked path to or from its own remote; with -r, only what belongs there. */
+async function byRemote(
+  context: Context,
+  project: OpenProject,
+  picked: readonly Picked[],
+  records: readonly RunRecord[],
+  options: Options,
+  move: (
+    remote: Remote,
+    roots: Roots,
+    records: readonly RunRecord[],
+    transfer: Transfer,
+  ) => Promise<TransferReport & { readonly records: number }>,
+): Promise<Moved> {
+  const named = options.remote;
+  const standard = named ?? defaultRemote(project, context);
+  const wanted = picked.filter(({ tracked }) => tracked.cache && tracked.artifact !== undefined);
+  const groups = groupBy(wanted, ({ tracked }) =>
+    named === undefined ? remoteOf(project, context, tracked) : (tracked.remote ?? named),
+  );
+  for (const name of groups.keys()) if (named !== undefined && name !== named) groups.delete(name);
+  const carriesRecords = records.length > 0 || options.runCache === true;
+  if (carriesRecords && !groups.has(standard)) groups.set(standard, []);
+  if (groups.size === 0) remoteConfig(project, standard);
+  const jobs = options.jobs === undefined ? {} : { jobs: positiveInteger('--jobs', options.jobs) };
+  let total: Moved = { objects: 0, bytes: 0, records: 0, failed: [] };
+  for (const [name, items] of groups) {
+    const remote = await openNamedRemote(project, context, name);
+    const progress = transferProgress(context, remote.name);
+    try {
+      const roots = items.flatMap(({ tracked, inside }) => {
+        const { artifact } = tracked;
+        if (artifact === undefined) return [];
+        return [{ path: tracked.path, artifact, ...(inside === undefined ? {} : { inside }) }];
+      });
+      const own = name === standard ? records : [];
+      const report = await move(remote, roots, own, { ...jobs, signal: context.stop, onEvent: progress.event });
+      total = {
+        objects: total.objects + report.objects,
+        bytes: total.bytes + report.bytes,
+        records: total.records + report.records,
+        failed: [...total.failed, ...report.failed],
+      };
+    } finally {
+      progress.end();
+      remote.close();
+    }
+  }
+  return total;
+}
+
+function conclude(
+  context: Context,
+  verb: string,
+  done: string,
+  moved: Moved,
+  options: Options,
+  nothing = 'Everything is there already.',
+): number {
+  const { objects, bytes, records } = moved;
+  const failed = options.allowMissing === true ? [] : uniqueFailures(moved.failed);
+  context.emit({ event: 'summary', objects, bytes, records, failed });
+  if (failed.length > 0 && !context.json) {
+    const { failure } = objectsFailure(verb, failed, HINTS[verb]);
+    context.io.err(failureText(failure, context.io.colour.err));
+  }
+  if (objects > 0 || records > 0) context.print(totals(done, moved));
+  else if (failed.length === 0) context.print(nothing);
+  return failed.length > 0 ? EXIT.unsuccessful : EXIT.done;
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  push: "what is neither here nor there can be made again with 'dag repro', or stored with 'dag commit'",
+  fetch: 'what never was pushed can only be made again: dag repro',
+};
+
+function totals(done: string, { objects, bytes, records }: Moved): string {
+  const runs = records > 0 ? `, ${count(records, 'run record')}` : '';
+  return `${count(objects, 'object')} ${done}, ${bytesText(bytes)}${runs}.`;
+}
+
+function uniqueFailures(failed: readonly ObjectFailure[]): ObjectFailure[] {
+  return [...new Map(failed.map((failure) => [`${failure.path}\0${failure.digest}`, failure])).values()];
+}
