@@ -48,7 +48,7 @@ export async function loadBackend(folders: readonly string[], pin: Backend | und
   }
   const list = [...tried].map(([name, why]) => `${name}: ${why}`).join('; ');
   throw new WorkerError(
-    `${pin === undefined ? 'no TensorFlow.js backend' : `the backend ${pin} that the stage pins`} can't be loaded (${list})`,
+    `${pin === undefined ? 'no TensorFlow.js backend can' : `the backend ${pin} that the stage pins can't`} be loaded (${list})`,
     pin === undefined || pin === 'wasm'
       ? 'npm install @tensorflow/tfjs-backend-wasm'
       : `npm install ${PACKAGES[pin][0]}, or take \`backend: ${pin}\` out of the stage`,

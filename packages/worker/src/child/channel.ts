@@ -33,7 +33,13 @@ export function openChannel(process: NodeJS.Process): Channel {
   };
 
   return {
-    send: (message) => post(message),
+    send: (message) => {
+      if (latest !== undefined && (message.type === 'done' || message.type === 'failed')) {
+        post({ type: 'progress', ...latest });
+        latest = undefined;
+      }
+      post(message);
+    },
     sendProgress: (progress) => {
       latest = progress;
       if (!progressPending) postProgress();

@@ -17,7 +17,7 @@ export function listen(): void {
   let cancelHandled = () => false;
 
   const exit = (code: number) => {
-    channel.flush().then(() => process.exit(code));
+    Promise.all([channel.flush(), flushed(process.stdout), flushed(process.stderr)]).then(() => process.exit(code));
   };
   const fail = (error: unknown) => {
     if (abort.signal.aborted) return exit(CANCELLED);
@@ -67,6 +67,11 @@ const NEVER_SETTLED = {
 
 function otherVersion(version: number): WorkerError {
   return new WorkerError(`this worker speaks protocol ${PROTOCOL_VERSION}, its parent ${version}`, 'reinstall dag');
+}
+
+/** Resolves when all that was written to a stream is with the operating system; `process.exit` alone would lose the rest. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 /** Kills this process and, where it leads a process group, all that it started. */

@@ -3,11 +3,13 @@ import type { TensorFlow } from './backend.ts';
 
 /**
  * Registers the gradient kernels that the WebAssembly backend lacks (tfjs 4.22: those of convolutions, and of `gather`),
- * composed from kernels that it has. One that the backend has by then is left alone. NHWC, float32.
+ * composed from kernels that it has, and replaces the one that is wrong. A kernel that the backend has by then, or that is
+ * right by then, is left alone. The backend must be the current one. NHWC, float32.
  */
 export function registerWasmGradients(tf: TensorFlow): void {
-  const compose = { Conv2DBackpropFilter, DepthwiseConv2dNativeBackpropFilter, DepthwiseConv2dNativeBackpropInput };
-  for (const [kernelName, gradient] of Object.entries({ ...compose, UnsortedSegmentSum })) {
+  const composed = { Conv2DBackpropFilter, DepthwiseConv2dNativeBackpropFilter, DepthwiseConv2dNativeBackpropInput };
+  if (!maxPoolGradIsRight(tf)) tf.unregisterKernel('MaxPoolGrad', 'wasm');
+  for (const [kernelName, gradient] of Object.entries({ ...composed, UnsortedSegmentSum, MaxPoolGrad })) {
     if (tf.getKernel(kernelName, 'wasm') != null) continue;
     tf.registerKernel({
       kernelName,
@@ -31,6 +33,7 @@ interface Attributes {
   readonly filterShape: Size4;
   readonly inputShape: Size4;
   readonly numSegments: number;
+  readonly filterSize: [number, number] | number;
 }
 
 /**
@@ -107,6 +110,54 @@ const UnsortedSegmentSum: Gradient = (tf, inputs, { numSegments }) => {
   const row = x.size / Math.max(1, rows);
   const flat = tf.scatterND(tf.reshape(segmentIds, [rows, 1]), tf.reshape(x, [rows, row]), [numSegments, row]);
   return tf.reshape(flat, [numSegments, ...x.shape.slice(segmentIds.rank)]);
+};
+
+/** tfjs 4.22 gives the gradient to the first element, not to the largest, where a whole window is zero or less. */
+function maxPoolGradIsRight(tf: TensorFlow): boolean {
+  if (tf.getKernel('MaxPoolGrad', 'wasm') == null) return false;
+  const values = tf.tidy(() => {
+    const [dy, input, output] = [tf.ones([1, 1, 1, 1]), tf.tensor4d([-4, -3, -2, -1], [1, 2, 2, 1]), tf.scalar(-1)];
+    const inputs = { dy, input, output: tf.reshape(output, [1, 1, 1, 1]) };
+    const dx = tf.engine().runKernel('MaxPoolGrad', inputs, { filterSize: 2, strides: 2, pad: 'valid' });
+    return (dx as Tensor).dataSync();
+  });
+  return values[3] === 1;
+}
+
+/** Gives each window's gradient to the first of its largest elements. A plain loop: there is no kernel to compose it from. */
+const MaxPoolGrad: Gradient = (tf, inputs, { filterSize, strides, pad, dimRoundingMode }) => {
+  const { dy, input } = pick(inputs, 'dy', 'input');
+  const shape = input.shape as Size4;
+  const info = tf.backend_util.computePool2DInfo(shape, filterSize, strides, 1, pad, dimRoundingMode);
+  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, padInfo } = info;
+  const [x, gradient, dx] = [input.dataSync(), dy.dataSync(), new Float32Array(input.size)];
+  let window = 0;
+  for (let image = 0; image < batchSize; image++) {
+    for (let row = 0; row < outHeight; row++) {
+      const top = Math.max(0, row * info.strideHeight - padInfo.top);
+      const bottom = Math.min(inHeight, row * info.strideHeight - padInfo.top + info.filterHeight);
+      for (let column = 0; column < outWidth; column++) {
+        const left = Math.max(0, column * info.strideWidth - padInfo.left);
+        const right = Math.min(inWidth, column * info.strideWidth - padInfo.left + info.filterWidth);
+        for (let channel = 0; channel < inChannels; channel++, window++) {
+          let largest = Number.NEGATIVE_INFINITY;
+          let at = -1;
+          for (let y = top; y < bottom; y++) {
+            const start = (image * inHeight + y) * inWidth;
+            for (let i = (start + left) * inChannels + channel; i < (start + right) * inChannels; i += inChannels) {
+              const value = x[i] as number;
+              if (value > largest) {
+                largest = value;
+                at = i;
+              }
+            }
+          }
+          if (at !== -1) dx[at] = (dx[at] as number) + (gradient[window] as number);
+        }
+      }
+    }
+  }
+  return tf.tensor(dx, shape);
 };
 
 function geometry(tf: TensorFlow, input: Size4, filter: Size4, attributes: Attributes, depthwise: boolean) {

@@ -1,0 +1,259 @@
+import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type ChildMessage, wrap } from '../src/protocol.ts';
+import {
+  type Built,
+  buildWorker,
+  type ChildOptions,
+  packageFile,
+  runChild,
+  temporaryFolder,
+  writeFiles,
+} from './rig.ts';
+
+let built: Built;
+let root: string;
+beforeAll(async () => {
+  built = await buildWorker();
+});
+afterAll(() => built.remove());
+beforeEach(() => {
+  root = temporaryFolder();
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** Runs a module whose default export has the given body. */
+async function run(body: string, options: ChildOptions = {}, files: Record<string, string> = {}) {
+  writeFiles(root, { 'main.ts': `export default async (ctx) => {${body}};\n`, ...files });
+  return await runChild(built, root, options);
+}
+
+const failed = (messages: ChildMessage[]) => {
+  const last = messages.at(-1);
+  if (last?.type !== 'failed') throw new Error(`ended with ${JSON.stringify(last)}`);
+  return last.error;
+};
+
+describe('what a module is given', () => {
+  test('seed, params, paths; and what it says comes through in order', async () => {
+    const { messages, code, output } = await run(
+      `ctx.log(JSON.stringify([ctx.stage, ctx.seed, ctx.params, ctx.params.train.lr, ctx.backend]));
+       ctx.log(ctx.dep('../data/raw/x.bin')); ctx.log(ctx.dep('data')); ctx.log(ctx.out('out/deep/model.json'));
+       ctx.progress(0.25); ctx.metric('loss', 0.5, 3); ctx.metric('nan', NaN); ctx.progress({ done: 3, total: 4 });
+       console.log('plain output');`,
+      {
+        seed: 7,
+        wdir: 'sub',
+        deps: ['data/raw', 'sub/data'],
+        outs: ['sub/out'],
+        params: { 'params.yaml': { 'train.lr': 0.1, 'train.layers': [1, 2], big: { a: null } } },
+      },
+    );
+    expect(code).toBe(0);
+    expect(output).toBe('plain output\n');
+    expect(messages).toEqual([
+      { type: 'ready', version: 1, node: process.version },
+      { type: 'log', text: '["main",7,{"train":{"lr":0.1,"layers":[1,2]},"big":{"a":null}},0.1,null]' },
+      { type: 'log', text: join(root, 'data/raw/x.bin') },
+      { type: 'log', text: join(root, 'sub/data') },
+      { type: 'log', text: join(root, 'sub/out/deep/model.json') },
+      { type: 'progress', fraction: 0.25 },
+      { type: 'metric', name: 'loss', value: 0.5, step: 3 },
+      { type: 'metric', name: 'nan', value: Number.NaN },
+      { type: 'progress', done: 3, total: 4, fraction: 0.75 },
+      { type: 'done' },
+    ]);
+    expect(existsSync(join(root, 'sub/out/deep'))).toBe(true);
+  });
+
+  test('integers that a double cannot hold stay whole', async () => {
+    const { messages } = await run(`ctx.log(String(ctx.params.id + 1n));`, {
+      params: { 'params.yaml': { id: 2n ** 63n } },
+    });
+    expect(messages).toContainEqual({ type: 'log', text: '9223372036854775809' });
+  });
+
+  test('what is not declared is refused by name', async () => {
+    const cases = [
+      [`ctx.dep('data/rawer')`, 'data/rawer is not among the deps of stage main (it has data/raw)'],
+      [`ctx.out('data/raw')`, 'data/raw is not among the outs of stage main (it has none)'],
+      [`ctx.params.train.epochs`, 'train.epochs is not among the params of stage main'],
+      [`ctx.params.test`, 'test is not among the params of stage main'],
+    ];
+    const bodies = cases.map(([code]) => `try { ${code} } catch (e) { ctx.log(e.message) }`);
+    const { messages } = await run(bodies.join('\n'), { deps: ['data/raw'], params: { 'p.yaml': { 'train.lr': 1 } } });
+    const said = messages.flatMap((message) => (message.type === 'log' ? [message.text] : []));
+    expect(said).toEqual(cases.map(([, text]) => `${text}; declare it in pipeline.yaml`));
+  });
+
+  test('Math.random and ctx.random are decided by the seed', async () => {
+    const body = `ctx.log([Math.random(), ctx.random(), ctx.randomStream('x').next()].join());`;
+    const numbers = async (seed: number) => (await run(body, { seed })).messages[1];
+    const first = await numbers(1);
+    expect(first?.type).toBe('log');
+    expect(await numbers(1)).toEqual(first);
+    expect(await numbers(2)).not.toEqual(first);
+  });
+
+  test('thousands of progress reports in one go become few messages, the last one among them', async () => {
+    const { messages } = await run(`for (let i = 1; i <= 5000; i++) ctx.progress({ done: i, total: 5000 });`);
+    const reports = messages.filter((message) => message.type === 'progress');
+    expect(reports.length).toBeLessThan(100);
+    expect(reports.at(-1)).toMatchObject({ done: 5000, fraction: 1 });
+  });
+});
+
+describe('a module that goes wrong', () => {
+  test('an exception has the stack of the sources, causes included', async () => {
+    const { messages, code } = await run(
+      `const { deep } = await import('./lib/deep.ts');\n  deep(1);`,
+      {},
+      {
+        'lib/deep.ts': `interface Unused { a: string }\n\nexport function deep(x: number): never {
+  throw new RangeError('too deep', { cause: new Error('the floor') });\n}\n`,
+      },
+    );
+    expect(code).toBe(1);
+    const { name, message, stack } = failed(messages);
+    expect([name, message]).toEqual(['RangeError', 'too deep']);
+    expect(stack).toContain('RangeError: too deep\n    at deep (lib/deep.ts:4:9)');
+    expect(stack).toMatch(/main\.ts:2:3/);
+    expect(stack).toContain('Caused by: Error: the floor');
+    expect(stack).not.toContain('worker-child');
+    expect(stack).not.toContain('node:internal');
+  });
+
+  test('so has one thrown while the module loads, from a callback, or nowhere awaited', async () => {
+    writeFiles(root, { 'main.ts': `export default () => {};\nnull.x;\n` });
+    expect(failed((await runChild(built, root)).messages).stack).toContain('main.ts:2:6');
+    const late = await run(`\nsetTimeout(() => { throw new Error('late') }); await new Promise(() => {});`);
+    expect(failed(late.messages).stack).toMatch(/Error: late\n.*main\.ts:2:/);
+    const lost = await run(`\nPromise.reject(new Error('lost')); await new Promise((r) => setTimeout(r, 1e6));`);
+    expect(failed(lost.messages).stack).toMatch(/Error: lost\n.*main\.ts:2:/);
+  });
+
+  test('what is thrown need not be an error', async () => {
+    expect(failed((await run(`throw { code: 7 }`)).messages)).toEqual({ name: 'Error', message: '{ code: 7 }' });
+  });
+
+  test('one that waits for what never comes is noticed', async () => {
+    const { messages, code } = await run(`await new Promise(() => {});`);
+    expect(failed(messages).message).toContain('waits for something that can never come');
+    expect(code).toBe(1);
+  });
+
+  test('one without a default export, or for another protocol, is told so', async () => {
+    writeFiles(root, { 'main.ts': 'export const train = 1;' });
+    expect(failed((await runChild(built, root)).messages)).toMatchObject({
+      message: 'main.ts has no function as its default export',
+      hint: 'write `export default async (ctx: WorkerContext) => { … }`',
+    });
+    const other = await run('', { version: 2 as 1 });
+    expect(failed(other.messages)).toMatchObject({ message: 'this worker speaks protocol 1, its parent 2' });
+  });
+
+  test('two params files with one key are refused', async () => {
+    const { messages } = await run('', { params: { 'a.yaml': { lr: 1 }, 'b.yaml': { lr: 2 } } });
+    expect(failed(messages).message).toBe('lr is declared from both a.yaml and b.yaml; rename one');
+  });
+});
+
+describe('a module that is told to end', () => {
+  const cancelOnReady: ChildOptions = {
+    onMessage: (message) => (message.type === 'ready' ? wrap({ type: 'cancel', reason: 'interrupted' }) : undefined),
+  };
+
+  test('ends at once when it never asked for the signal', async () => {
+    const { code, messages } = await run(`await new Promise((r) => setTimeout(r, 1e6));`, cancelOnReady);
+    expect([code, messages.length]).toEqual([143, 1]);
+  });
+
+  test('may tidy up when it did', async () => {
+    const body = `await new Promise((r) => { const t = setTimeout(r, 1e6);
+      ctx.signal.addEventListener('abort', () => { clearTimeout(t); r() }) });
+      ctx.log('tidied: ' + ctx.signal.reason.message);`;
+    const { code, messages } = await run(body, cancelOnReady);
+    expect(messages.slice(1)).toEqual([{ type: 'log', text: 'tidied: the stage was stopped (interrupted)' }]);
+    expect(code).toBe(143);
+  });
+});
+
+describe('TensorFlow backends', () => {
+  /** Gives the project some packages, by links to where ours are. */
+  function install(...names: string[]): void {
+    mkdirSync(join(root, 'node_modules/@tensorflow'), { recursive: true });
+    for (const name of names) {
+      symlinkSync(
+        join(packageFile(`@tensorflow/${name}/package.json`), '..'),
+        join(root, 'node_modules/@tensorflow', name),
+      );
+    }
+  }
+  const version = '4.22.0';
+
+  test('the first that loads is taken, and told', async () => {
+    install('tfjs-core', 'tfjs-backend-wasm', 'tfjs-backend-cpu');
+    const { messages, output } = await run(
+      `const tf = await import('@tensorflow/tfjs-core'); ctx.log(tf.getBackend() + ctx.backend);`,
+    );
+    const backend = { name: 'wasm', package: '@tensorflow/tfjs-backend-wasm', version };
+    expect(messages).toEqual([
+      { type: 'ready', version: 1, node: process.version, backend },
+      { type: 'log', text: 'wasmwasm' },
+      { type: 'done', backend },
+    ]);
+    expect(output).toBe('');
+  });
+
+  test('a pin decides, and nothing is printed', async () => {
+    install('tfjs-core', 'tfjs-backend-wasm', 'tfjs-backend-cpu');
+    const { messages, output } = await run(
+      `const tf = await ctx.tensorflow(); ctx.log(tf.getBackend() + tf.add(1, 2).dataSync());`,
+      { backend: 'cpu' },
+    );
+    expect(messages.slice(1)).toEqual([
+      { type: 'log', text: 'cpu3' },
+      { type: 'done', backend: { name: 'cpu', package: '@tensorflow/tfjs-backend-cpu', version } },
+    ]);
+    expect(output).toBe('');
+  });
+
+  test('it is loaded when first asked for, where the module imports none', async () => {
+    install('tfjs-core', 'tfjs-layers', 'tfjs-backend-wasm');
+    const { messages } = await run(
+      `ctx.log(String(ctx.backend)); const tf = await ctx.tensorflow();
+       ctx.log([ctx.backend, typeof tf.conv2d, typeof tf.layers.dense].join());`,
+    );
+    expect(messages.slice(0, 3)).toEqual([
+      { type: 'ready', version: 1, node: process.version },
+      { type: 'log', text: 'undefined' },
+      { type: 'log', text: 'wasm,function,function' },
+    ]);
+  });
+
+  test('where none can be loaded, what was tried is told', async () => {
+    const none = await run('await ctx.tensorflow()');
+    expect(failed(none.messages).message).toMatchInlineSnapshot(
+      `"no TensorFlow.js backend can be loaded (@tensorflow/tfjs-node-gpu: not installed; @tensorflow/tfjs-node: not installed; @tensorflow/tfjs-backend-wasm: not installed; @tensorflow/tfjs-backend-cpu: not installed)"`,
+    );
+    expect(failed(none.messages).hint).toBe('npm install @tensorflow/tfjs-backend-wasm');
+    install('tfjs-core', 'tfjs-backend-wasm');
+    const pinned = await run('', { backend: 'gpu' });
+    expect(failed(pinned.messages).message).toMatchInlineSnapshot(
+      `"the backend gpu that the stage pins can't be loaded (@tensorflow/tfjs-node-gpu: not installed; @tensorflow/tfjs-node: not installed)"`,
+    );
+    expect(pinned.code).toBe(1);
+    const unknown = await run('', { backend: 'abacus' as 'cpu' });
+    expect(failed(unknown.messages).message).toBe("there is no backend 'abacus'");
+  });
+
+  test('an exception after WebAssembly is loaded still has the module’s own stack', async () => {
+    install('tfjs-core', 'tfjs-backend-wasm');
+    const { messages, output } = await run(
+      `await ctx.tensorflow();\nsetTimeout(() => { throw new Error('late') }); await new Promise(() => {});`,
+    );
+    expect(failed(messages).stack).toMatch(/Error: late\n.*main\.ts:2:/);
+    expect(output).toBe('');
+  });
+});
