@@ -15,3 +15,4 @@ export { renderLock } from './lock/render.ts';
 export { type MissingParam, type ParamsRead, readParams } from './params/read.ts';
 export * from './pipeline.ts';
 export { type SelectOptions, selectStages } from './select/stages.ts';
+export { resolveTarget, type TargetFound } from './select/target.ts';

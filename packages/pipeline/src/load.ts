@@ -1,5 +1,163 @@
-import type { Loaded, LoadOptions, SourceReader } from './pipeline.ts';
+import {
+  byCodeUnit,
+  type ProjectPath,
+  parentPath,
+  ROOT,
+  resolvePath,
+  type StageAddress,
+  stageAddress,
+} from '@dag/model';
+import { dataFiles } from './data/read.ts';
+import { newReport, type Report } from './diagnostic/report.ts';
+import { buildGraph, type Graph } from './graph/build.ts';
+import { SETTINGS_FIELDS } from './language/definition.ts';
+import type { Loaded, LoadOptions, Pipeline, Settings, SourceReader } from './pipeline.ts';
+import { type FileContents, type ParsedFile, parseFile, parseLocal, readContents } from './project/file.ts';
+import { readSettings } from './project/settings.ts';
+import { LOCK_FILE, PIPELINE_FILE, walkPipelines } from './project/walk.ts';
+import { resolveTarget } from './select/target.ts';
+import { Finder } from './template/bound.ts';
+import { findValue } from './yaml/node.ts';
 
-export function loadPipeline(_reader: SourceReader, _options: LoadOptions = {}): Loaded {
-  throw new Error('in work');
+const LOCAL_SETTINGS = '.cache/local.yaml' as ProjectPath;
+
+/**
+ * Reads every pipeline.yaml of a project and checks them together, before anything runs: keys, types, templates, paths,
+ * doubled and overlapping outs, cycles. All problems come in one go. Without targets any problem leaves no pipeline; with
+ * targets only problems in files that those need.
+ */
+export function loadPipeline(reader: SourceReader, options: LoadOptions = {}): Loaded {
+  const report = newReport();
+  const read = readFiles(reader, options, report);
+  const contents = [...read.contents.values()];
+  const drafts = contents.flatMap((one) => one.drafts);
+  const data = contents.flatMap((one) => one.data);
+  const graph = buildGraph(drafts, data, reader, report);
+  const pipeline = assemble(graph, read);
+  const diagnostics = report.sorted();
+  if (diagnostics.length === 0) return { pipeline, diagnostics };
+  const usable =
+    options.targets !== undefined && options.targets.length > 0 && soundFor(options, pipeline, read, report);
+  return { pipeline: usable ? pipeline : undefined, diagnostics };
+}
+
+interface FilesRead {
+  readonly files: readonly ProjectPath[];
+  readonly settings: Settings;
+  readonly contents: ReadonlyMap<ProjectPath, FileContents>;
+  /** Files with a problem that may be reported elsewhere: in a params file, say. */
+  readonly broken: ReadonlySet<ProjectPath>;
+}
+
+function readFiles(reader: SourceReader, options: LoadOptions, report: Report): FilesRead {
+  const root = reader.read(PIPELINE_FILE as ProjectPath)
+    ? parseFile(reader, PIPELINE_FILE as ProjectPath, report)
+    : undefined;
+  const local =
+    options.localSettings === undefined ? undefined : parseLocal(LOCAL_SETTINGS, options.localSettings, report);
+  const settings = readSettings(
+    [root, local].filter((file) => file !== undefined),
+    report,
+  );
+  const params = dataFiles(reader, report);
+  const finder = new Finder();
+  const files: ProjectPath[] = [];
+  const contents = new Map<ProjectPath, FileContents>();
+  const broken = new Set<ProjectPath>();
+  const folders = new Set<ProjectPath>();
+  const cache = settings.cache.dir === undefined ? undefined : resolvePath(ROOT, settings.cache.dir);
+  walkPipelines(reader, {
+    file(file, lockIgnored) {
+      files.push(file);
+      const before = report.count;
+      const parsed = parentPath(file) === ROOT ? root : parseFile(reader, file, report);
+      if (parsed === undefined) broken.add(file);
+      if (parsed === undefined) return;
+      if (parentPath(file) !== ROOT) refuseSettings(parsed, report);
+      if (lockIgnored) reportIgnoredLock(parsed, report);
+      const said = readContents(parsed, params, finder, settings.parsing, report);
+      contents.set(file, said);
+      if (report.count > before) broken.add(file);
+      for (const { data } of said.data) folders.add(data.path);
+      for (const { stage } of said.drafts) for (const out of stage.outs) folders.add(out.path);
+    },
+    skip: (folder) => folders.has(folder) || folder === cache,
+  });
+  return { files: files.sort(byCodeUnit), settings, contents, broken };
+}
+
+/** Settings belong to the project: in a file below the root they would be silently lost. */
+function refuseSettings({ root, source }: ParsedFile, report: Report): void {
+  const own = findValue(root, 'root');
+  if (own?.kind === 'scalar' && own.value === true) return;
+  for (const { key } of root.entries) {
+    if (typeof key.value !== 'string' || key.value === 'root' || !Object.hasOwn(SETTINGS_FIELDS, key.value)) continue;
+    const hint = 'move it there, or write `root: true` here to make this folder a project of its own';
+    report.add(
+      source,
+      key,
+      'unknown-key',
+      `"${key.value}" is a setting of the project and counts in its root ${PIPELINE_FILE} only`,
+      hint,
+    );
+  }
+}
+
+function reportIgnoredLock({ source, file }: ParsedFile, report: Report): void {
+  const folder = parentPath(file);
+  const lock = folder === '' ? LOCK_FILE : `${folder}/${LOCK_FILE}`;
+  const hint = 'take it out of .gitignore: the lock belongs in git';
+  report.add(source, { start: 0, end: 0 }, 'bad-path', `${lock} is ignored by git`, hint);
+}
+
+function assemble(graph: Graph, read: FilesRead): Pipeline {
+  const contents = [...read.contents.values()];
+  const drafts = contents.flatMap((one) => one.drafts);
+  const groups = new Map<StageAddress, StageAddress[]>();
+  for (const { group, stage } of drafts) {
+    if (group === undefined) continue;
+    const address = stageAddress(stage.file, group);
+    const members = groups.get(address);
+    if (members) members.push(stage.address);
+    else groups.set(address, [stage.address]);
+  }
+  const data = contents.flatMap((one) => one.data.map((entry) => entry.data));
+  return {
+    files: read.files,
+    stages: graph.stages,
+    groups,
+    data: data.sort((a, b) => byCodeUnit(a.path, b.path)),
+    edges: graph.edges,
+    upstream: (address) => graph.upstream.get(address) ?? [],
+    downstream: (address) => graph.downstream.get(address) ?? [],
+    order: graph.order,
+    used: new Map(drafts.map(({ stage, used }) => [stage.address, used])),
+    plotProperties: new Map(drafts.map(({ stage, plotProperties }) => [stage.address, plotProperties])),
+    settings: read.settings,
+    params: contents.flatMap((one) => one.params),
+    metrics: contents.flatMap((one) => one.metrics),
+    plots: contents.flatMap((one) => one.plots),
+    artifacts: contents.flatMap((one) => one.artifacts),
+  };
+}
+
+/** Whether the targets, and all that they need, stand in files without problems. */
+function soundFor(options: LoadOptions, pipeline: Pipeline, read: FilesRead, report: Report): boolean {
+  const bad = (file: ProjectPath) => read.broken.has(file) || report.has(file);
+  if (report.has(LOCAL_SETTINGS) || bad(PIPELINE_FILE as ProjectPath)) return false;
+  const seen = new Set<StageAddress>();
+  for (const target of options.targets ?? []) {
+    const found = resolveTarget(pipeline, target, options.cwd ?? ROOT, { glob: false });
+    if (found === undefined) return false;
+    if (found.data !== undefined && bad(found.data.file)) return false;
+    const stack = [...found.stages];
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      const stage = pipeline.stages.get(next);
+      if (stage === undefined || bad(stage.file)) return false;
+      stack.push(...pipeline.upstream(next));
+    }
+  }
+  return true;
 }

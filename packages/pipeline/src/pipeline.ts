@@ -36,8 +36,6 @@ export interface RemoteConfig {
   readonly timeout?: number;
   /** How often a request is tried again. */
   readonly retries?: number;
-  /** Whether objects that come from it are hashed before they are believed. Always true here; kept for old files. */
-  readonly verify?: boolean;
 }
 
 export interface CacheSettings {

@@ -1,5 +1,7 @@
-import type { Failure, ProjectPath, Result, StageAddress } from '@dag/model';
+import { err, type Failure, ok, type ProjectPath, type Result, type StageAddress } from '@dag/model';
+import { suggestion } from '../diagnostic/nearest.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { resolveTarget } from './target.ts';
 
 export interface SelectOptions {
   /** Exactly the targets, in the order given, nothing upstream. */
@@ -14,11 +16,58 @@ export interface SelectOptions {
   readonly glob?: boolean;
 }
 
+/**
+ * The stages that a verb is to work on, in topological order; with `single` as given. Without targets: those of the
+ * pipeline.yaml in `cwd` (all of the project, from a folder that has none) and what they need. A stage that is frozen does
+ * not pull in what it depends on.
+ */
 export function selectStages(
-  _pipeline: Pipeline,
-  _targets: readonly string[],
-  _options: SelectOptions,
-  _cwd: ProjectPath,
+  pipeline: Pipeline,
+  targets: readonly string[],
+  options: SelectOptions,
+  cwd: ProjectPath,
 ): Result<StageAddress[], Failure> {
-  throw new Error('in work');
+  if (options.allPipelines) return ok([...pipeline.order]);
+  const named: StageAddress[] = [];
+  for (const target of targets) {
+    const found = resolveTarget(pipeline, target, cwd, { glob: options.glob === true });
+    if (found === undefined) return err(unknownTarget(pipeline, target));
+    named.push(...found.stages);
+  }
+  if (targets.length === 0) named.push(...defaultStages(pipeline, cwd));
+  if (options.single) return ok([...new Set(named)]);
+  const wanted = options.pipeline
+    ? reach(named, (address) => [...pipeline.upstream(address), ...pipeline.downstream(address)])
+    : options.downstream
+      ? reach(named, (address) => pipeline.downstream(address))
+      : reach(named, (address) => (pipeline.stages.get(address)?.frozen ? [] : pipeline.upstream(address)));
+  return ok(pipeline.order.filter((address) => wanted.has(address)));
+}
+
+function defaultStages(pipeline: Pipeline, cwd: ProjectPath): readonly StageAddress[] {
+  const own = resolveTarget(pipeline, './pipeline.yaml', cwd, { glob: false });
+  return own === undefined ? pipeline.order : own.stages;
+}
+
+function reach(
+  from: readonly StageAddress[],
+  next: (address: StageAddress) => readonly StageAddress[],
+): Set<StageAddress> {
+  const seen = new Set(from);
+  const stack = [...seen];
+  for (let address = stack.pop(); address !== undefined; address = stack.pop()) {
+    for (const other of next(address)) {
+      if (seen.has(other)) continue;
+      seen.add(other);
+      stack.push(other);
+    }
+  }
+  return seen;
+}
+
+function unknownTarget(pipeline: Pipeline, target: string): Failure {
+  const known = [...pipeline.stages.keys(), ...pipeline.groups.keys(), ...pipeline.data.map((data) => data.path)];
+  const outs = [...pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path));
+  const hint = suggestion(target, [...known, ...outs]) ?? '`dag stage list` names the stages';
+  return { code: 'usage', message: `"${target}" is no stage, out, tracked path or pipeline.yaml`, hint };
 }

@@ -1,0 +1,94 @@
+import {
+  baseName,
+  type Dep,
+  type ProjectPath,
+  parentPath,
+  resolvePath,
+  type StageAddress,
+  stageAddress,
+} from '@dag/model';
+import { suggestion } from '../diagnostic/nearest.ts';
+import type { Report } from '../diagnostic/report.ts';
+import type { SourceReader } from '../pipeline.ts';
+import type { Draft, DraftDep } from '../stage/draft.ts';
+import { expandGlob, globTest } from './glob.ts';
+import type { Owners } from './owners.ts';
+
+/** Everything that deps on patterns and groups can stand for. */
+export interface Surroundings {
+  readonly reader: SourceReader;
+  readonly owners: Owners;
+  readonly drafts: readonly Draft[];
+  readonly report: Report;
+}
+
+/** The deps of a stage as paths: patterns and groups become what they stand for. */
+export function expandDeps(
+  draft: Draft,
+  around: Surroundings,
+  groups: ReadonlyMap<string, readonly Draft[]>,
+): readonly Dep[] {
+  if (draft.deps.every((dep) => dep.kind === 'path')) return draft.stage.deps;
+  const found = new Map<ProjectPath, Dep>();
+  const add = (dep: Dep) => {
+    if (!found.has(dep.path)) found.set(dep.path, dep);
+  };
+  for (const dep of draft.deps) {
+    if (dep.kind === 'path') add(dep.dep);
+    else if (dep.kind === 'pattern') for (const match of matchesOf(dep, draft, around)) add(match);
+    else for (const path of outsOf(dep, draft, around, groups)) add({ path });
+  }
+  return [...found.values()];
+}
+
+/** A file or out of that very name wins; else files that are there and outs that will be. */
+function matchesOf(dep: DraftDep & { kind: 'pattern' }, draft: Draft, around: Surroundings): Dep[] {
+  const { path } = dep.dep;
+  const { reader, owners } = around;
+  if (owners.byPath.has(path)) return [dep.dep];
+  const name = baseName(path);
+  if (reader.list(parentPath(path)).some((entry) => entry.name === name)) return [dep.dep];
+  const test = globTest(path);
+  const paths = new Set(expandGlob(reader, draft.stage.wdir, dep.pattern));
+  for (const owner of owners.sorted) if (test.test(owner.path)) paths.add(owner.path);
+  if (paths.size === 0) return [dep.dep];
+  return [...paths].map((match) => ({ path: match, pattern: dep.pattern }));
+}
+
+function outsOf(
+  dep: DraftDep & { kind: 'stage' },
+  draft: Draft,
+  around: Surroundings,
+  groups: ReadonlyMap<string, readonly Draft[]>,
+): ProjectPath[] {
+  const address = addressOf(dep.name, draft);
+  const members = address === undefined ? undefined : groups.get(address);
+  if (members === undefined) {
+    const hint = suggestion(dep.name, groups.keys());
+    around.report.add(draft.source, dep.at, 'bad-value', `there is no stage or group "${dep.name}"`, hint);
+    return [];
+  }
+  return members.flatMap((member) => (member === draft ? [] : member.stage.outs.map((out) => out.path)));
+}
+
+/** `name` in the same file, or `path/pipeline.yaml:name` seen from it. */
+function addressOf(name: string, draft: Draft): StageAddress | undefined {
+  const colon = name.lastIndexOf(':');
+  if (colon <= 0) return stageAddress(draft.stage.file, name.replace(/^:/, ''));
+  const file = resolvePath(parentPath(draft.stage.file), name.slice(0, colon));
+  return file === undefined ? undefined : stageAddress(file, name.slice(colon + 1));
+}
+
+/** Drafts by address, and by the address of their group. */
+export function groupDrafts(drafts: readonly Draft[]): Map<string, Draft[]> {
+  const groups = new Map<string, Draft[]>();
+  for (const draft of drafts) {
+    groups.set(draft.stage.address, [draft]);
+    if (draft.group === undefined) continue;
+    const group = stageAddress(draft.stage.file, draft.group);
+    const members = groups.get(group);
+    if (members) members.push(draft);
+    else groups.set(group, [draft]);
+  }
+  return groups;
+}

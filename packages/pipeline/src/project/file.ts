@@ -1,0 +1,193 @@
+import { type ProjectPath, parentPath, type TrackedData } from '@dag/model';
+import { type DataFiles, decodeText } from '../data/read.ts';
+import { toValue } from '../data/value.ts';
+import type { Report } from '../diagnostic/report.ts';
+import { lineOf, type Source } from '../diagnostic/source.ts';
+import { checkShape } from '../language/check.ts';
+import { PIPELINE_FIELDS, SETTINGS_FIELDS } from '../language/definition.ts';
+import type { Shape } from '../language/shape.ts';
+import type { NamedArtifact, ParsingSettings, ShownFile, SourceReader, TopPlot } from '../pipeline.ts';
+import type { Draft } from '../stage/draft.ts';
+import { outPath, projectPath } from '../stage/paths.ts';
+import { readStages } from '../stage/stages.ts';
+import type { Finder } from '../template/bound.ts';
+import { type Context, EMPTY_CONTEXT, fileContext } from '../template/context.ts';
+import { checkTemplates, resolveNode, TemplateFailure } from '../template/interpolate.ts';
+import { findValue, type MapNode, type Node, type Range } from '../yaml/node.ts';
+import { parseYaml } from '../yaml/parse.ts';
+
+/** A pipeline.yaml as text and tree, its keys and types checked, its stages not yet read. */
+export interface ParsedFile {
+  readonly file: ProjectPath;
+  readonly source: Source;
+  readonly root: MapNode;
+}
+
+/** What one pipeline.yaml says. */
+export interface FileContents {
+  readonly drafts: readonly Draft[];
+  readonly data: readonly { readonly data: TrackedData; readonly source: Source; readonly at: Range }[];
+  readonly params: readonly ShownFile[];
+  readonly metrics: readonly ShownFile[];
+  readonly plots: readonly TopPlot[];
+  readonly artifacts: readonly NamedArtifact[];
+}
+
+const EMPTY: MapNode = { kind: 'map', entries: [], flow: false, start: 0, end: 0 };
+
+/** Shape of the file without its stages, which have their own. */
+const FILE_SHAPE: Shape = { type: 'map', fields: PIPELINE_FIELDS, required: [] };
+
+/** Reads a pipeline.yaml as far as its own text goes. Undefined when it can't be used at all; problems are reported. */
+export function parseFile(reader: SourceReader, file: ProjectPath, report: Report): ParsedFile | undefined {
+  const bytes = reader.read(file);
+  if (bytes === undefined) return undefined;
+  const text = decodeText(bytes, file, report);
+  return text === undefined ? undefined : parseText(file, text, FILE_SHAPE, report);
+}
+
+/** Reads .cache/local.yaml: settings only. */
+export function parseLocal(file: ProjectPath, text: string, report: Report): ParsedFile | undefined {
+  return parseText(file, text, { type: 'map', fields: SETTINGS_FIELDS, required: [] }, report);
+}
+
+function parseText(file: ProjectPath, text: string, shape: Shape, report: Report): ParsedFile | undefined {
+  const source = { file, text };
+  const { root, problems } = parseYaml(text);
+  for (const { at, message, hint, conflict } of problems) {
+    report.add(source, at, conflict ? 'conflict' : 'syntax', message, hint);
+  }
+  if (problems.length > 0) return undefined;
+  const empty = root === undefined || (root.kind === 'scalar' && root.value === null);
+  const map = empty ? EMPTY : root;
+  checkShape(map, shape, '', { source, report, templates: true });
+  return map.kind === 'map' ? { file, source, root: map } : undefined;
+}
+
+/** Reads all that a file says. Problems are reported, and what has them left out. */
+export function readContents(
+  parsed: ParsedFile,
+  files: DataFiles,
+  finder: Finder,
+  parsing: ParsingSettings,
+  report: Report,
+): FileContents {
+  const { file, source, root } = parsed;
+  const folder = parentPath(file);
+  const vars = findValue(root, 'vars');
+  const templated = vars !== undefined || source.text.includes('${');
+  const place = { source, report, files, folder, name: 'vars', reserved: [] };
+  const loaded = templated ? fileContext(vars, place) : EMPTY_CONTEXT;
+  const context = loaded === 'broken' ? undefined : loaded;
+  const stages = findValue(root, 'stages');
+  const drafts =
+    stages?.kind === 'map' ? readStages(stages, { file, folder, source, report, files, finder, parsing, context }) : [];
+  const resolve = (node: Node) => resolveTop(node, context, finder, parsing, source, report);
+  return {
+    drafts,
+    data: readData(findValue(root, 'data'), parsed, report),
+    params: readShown(resolve(findValue(root, 'params') ?? EMPTY), parsed, report),
+    metrics: readShown(resolve(findValue(root, 'metrics') ?? EMPTY), parsed, report),
+    plots: readPlots(resolve(findValue(root, 'plots') ?? EMPTY), file),
+    artifacts: readArtifacts(resolve(findValue(root, 'artifacts') ?? EMPTY), parsed, report),
+  };
+}
+
+function resolveTop(
+  node: Node,
+  context: Context | undefined,
+  finder: Finder,
+  parsing: ParsingSettings,
+  source: Source,
+  report: Report,
+): Node {
+  if (context === undefined || !source.text.includes('${') || !checkTemplates(node, source, report)) return node;
+  const current = new Map();
+  try {
+    return resolveNode(node, 'any', {
+      context,
+      current,
+      finder,
+      parsing,
+      source,
+      report,
+      label: undefined,
+      used: undefined,
+    });
+  } catch (error) {
+    if (error instanceof TemplateFailure) return EMPTY;
+    throw error;
+  }
+}
+
+function readData(node: Node | undefined, parsed: ParsedFile, report: Report): FileContents['data'] {
+  if (node?.kind !== 'seq') return [];
+  const { file, source } = parsed;
+  const found: { data: TrackedData; source: Source; at: Range }[] = [];
+  for (const item of node.items) {
+    const at = item.kind === 'map' ? findValue(item, 'path') : item;
+    if (at?.kind !== 'scalar' || typeof at.value !== 'string') continue;
+    const path = outPath(parentPath(file), at.value, at, source, report);
+    if (path === undefined) continue;
+    const scalar = (key: string) => {
+      const value = findValue(item, key);
+      return value?.kind === 'scalar' ? value.value : undefined;
+    };
+    const remote = scalar('remote');
+    const desc = scalar('desc');
+    const data: TrackedData = {
+      path,
+      file,
+      push: scalar('push') !== false,
+      line: lineOf(source.text, at.start),
+      ...(typeof remote === 'string' ? { remote } : {}),
+      ...(typeof desc === 'string' ? { desc } : {}),
+    };
+    found.push({ data, source, at });
+  }
+  return found;
+}
+
+function readShown(node: Node, parsed: ParsedFile, report: Report): ShownFile[] {
+  if (node.kind !== 'seq') return [];
+  return node.items.flatMap((item) => {
+    if (item.kind !== 'scalar') return [];
+    const path = projectPath(parentPath(parsed.file), String(item.value), item, parsed.source, report);
+    return path === undefined ? [] : [{ path, file: parsed.file }];
+  });
+}
+
+function readPlots(node: Node, file: ProjectPath): TopPlot[] {
+  if (node.kind !== 'seq') return [];
+  return node.items.flatMap((item): TopPlot[] => {
+    if (item.kind === 'scalar') return [{ id: String(item.value), file, definition: {} }];
+    if (item.kind !== 'map') return [];
+    return item.entries.map(({ key, value }) => ({ id: String(key.value), file, definition: toValue(value) ?? {} }));
+  });
+}
+
+function readArtifacts(node: Node, parsed: ParsedFile, report: Report): NamedArtifact[] {
+  if (node.kind !== 'map') return [];
+  const { file, source } = parsed;
+  return node.entries.flatMap(({ key, value }): NamedArtifact[] => {
+    const at = findValue(value, 'path');
+    if (at?.kind !== 'scalar') return [];
+    const path = projectPath(parentPath(file), String(at.value), at, source, report);
+    if (path === undefined) return [];
+    const labels = findValue(value, 'labels');
+    const type = findValue(value, 'type');
+    const desc = findValue(value, 'desc');
+    const meta = findValue(value, 'meta');
+    return [
+      {
+        name: String(key.value),
+        path,
+        file,
+        labels: labels?.kind === 'seq' ? labels.items.map((item) => String(toValue(item))) : [],
+        ...(type?.kind === 'scalar' ? { type: String(type.value) } : {}),
+        ...(desc?.kind === 'scalar' ? { desc: String(desc.value) } : {}),
+        ...(meta === undefined ? {} : { meta: toValue(meta) }),
+      },
+    ];
+  });
+}

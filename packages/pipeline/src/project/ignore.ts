@@ -1,0 +1,45 @@
+import { joinPath, type ProjectPath, parentPath, ROOT } from '@dag/model';
+import ignore, { type Ignore } from 'ignore';
+import type { SourceReader } from '../pipeline.ts';
+
+/** Which paths .gitignore and .dagignore files leave out. */
+export interface IgnoreRules {
+  /** Takes in the ignore files of a folder; called for a folder before anything in it is asked for. */
+  enter(folder: ProjectPath, names: ReadonlySet<string>): void;
+  /** By either kind of file. */
+  ignored(path: ProjectPath, kind: 'file' | 'folder'): boolean;
+  /** By .gitignore alone. */
+  gitIgnored(path: ProjectPath): boolean;
+}
+
+/** Rules read through `reader`, folder by folder as a walk enters them: a deeper file wins over those above it. */
+export function ignoreRules(reader: SourceReader): IgnoreRules {
+  const git = new Map<ProjectPath, Ignore>();
+  const own = new Map<ProjectPath, Ignore>();
+  const take = (name: string, folder: ProjectPath, rules: Map<ProjectPath, Ignore>) => {
+    const bytes = reader.read(joinPath(folder, name));
+    if (bytes) rules.set(folder, ignore({ ignorecase: false }).add(new TextDecoder().decode(bytes)));
+  };
+  return {
+    enter(folder, names) {
+      if (names.has('.gitignore')) take('.gitignore', folder, git);
+      if (names.has('.dagignore')) take('.dagignore', folder, own);
+    },
+    ignored: (path, kind) => matches(git, path, kind) || matches(own, path, kind),
+    gitIgnored: (path) => matches(git, path, 'file'),
+  };
+}
+
+function matches(rules: ReadonlyMap<ProjectPath, Ignore>, path: ProjectPath, kind: 'file' | 'folder'): boolean {
+  if (rules.size === 0) return false;
+  for (let folder = parentPath(path); ; folder = parentPath(folder)) {
+    const matcher = rules.get(folder);
+    if (matcher) {
+      const inside = folder === ROOT ? path : path.slice(folder.length + 1);
+      const verdict = matcher.test(kind === 'folder' ? `${inside}/` : inside);
+      if (verdict.ignored) return true;
+      if (verdict.unignored) return false;
+    }
+    if (folder === ROOT) return false;
+  }
+}

@@ -1,0 +1,42 @@
+import { byCodeUnit, joinPath, type ProjectPath, ROOT } from '@dag/model';
+import type { SourceReader } from '../pipeline.ts';
+import { ignoreRules } from './ignore.ts';
+
+/** Folders that never hold a pipeline of the project. */
+const SKIPPED: ReadonlySet<string> = new Set(['.git', '.hg', '.svn', '.dvc', '.cache', 'node_modules']);
+
+export const PIPELINE_FILE = 'pipeline.yaml';
+export const LOCK_FILE = 'pipeline.lock';
+
+export interface WalkVisitor {
+  /** Called for each pipeline.yaml, outer ones first. `lockIgnored`: git ignores the lock beside it. */
+  file(file: ProjectPath, lockIgnored: boolean): void;
+  /** Whether a folder is made by a stage or tracked as data, as far as known from the files visited. */
+  skip(folder: ProjectPath): boolean;
+}
+
+/** Finds every pipeline.yaml; does not enter folders that are ignored, made by stages, or tracked. */
+export function walkPipelines(reader: SourceReader, visitor: WalkVisitor): void {
+  const rules = ignoreRules(reader);
+  const queue: ProjectPath[] = [ROOT];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const folder = next;
+    const entries = reader.list(folder);
+    const names = new Set<string>();
+    const folders: string[] = [];
+    for (const { name, kind } of entries) {
+      if (kind === 'file') names.add(name);
+      else if (kind === 'folder' && !SKIPPED.has(name)) folders.push(name);
+    }
+    rules.enter(folder, names);
+    const file = joinPath(folder, PIPELINE_FILE);
+    if (names.has(PIPELINE_FILE) && !rules.ignored(file, 'file')) {
+      visitor.file(file, rules.gitIgnored(joinPath(folder, LOCK_FILE)));
+    }
+    const inner = folders
+      .sort(byCodeUnit)
+      .map((name) => joinPath(folder, name))
+      .filter((path) => !visitor.skip(path) && !rules.ignored(path, 'folder'));
+    queue.unshift(...inner);
+  }
+}

@@ -1,0 +1,188 @@
+import { type Action, type EnvVar, type ProjectPath, type Resources, stageAddress } from '@dag/model';
+import { toValue } from '../data/value.ts';
+import type { Report } from '../diagnostic/report.ts';
+import type { Source } from '../diagnostic/source.ts';
+import type { UsedValues } from '../pipeline.ts';
+import type { MapNode, Node, Range, ScalarNode } from '../yaml/node.ts';
+import type { Draft, DraftDep } from './draft.ts';
+import { type ReadOuts, readOuts } from './outs.ts';
+import { readParamDeps } from './params.ts';
+import { projectPath } from './paths.ts';
+import { readBytes, readDuration } from './quantity.ts';
+
+/** What a stage is made of, beside its definition. */
+export interface StageOrigin {
+  readonly name: string;
+  readonly group: string | undefined;
+  readonly file: ProjectPath;
+  /** The folder of that file. */
+  readonly folder: ProjectPath;
+  readonly source: Source;
+  readonly report: Report;
+  readonly at: Range;
+  readonly line: number;
+  readonly used: UsedValues;
+}
+
+/** Builds a stage from a definition that fits its shape, templates resolved. Undefined when a problem was reported. */
+export function buildStage(definition: MapNode, origin: StageOrigin): Draft | undefined {
+  const { report, source, file, name } = origin;
+  const before = report.count;
+  const fields = new Map<unknown, Node>();
+  for (const { key, value } of definition.entries) fields.set(key.value, value);
+  const wdirNode = fields.get('wdir');
+  const wdir =
+    wdirNode === undefined ? origin.folder : projectPath(origin.folder, scalarText(wdirNode), wdirNode, source, report);
+  if (wdir === undefined) return undefined;
+  const deps = readDeps(fields.get('deps'), wdir, origin);
+  const made: ReadOuts = { outs: [], places: [], plotProperties: [] };
+  for (const { key, value } of definition.entries) {
+    if (key.value === 'outs') readOuts(value, 'out', wdir, source, report, made);
+    else if (key.value === 'metrics') readOuts(value, 'metric', wdir, source, report, made);
+    else if (key.value === 'plots') readOuts(value, 'plot', wdir, source, report, made);
+  }
+  const paramsNode = fields.get('params');
+  const params = paramsNode === undefined ? [] : readParamDeps(paramsNode, wdir, source, report);
+  const action = readAction(fields, wdir, definition, origin);
+  const env = readEnv(fields.get('env'), origin);
+  const resources = readResources(fields.get('resources'), origin);
+  const timeout = readTimeout(fields.get('timeout'), origin);
+  if (report.count > before || action === undefined) return undefined;
+  const desc = fields.get('desc');
+  const meta = fields.get('meta');
+  const stage = {
+    address: stageAddress(file, name),
+    name,
+    file,
+    wdir,
+    action,
+    deps: deps.flatMap((dep) => (dep.kind === 'path' ? [dep.dep] : [])),
+    outs: made.outs,
+    params,
+    env,
+    strictEnv: isTrue(fields.get('strict_env')),
+    resources,
+    mutex: readTexts(fields.get('mutex')),
+    retries: Number(scalarText(fields.get('retries')) || 0),
+    ...(timeout === undefined ? {} : { timeout }),
+    frozen: isTrue(fields.get('frozen')),
+    alwaysChanged: isTrue(fields.get('always_changed')),
+    ...(desc === undefined ? {} : { desc: scalarText(desc) }),
+    ...(meta === undefined ? {} : { meta: toValue(meta) }),
+    line: origin.line,
+  };
+  const { group, used, at } = origin;
+  return { stage, source, at, group, deps, outPlaces: made.places, plotProperties: made.plotProperties, used };
+}
+
+function scalarText(node: Node | undefined): string {
+  return node?.kind === 'scalar' && node.value !== null ? String(node.value) : '';
+}
+
+function isTrue(node: Node | undefined): boolean {
+  return node?.kind === 'scalar' && node.value === true;
+}
+
+function readTexts(node: Node | undefined): string[] {
+  if (node === undefined) return [];
+  return node.kind === 'seq' ? node.items.map(scalarText) : [scalarText(node)];
+}
+
+function readAction(
+  fields: ReadonlyMap<unknown, Node>,
+  wdir: ProjectPath,
+  definition: MapNode,
+  origin: StageOrigin,
+): Action | undefined {
+  const { name, source, report } = origin;
+  const cmd = fields.get('cmd');
+  const worker = fields.get('worker');
+  const backend = fields.get('backend');
+  if (cmd !== undefined && worker !== undefined) {
+    report.add(source, worker, 'wrong-type', `stages.${name} has both cmd and worker`, 'keep one of the two');
+    return undefined;
+  }
+  if (worker !== undefined) {
+    const module = projectPath(wdir, scalarText(worker), worker, source, report);
+    if (module === undefined) return undefined;
+    return { kind: 'worker', module, ...(backend === undefined ? {} : { backend: scalarText(backend) }) };
+  }
+  if (cmd === undefined) {
+    const hint = 'give it a command: `cmd: python train.py`';
+    const at = definition.flow ? definition : origin.at;
+    report.add(source, at, 'wrong-type', `stages.${name} has neither cmd nor worker`, hint);
+    return undefined;
+  }
+  if (backend !== undefined) {
+    report.add(source, backend, 'wrong-type', `stages.${name}.backend is for worker stages only`, 'take it out');
+    return undefined;
+  }
+  return { kind: 'command', cmd: cmd.kind === 'seq' ? cmd.items.map(scalarText) : scalarText(cmd) };
+}
+
+function readDeps(list: Node | undefined, wdir: ProjectPath, origin: StageOrigin): DraftDep[] {
+  if (list?.kind !== 'seq') return [];
+  const deps: DraftDep[] = [];
+  const seen = new Set<ProjectPath>();
+  for (const item of list.items) {
+    if (item.kind === 'map') {
+      const target = item.entries[0]?.value;
+      if (target !== undefined) deps.push({ kind: 'stage', name: scalarText(target), at: target });
+      continue;
+    }
+    const written = scalarText(item);
+    const path = projectPath(wdir, written, item, origin.source, origin.report);
+    if (path === undefined || seen.has(path)) continue;
+    seen.add(path);
+    const dep = { path };
+    deps.push(
+      /[*?[]/.test(written) ? { kind: 'pattern', dep, pattern: written, at: item } : { kind: 'path', dep, at: item },
+    );
+  }
+  return deps;
+}
+
+function readEnv(list: Node | undefined, origin: StageOrigin): EnvVar[] {
+  if (list?.kind !== 'seq') return [];
+  const found = new Map<string, EnvVar>();
+  for (const item of list.items) {
+    const written = scalarText(item);
+    const equals = written.indexOf('=');
+    const name = equals === -1 ? written : written.slice(0, equals);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      problem(item, `"${name}" is no name of a variable`, 'write NAME or NAME=value', origin);
+    } else if (found.has(name)) problem(item, `the variable ${name} is declared twice`, 'keep one of the two', origin);
+    else found.set(name, equals === -1 ? { name } : { name, value: written.slice(equals + 1) });
+  }
+  return [...found.values()];
+}
+
+function readResources(node: Node | undefined, origin: StageOrigin): Resources {
+  if (node?.kind !== 'map') return {};
+  let resources: Resources = {};
+  for (const { key, value } of node.entries) {
+    if (key.value === 'memory') {
+      const memory = readBytes(value);
+      if (memory === undefined)
+        problem(value, `"${scalarText(value)}" is no amount of memory`, 'write 8GB or 512MiB', origin);
+      else resources = { ...resources, memory };
+    } else {
+      const amount = Number((value as ScalarNode).value);
+      if (!(amount >= 0)) problem(value, `${String(key.value)} must be a number`, undefined, origin);
+      else resources = { ...resources, [key.value === 'cpu' ? 'cpu' : 'gpu']: amount };
+    }
+  }
+  return resources;
+}
+
+function readTimeout(node: Node | undefined, origin: StageOrigin): number | undefined {
+  if (node === undefined) return undefined;
+  const timeout = readDuration(node);
+  if (timeout !== undefined && timeout > 0) return timeout;
+  problem(node, `"${scalarText(node)}" is no length of time`, 'write 90s, 30m or 2h', origin);
+  return undefined;
+}
+
+function problem(at: Range, message: string, hint: string | undefined, origin: StageOrigin): void {
+  origin.report.add(origin.source, at, 'bad-value', message, hint);
+}

@@ -1,0 +1,90 @@
+import type { Out, OutKind, ProjectPath, Value } from '@dag/model';
+import { setOwn, toValue } from '../data/value.ts';
+import type { Report } from '../diagnostic/report.ts';
+import type { Source } from '../diagnostic/source.ts';
+import type { PlotProperties } from '../pipeline.ts';
+import type { Entry, Node, Range } from '../yaml/node.ts';
+import { outPath } from './paths.ts';
+
+export interface ReadOuts {
+  readonly outs: Out[];
+  readonly places: Range[];
+  readonly plotProperties: PlotProperties[];
+}
+
+/** Reads `outs`, `metrics` or `plots`. A path written twice in one list is one out with the flags of both. */
+export function readOuts(
+  list: Node,
+  kind: OutKind,
+  wdir: ProjectPath,
+  source: Source,
+  report: Report,
+  into: ReadOuts,
+): void {
+  if (list.kind !== 'seq') return;
+  const merged = new Map<string, { at: Range; flags: Entry[]; lists: Node[] }>();
+  const slot = (path: string, at: Range) => {
+    const before = merged.get(path);
+    if (before) return before;
+    const created = { at, flags: [], lists: [] };
+    merged.set(path, created);
+    return created;
+  };
+  for (const item of list.items) {
+    if (item.kind === 'scalar') slot(String(item.value), item);
+    else if (item.kind === 'map') {
+      for (const { key, value } of item.entries) {
+        const { flags, lists } = slot(String(key.value), key);
+        if (value.kind === 'map') flags.push(...value.entries);
+        else if (value.kind === 'seq') lists.push(...value.items);
+      }
+    }
+  }
+  for (const [written, { at, flags, lists }] of merged) {
+    const path = outPath(wdir, written, at, source, report);
+    if (path === undefined) continue;
+    into.outs.push(readOut(path, kind, flags));
+    into.places.push(at);
+    const properties = plotLooks(flags);
+    const all = [...(properties === undefined ? [] : [properties]), ...lists.map(toValue)];
+    if (all.length > 0) into.plotProperties.push({ path, kind, properties: all });
+  }
+}
+
+function readOut(path: ProjectPath, kind: OutKind, flags: readonly Entry[]): Out {
+  let cache = true;
+  let persist = false;
+  let push = true;
+  let remote: string | undefined;
+  let desc: string | undefined;
+  for (const { key, value } of flags) {
+    const scalar = value.kind === 'scalar' ? value.value : undefined;
+    if (key.value === 'cache') cache = scalar !== false;
+    else if (key.value === 'persist') persist = scalar === true;
+    else if (key.value === 'push') push = scalar !== false;
+    else if (key.value === 'remote') remote = String(scalar);
+    else if (key.value === 'desc') desc = String(scalar);
+  }
+  const optional = { ...(remote === undefined ? {} : { remote }), ...(desc === undefined ? {} : { desc }) };
+  return { path, kind, cache, persist, push, ...optional };
+}
+
+const LOOKS: ReadonlySet<unknown> = new Set([
+  'template',
+  'x',
+  'y',
+  'x_label',
+  'y_label',
+  'title',
+  'header',
+  'type',
+  'labels',
+  'meta',
+]);
+
+/** What is only for display: how a plot looks, labels and the like. */
+function plotLooks(flags: readonly Entry[]): Value | undefined {
+  const looks: Record<string, Value> = {};
+  for (const { key, value } of flags) if (LOOKS.has(key.value)) setOwn(looks, String(key.value), toValue(value));
+  return Object.keys(looks).length === 0 ? undefined : looks;
+}

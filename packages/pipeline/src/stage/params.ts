@@ -1,0 +1,45 @@
+import type { ParamDep, ProjectPath } from '@dag/model';
+import type { Report } from '../diagnostic/report.ts';
+import type { Source } from '../diagnostic/source.ts';
+import type { Node, Range } from '../yaml/node.ts';
+import { projectPath } from './paths.ts';
+
+/**
+ * Reads `params:`. Plain keys are those of params.yaml in the stage's wdir; a file without keys, anywhere in the list, is
+ * tracked whole.
+ */
+export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, report: Report): ParamDep[] {
+  if (list.kind !== 'seq') return [];
+  const files = new Map<string, { at: Range; keys: Set<string> | 'all' }>();
+  const slot = (file: string, at: Range) => {
+    const before = files.get(file);
+    if (before) return before;
+    const created: { at: Range; keys: Set<string> | 'all' } = { at, keys: new Set() };
+    files.set(file, created);
+    return created;
+  };
+  for (const item of list.items) {
+    if (item.kind === 'scalar') {
+      const { keys } = slot('params.yaml', item);
+      if (keys !== 'all') keys.add(String(item.value));
+    } else if (item.kind === 'map') {
+      for (const { key, value } of item.entries) {
+        const file = slot(String(key.value), key);
+        const named = value.kind === 'seq' ? value.items : [];
+        if (named.length === 0) file.keys = 'all';
+        else if (file.keys !== 'all') {
+          for (const node of named) if (node.kind === 'scalar') file.keys.add(String(node.value));
+        }
+      }
+    }
+  }
+  const deps = new Map<ProjectPath, readonly string[] | 'all'>();
+  for (const [written, { at, keys }] of files) {
+    const file = projectPath(wdir, written, at, source, report);
+    if (file === undefined) continue;
+    const before = deps.get(file);
+    if (keys === 'all' || before === 'all') deps.set(file, 'all');
+    else deps.set(file, [...new Set([...(before ?? []), ...keys])]);
+  }
+  return [...deps].map(([file, keys]) => ({ file, keys }));
+}
