@@ -1,5 +1,15 @@
 export { openStaging } from './batch.ts';
-export { fsyncFile, fsyncFolder, isLeftOver, makeFolder, removeFile, sweepTemps, writeFileDurable } from './durable.ts';
+export {
+  fsyncFile,
+  fsyncFolder,
+  isLeftOver,
+  listNames,
+  makeFolder,
+  removeFile,
+  sweepTemps,
+  writeFileDurable,
+  writeNewFile,
+} from './durable.ts';
 export { ioFailure, isErrno, ObjectDamaged, ObjectMissing, shortName, withIo } from './failure.ts';
 export * from './hash.ts';
 export { layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';

@@ -1,3 +1,4 @@
-import type { Workspace, WorkspaceOptions } from './types.ts';
+export { DEFAULT_LINK } from './context.ts';
+export { ignoreLine } from './gitignore.ts';
 export * from './types.ts';
-export declare function openWorkspace(options: WorkspaceOptions): Workspace;
+export { openWorkspace } from './workspace.ts';

@@ -110,7 +110,8 @@ export class PackSet {
       makeFolder(this.#layout.quarantine);
       renameSync(path, join(this.#layout.quarantine, name));
     } catch (error) {
-      if (!isErrno(error, 'ENOENT', 'EACCES', 'EROFS', 'EPERM', 'ENOSPC')) throw error;
+      if (isErrno(error, 'ENOENT')) return undefined;
+      if (!isErrno(error, 'EACCES', 'EROFS', 'EPERM', 'ENOSPC')) throw error;
       this.#ignored.add(name);
     }
     return undefined;

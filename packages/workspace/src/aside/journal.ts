@@ -1,0 +1,71 @@
+import { existsSync, lstatSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { type ProjectPath, parseProjectPath } from '@dag/model';
+import { isErrno, writeFileDurable } from '@dag/store';
+
+/** Where one path's content is while it is set aside; undefined when nothing stood there. */
+export interface AsideEntry {
+  readonly path: ProjectPath;
+  /** Absolute. */
+  readonly at: string | undefined;
+}
+
+const NAME = 'journal.json';
+
+/** Written, and on disk, before anything is renamed: what recover() needs to bring all back. */
+export function writeJournal(folder: string, entries: readonly AsideEntry[]): void {
+  const text = JSON.stringify({ schema: 1, entries: entries.map(({ path, at }) => ({ path, at: at ?? null })) });
+  writeFileDurable(join(folder, NAME), Buffer.from(`${text}\n`), 0o600, folder);
+}
+
+/** From here on the new content counts: what was set aside is only rubbish to be removed. */
+export function closeJournal(folder: string): void {
+  try {
+    renameSync(join(folder, NAME), join(folder, 'done.json'));
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}
+
+/**
+ * The entries of a journal that is still open; none when it was closed, or never written (nothing was renamed then).
+ * Where content may lie is checked: in the aside folder, or beside its path under the name that set-aside gives.
+ */
+export function readJournal(root: string, folder: string): AsideEntry[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(join(folder, NAME), 'utf8'));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR') || error instanceof SyntaxError) return [];
+    throw error;
+  }
+  const { schema, entries } = (json ?? {}) as Record<string, unknown>;
+  if (schema !== 1 || !Array.isArray(entries)) return [];
+  const found: AsideEntry[] = [];
+  for (const entry of entries) {
+    const { path: text, at } = (entry ?? {}) as Record<string, unknown>;
+    const path = typeof text === 'string' ? parseProjectPath(text) : undefined;
+    if (path === undefined || path === '' || (at !== null && typeof at !== 'string')) continue;
+    if (at === null) found.push({ path, at: undefined });
+    else if (isOwnPlace(root, folder, path, at)) found.push({ path, at });
+  }
+  return found;
+}
+
+/** A place for a path's content that a rename can reach: in `folder`, or beside it when it is on another file system. */
+export function placeFor(root: string, folder: string, path: ProjectPath, index: number): string {
+  const abs = join(root, path);
+  if (lstatSync(abs).dev === statSync(folder).dev && statSync(dirname(abs)).dev === statSync(folder).dev) {
+    return join(folder, String(index));
+  }
+  return join(dirname(abs), `.dag-${basename(folder)}-${index}`);
+}
+
+function isOwnPlace(root: string, folder: string, path: ProjectPath, at: string): boolean {
+  if (dirname(at) === folder && /^\d+$/.test(basename(at))) return true;
+  return dirname(at) === dirname(join(root, path)) && basename(at).startsWith(`.dag-${basename(folder)}-`);
+}
+
+export function stands(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined || existsSync(path);
+}

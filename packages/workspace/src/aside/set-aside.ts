@@ -1,0 +1,91 @@
+import { lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ProjectPath } from '@dag/model';
+import { fsyncFolder, isErrno, tempName, withIo } from '@dag/store';
+import type { Context } from '../context.ts';
+import type { Aside } from '../types.ts';
+import { type AsideEntry, closeJournal, placeFor, stands, writeJournal } from './journal.ts';
+
+/** See `Workspace.setAside`: the journal first, then the renames. If one fails, what was moved comes back. */
+export function setAside(context: Context, paths: readonly ProjectPath[]): Aside {
+  const folder = join(context.tmp(), tempName('aside'));
+  const { root } = context;
+  const entries = withIo('set aside', folder, () => {
+    mkdirSync(folder);
+    const planned = paths.map((path, i): AsideEntry => {
+      const stats = lstatSync(join(root, path), { throwIfNoEntry: false });
+      return { path, at: stats === undefined ? undefined : placeFor(root, folder, path, i) };
+    });
+    writeJournal(folder, planned);
+    return planned;
+  });
+  for (const { path, at } of entries) {
+    if (at === undefined) continue;
+    try {
+      withIo('set aside', path, () => renameSync(join(root, path), at));
+    } catch (error) {
+      putBack(root, entries, undefined);
+      dropAside(folder, entries);
+      throw error;
+    }
+  }
+  let open = true;
+  return {
+    putBack() {
+      if (!open) return;
+      open = false;
+      putBack(root, entries, undefined);
+      dropAside(folder, entries);
+    },
+    discard() {
+      if (!open) return;
+      open = false;
+      dropAside(folder, entries);
+    },
+  };
+}
+
+/**
+ * Brings content back to its paths; where something else stands by now, that is removed, or moved under `keep`.
+ * A path that was absent is made absent again only when there is no `keep`. Doing it again after a crash does no harm.
+ * @returns the paths whose content came back.
+ */
+export function putBack(root: string, entries: readonly AsideEntry[], keep: string | undefined): ProjectPath[] {
+  const back: ProjectPath[] = [];
+  for (const [i, { path, at }] of entries.entries()) {
+    const abs = join(root, path);
+    withIo('put back', path, () => {
+      if (at === undefined ? keep !== undefined : !stands(at)) return;
+      if (stands(abs)) clear(abs, keep === undefined ? undefined : join(keep, String(i)));
+      if (at === undefined) return;
+      mkdirSync(dirname(abs), { recursive: true });
+      renameSync(at, abs);
+      fsyncFolder(dirname(abs));
+      back.push(path);
+    });
+  }
+  return back;
+}
+
+function clear(abs: string, to: string | undefined): void {
+  if (to === undefined) {
+    rmSync(abs, { recursive: true, force: true });
+    return;
+  }
+  mkdirSync(dirname(to), { recursive: true });
+  try {
+    renameSync(abs, to);
+  } catch (error) {
+    if (!isErrno(error, 'EXDEV')) throw error;
+    renameSync(abs, `${abs}.dag-kept`);
+  }
+}
+
+/** Closes the journal, then removes what it spoke of. */
+export function dropAside(folder: string, entries: readonly AsideEntry[]): void {
+  withIo('remove', folder, () => {
+    closeJournal(folder);
+    for (const { at } of entries) if (at !== undefined) rmSync(at, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
+  });
+}

@@ -1,0 +1,179 @@
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Digest } from '@dag/model';
+import { ioFailure, isErrno, removeFile, SETTLE_MS, tempName, withIo } from '@dag/store';
+import type { Context } from '../context.ts';
+import { dropAll } from '../observe/commit.ts';
+import { newFileMode } from '../threads/place-file.ts';
+import type { Job } from '../threads/protocol.ts';
+import type { CheckoutOptions } from '../types.ts';
+import type { Plan, PlanFailure } from './plan.ts';
+
+/** More files or bytes than this are worth worker threads. */
+const MANY_FILES = 1000;
+const MANY_BYTES = 32 * 1024 * 1024;
+const CHUNK = 512;
+
+export interface Applied {
+  readonly failed: PlanFailure[];
+  files: number;
+  bytes: number;
+  copiedBytes: number;
+}
+
+/**
+ * Does what plans say, for all items together: new content first, under temp names; then what is in the way goes; then all
+ * is renamed to where it belongs.
+ */
+export async function applyPlans(context: Context, plans: readonly Plan[], options: CheckoutOptions): Promise<Applied> {
+  const applied: Applied = { failed: [], files: 0, bytes: 0, copiedBytes: 0 };
+  const op = context.nextOp();
+  const force = options.force === true;
+  try {
+    for (const plan of plans) for (const folder of plan.makeFolders) make(folder);
+    const pool = await placeAll(context, op, plans, applied, options);
+    options.signal?.throwIfAborted();
+    await removeAll(plans, force, applied);
+    for (const plan of plans) for (const link of plan.links) placeLink(link);
+    for (const plan of plans) for (const { folder, temp } of plan.placements) if (temp !== undefined) make(folder);
+    if (applied.files > 0) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    await pool.everywhere({ kind: 'settle', op });
+    for (const plan of plans) for (const folder of plan.newFolders) moveIn(folder, plan, applied);
+    for (const plan of plans) for (const { abs, executable } of plan.chmods) changeMode(abs, executable);
+  } catch (error) {
+    await dropAll(context, op);
+    throw error;
+  } finally {
+    for (const plan of plans) cleanUp(context, plan);
+  }
+  return applied;
+}
+
+async function placeAll(
+  context: Context,
+  op: number,
+  plans: readonly Plan[],
+  applied: Applied,
+  options: CheckoutOptions,
+): Promise<Context['local']> {
+  const jobs: Job[] = [];
+  let totalFiles = 0;
+  let totalBytes = 0;
+  for (const { folder, path, temp, files } of plans.flatMap((plan) => plan.placements)) {
+    totalFiles += files.length;
+    for (let from = 0; from < files.length; from += CHUNK) {
+      const part = files.slice(from, from + CHUNK);
+      for (const { size } of part) totalBytes += size;
+      jobs.push({
+        kind: 'place',
+        op,
+        folder,
+        shown: path,
+        names: part.map(({ name }) => name),
+        digests: part.map(({ digest }) => digest.slice('blake3:'.length)).join(''),
+        sizes: part.map(({ size }) => size),
+        executable: part.map(({ executable }) => executable),
+        temp,
+        replaces: part.map(({ replaces }) => replaces),
+        force: options.force === true,
+      });
+    }
+  }
+  const large = totalFiles > MANY_FILES || totalBytes > MANY_BYTES;
+  const pool = (large ? context.threads() : undefined) ?? context.local;
+  await pool.run(
+    jobs,
+    (result) => {
+      if (result.kind !== 'place') throw new Error('a placement gave something else');
+      applied.failed.push(...result.failed);
+      applied.files += result.files;
+      applied.bytes += result.bytes;
+      applied.copiedBytes += result.copiedBytes;
+      options.onProgress?.({ phase: 'place', files: applied.files, bytes: applied.bytes, totalFiles });
+    },
+    options.signal,
+  );
+  return pool;
+}
+
+/** Unlinks and removes; a file that changed since it was looked at stays. */
+async function removeAll(plans: readonly Plan[], force: boolean, applied: Applied): Promise<void> {
+  let last = performance.now();
+  for (const plan of plans) {
+    for (const { abs, path, mtime } of plan.removeFiles) {
+      const stats = lstatSync(abs, { bigint: true, throwIfNoEntry: false });
+      if (stats === undefined) continue;
+      if (!force && mtime !== undefined && Number(stats.mtimeNs / 1000n) !== mtime) {
+        const reason = 'someone changed the file meanwhile';
+        applied.failed.push({ path, digest: `blake3:${'0'.repeat(64)}` as Digest, reason, missing: false });
+        continue;
+      }
+      withIo('remove', path, () => unlinkSync(abs));
+      if (performance.now() - last < 10) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      last = performance.now();
+    }
+    for (const folder of plan.removeFolders) removeFolder(folder);
+  }
+}
+
+function removeFolder(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw ioFailure(error, 'remove', folder);
+  }
+}
+
+function placeLink(link: { readonly abs: string; readonly target: string; readonly temp: string | undefined }): void {
+  withIo('make the symlink', link.abs, () => {
+    if (link.temp === undefined) {
+      symlinkSync(link.target, link.abs);
+      return;
+    }
+    const temp = join(link.temp, tempName('link'));
+    symlinkSync(link.target, temp);
+    try {
+      make(dirname(link.abs));
+      renameSync(temp, link.abs);
+    } catch (error) {
+      removeFile(temp);
+      throw error;
+    }
+  });
+}
+
+function moveIn(folder: { readonly build: string; readonly final: string }, plan: Plan, applied: Applied): void {
+  make(dirname(folder.final));
+  try {
+    renameSync(folder.build, folder.final);
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EISDIR')) throw ioFailure(error, 'write', folder.final);
+    const reason = 'something else stands there';
+    applied.failed.push({ path: plan.path, digest: `blake3:${'0'.repeat(64)}` as Digest, reason, missing: false });
+  }
+}
+
+function changeMode(abs: string, executable: boolean): void {
+  withIo('change the mode of', abs, () => {
+    const { mode } = lstatSync(abs);
+    const readable = (mode & 0o444) >> 2;
+    const wanted = executable ? mode | (readable & newFileMode(true)) : mode & ~0o111;
+    chmodSync(abs, wanted & 0o7777);
+  });
+}
+
+function make(folder: string): void {
+  withIo('make the folder', folder, () => mkdirSync(folder, { recursive: true }));
+}
+
+/** What was not moved in, and hidden temp folders on other file systems. */
+function cleanUp(context: Context, plan: Plan): void {
+  for (const { build } of plan.newFolders) rmSync(build, { recursive: true, force: true });
+  const tmp = context.tmp();
+  const used = [...plan.newFolders.map(({ build }) => dirname(build)), ...plan.placements.map(({ temp }) => temp)];
+  for (const folder of new Set([...used, ...plan.links.map(({ temp }) => temp)])) {
+    if (folder === undefined || folder === tmp || !basename(folder).startsWith('.dag-')) continue;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,262 @@
+import { basename, dirname, join } from 'node:path';
+import {
+  type Artifact,
+  baseName,
+  type Digest,
+  FailureError,
+  joinPath,
+  type ProjectPath,
+  parentPath,
+  type TreeEntry,
+} from '@dag/model';
+import { ObjectMissing, tempName } from '@dag/store';
+import type { Context } from '../context.ts';
+import { type FolderNode, innerFirst, type Standing } from '../observe/node.ts';
+import { tempFolderFor } from '../temp-folder.ts';
+import type { CheckoutItem } from '../types.ts';
+import { entryProblem } from './guard.ts';
+import { isOwnWritable, lookUp, type Present } from './present.ts';
+
+/** Files to be placed in one folder. `temp`: first as temp files there, then renamed; undefined where the folder is private. */
+export interface Placement {
+  readonly folder: string;
+  readonly path: ProjectPath;
+  readonly temp: string | undefined;
+  readonly files: { name: string; digest: Digest; size: number; executable: boolean; replaces: number }[];
+}
+
+export interface PlanFailure {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly reason: string;
+  readonly missing: boolean;
+}
+
+/** All that one item needs done. Nothing of it is done yet. */
+export interface Plan {
+  readonly path: ProjectPath;
+  readonly wasAbsent: boolean;
+  readonly isDelete: boolean;
+  /** Private folders to be filled, outer first, and renamed when they are. */
+  readonly makeFolders: string[];
+  readonly newFolders: { readonly build: string; readonly final: string }[];
+  readonly placements: Placement[];
+  readonly links: { readonly abs: string; readonly target: string; readonly temp: string | undefined }[];
+  readonly chmods: { readonly abs: string; readonly executable: boolean }[];
+  /** mtime in µs when looked at; undefined for symlinks. */
+  readonly removeFiles: { readonly abs: string; readonly path: ProjectPath; readonly mtime: number | undefined }[];
+  /** Inner ones first; one that is not empty by then stays. */
+  readonly removeFolders: string[];
+  /** Content that would be lost. */
+  readonly unsafe: ProjectPath[];
+  readonly failed: PlanFailure[];
+}
+
+/** Compares what stands with what should, and plans the difference. */
+export function planItem(context: Context, item: CheckoutItem, standing: Standing, relink: boolean): Plan {
+  const plan: Plan = {
+    path: item.path,
+    wasAbsent: standing.kind === 'absent' && !standing.broken,
+    isDelete: item.artifact === undefined,
+    makeFolders: [],
+    newFolders: [],
+    placements: [],
+    links: [],
+    chmods: [],
+    removeFiles: [],
+    removeFolders: [],
+    unsafe: [],
+    failed: [],
+  };
+  const planner = new Planner(context, plan, relink, item.artifact);
+  planner.item(item.path, item.artifact, standing);
+  return plan;
+}
+
+class Planner {
+  readonly #context: Context;
+  readonly #plan: Plan;
+  readonly #relink: boolean;
+  /** How many more files the artifact says there are: a listing that unfolds into more is no honest one. */
+  #budget: number;
+
+  constructor(context: Context, plan: Plan, relink: boolean, artifact: Artifact | undefined) {
+    this.#context = context;
+    this.#plan = plan;
+    this.#relink = relink;
+    this.#budget = artifact?.kind === 'folder' ? artifact.files + 100_000 : 1;
+  }
+
+  item(path: ProjectPath, artifact: Artifact | undefined, standing: Standing): void {
+    const abs = join(this.#context.root, path);
+    const present = presentOf(standing, abs);
+    if (artifact === undefined) {
+      if (present !== undefined) this.#remove(present, abs, path);
+      return;
+    }
+    const folder: Placement = {
+      folder: dirname(abs),
+      path: parentPath(path),
+      temp: '',
+      files: [],
+    };
+    const name = baseName(path);
+    const entry: TreeEntry =
+      artifact.kind === 'file'
+        ? { kind: 'file', name, executable: artifact.executable, size: artifact.size, digest: artifact.digest }
+        : { kind: 'folder', name, size: artifact.size, files: artifact.files, digest: artifact.digest };
+    this.#entry(entry, folder, path, abs, present);
+    this.#add(folder);
+  }
+
+  /** A folder that stands: its entries one by one; what is not in the listing goes. */
+  #existing(digest: Digest, node: FolderNode, path: ProjectPath): void {
+    if (node.digest === digest && !this.#relink) return;
+    const entries = this.#entries(digest, path);
+    if (entries === undefined) return;
+    const wanted = new Set(entries.map(({ name }) => name));
+    const present = lookUp(node);
+    const folder: Placement = { folder: node.abs, path, temp: '', files: [] };
+    for (const entry of entries) {
+      const abs = `${node.abs}/${entry.name}`;
+      this.#entry(entry, folder, joinPath(path, entry.name), abs, present.get(entry.name));
+    }
+    for (const [name, one] of present) {
+      if (!wanted.has(name)) this.#remove(one, `${node.abs}/${name}`, joinPath(path, name));
+    }
+    this.#add(folder);
+  }
+
+  #entry(entry: TreeEntry, folder: Placement, path: ProjectPath, abs: string, present: Present | undefined): void {
+    const problem = entryProblem(parentPath(path), entry);
+    if (problem !== undefined) {
+      this.#fail(path, entry.kind === 'symlink' ? undefined : entry.digest, problem);
+      return;
+    }
+    if (entry.kind === 'folder') {
+      if (present?.kind === 'folder' && (!present.isLink || present.node.digest === entry.digest)) {
+        if (!present.isLink) this.#existing(entry.digest, present.node, path);
+        return;
+      }
+      const entries = this.#entries(entry.digest, path);
+      if (entries === undefined) return;
+      if (present !== undefined) this.#remove(present, abs, path);
+      const build = join(tempFolderFor(this.#context, dirname(abs)), tempName('checkout'));
+      this.#plan.newFolders.push({ build, final: abs });
+      this.#fresh(entries, build, path);
+      return;
+    }
+    if (entry.kind === 'symlink') {
+      if (present?.kind === 'link' && present.target === entry.target) return;
+      if (present !== undefined) this.#remove(present, abs, path);
+      this.#plan.links.push({ abs, target: entry.target, temp: tempFolderFor(this.#context, dirname(abs)) });
+      return;
+    }
+    if (--this.#budget < 0) {
+      this.#fail(path, entry.digest, 'the listing holds more files than it should');
+      return;
+    }
+    let replaces = Number.NaN;
+    if (present?.kind === 'file') {
+      if (present.digest === entry.digest && !this.#relink) {
+        if (present.executable === entry.executable) return;
+        if (!present.isLink && present.writable(abs)) {
+          this.#plan.chmods.push({ abs, executable: entry.executable });
+          return;
+        }
+      }
+      if (present.digest !== entry.digest && !present.isLink) this.#mustBeKept(present.digest, path);
+      replaces = present.mtime;
+    } else if (present !== undefined) {
+      this.#remove(present, abs, path);
+    }
+    folder.files.push({ ...entry, replaces });
+  }
+
+  /** A folder that is made from nothing, under a name that nobody else knows. */
+  #fresh(entries: readonly TreeEntry[], build: string, path: ProjectPath): void {
+    this.#plan.makeFolders.push(build);
+    const folder: Placement = { folder: build, path, temp: undefined, files: [] };
+    for (const entry of entries) {
+      const inner = joinPath(path, entry.name);
+      const problem = entryProblem(path, entry);
+      if (problem !== undefined) {
+        this.#fail(inner, entry.kind === 'symlink' ? undefined : entry.digest, problem);
+      } else if (entry.kind === 'symlink') {
+        this.#plan.links.push({ abs: `${build}/${entry.name}`, target: entry.target, temp: undefined });
+      } else if (--this.#budget < 0) {
+        this.#fail(inner, entry.digest, 'the listing holds more files than it should');
+        return;
+      } else if (entry.kind === 'folder') {
+        const inside = this.#entries(entry.digest, inner);
+        if (inside !== undefined) this.#fresh(inside, `${build}/${entry.name}`, inner);
+      } else {
+        folder.files.push({ ...entry, replaces: Number.NaN });
+      }
+    }
+    this.#add(folder);
+  }
+
+  #remove(present: Present, abs: string, path: ProjectPath): void {
+    if (present.kind === 'link' || present.isLink) {
+      this.#plan.removeFiles.push({ abs, path, mtime: undefined });
+      return;
+    }
+    if (present.kind === 'file') {
+      this.#mustBeKept(present.digest, path);
+      this.#plan.removeFiles.push({ abs, path, mtime: present.mtime });
+      return;
+    }
+    for (const node of innerFirst(present.node)) {
+      for (const [name, inner] of lookUp(node)) {
+        if (inner.kind !== 'folder' || inner.isLink)
+          this.#remove(inner, `${node.abs}/${name}`, joinPath(node.path, name));
+      }
+      this.#plan.removeFolders.push(node.abs);
+    }
+  }
+
+  #mustBeKept(digest: Digest, path: ProjectPath): void {
+    if (!this.#context.store.has(digest)) this.#plan.unsafe.push(path);
+  }
+
+  #entries(digest: Digest, path: ProjectPath): TreeEntry[] | undefined {
+    try {
+      return this.#context.store.readTree(digest);
+    } catch (error) {
+      if (!(error instanceof FailureError) || error.failure.code !== 'objects-failed') throw error;
+      const reason = error.failure.failed[0]?.reason ?? error.message;
+      this.#plan.failed.push({ path, digest, reason, missing: error instanceof ObjectMissing });
+      return undefined;
+    }
+  }
+
+  #fail(path: ProjectPath, digest: Digest | undefined, reason: string): void {
+    this.#plan.failed.push({ path, digest: digest ?? NO_DIGEST, reason, missing: false });
+  }
+
+  #add(folder: Placement): void {
+    if (folder.files.length === 0) return;
+    const temp = folder.temp === undefined ? undefined : tempFolderFor(this.#context, folder.folder);
+    this.#plan.placements.push({ ...folder, temp });
+  }
+}
+
+/** Stands in a failure for what has no object of its own (a symlink). */
+const NO_DIGEST = `blake3:${'0'.repeat(64)}` as Digest;
+
+function presentOf(standing: Standing, abs: string): Present | undefined {
+  if (standing.kind === 'absent') return standing.broken ? { kind: 'link', target: '', isLink: true } : undefined;
+  if (standing.kind === 'folder') return { kind: 'folder', node: standing.node, isLink: standing.isLink };
+  const { digests, executable, mtimes } = standing.facts;
+  const digest = digests[0];
+  if (digest === undefined) throw new Error(`not scanned: ${basename(abs)}`);
+  return {
+    kind: 'file',
+    digest,
+    executable: executable[0] === true,
+    mtime: mtimes[0] ?? Number.NaN,
+    isLink: standing.isLink,
+    writable: isOwnWritable,
+  };
+}

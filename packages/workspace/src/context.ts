@@ -1,0 +1,75 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { makeFolder, type Store, statCacheFolder, withIo } from '@dag/store';
+import { type IgnoreRules, openIgnoreRules } from './ignore-rules.ts';
+import { localPool, type Pool, threadPool } from './threads/pool.ts';
+import type { ThreadSetup } from './threads/protocol.ts';
+import { hashWorkerUrl } from './threads/worker-file.ts';
+import type { LinkStrategy, WorkspaceOptions } from './types.ts';
+
+/** What the parts of a workspace share. */
+export interface Context {
+  readonly root: string;
+  readonly store: Store;
+  readonly link: readonly LinkStrategy[];
+  /** `.cache` of the project: temp files, locks, stat cache. */
+  readonly home: string;
+  /** Folders that hold no data of the user's. */
+  readonly skip: readonly string[];
+  /** Rules of .dagignore as they stand now. */
+  ignore(): IgnoreRules;
+  /** The folder for temp files, made when first asked for. */
+  tmp(): string;
+  readonly local: Pool;
+  /** Worker threads; undefined where there are none to be had. */
+  threads(): Pool | undefined;
+  nextOp(): number;
+}
+
+export const DEFAULT_LINK: readonly LinkStrategy[] = ['reflink', 'copy'];
+const MOST_THREADS = 8;
+
+export function openContext(options: WorkspaceOptions): Context {
+  const { root, store } = options;
+  const home = join(root, '.cache');
+  const link = options.link ?? DEFAULT_LINK;
+  let setup: ThreadSetup | undefined;
+  const threadSetup = (): ThreadSetup => {
+    const chosen = options.statCache ?? statCacheFolder(join(home, 'stat'));
+    setup ??= { storeDir: store.dir, statCache: chosen === false ? undefined : chosen, link };
+    return setup;
+  };
+  let local: Pool | undefined;
+  const openLocal = (): Pool => {
+    local ??= localPool(threadSetup());
+    return local;
+  };
+  let threads: Pool | undefined;
+  const size = options.threads ?? Math.min(availableParallelism(), MOST_THREADS);
+  let op = 0;
+  return {
+    root,
+    store,
+    link,
+    home,
+    skip: [home, store.dir],
+    ignore: () => openIgnoreRules(root, '.dagignore'),
+    tmp() {
+      const tmp = join(home, 'tmp');
+      withIo('make the folder', '.cache/tmp', () => makeFolder(tmp));
+      return tmp;
+    },
+    local: {
+      run: (jobs, onResult, signal) => openLocal().run(jobs, onResult, signal),
+      everywhere: (job) => (local === undefined ? Promise.resolve([]) : local.everywhere(job)),
+      close: async () => local?.close(),
+    },
+    threads() {
+      if (threads !== undefined) return threads;
+      const url = size > 0 ? hashWorkerUrl() : undefined;
+      if (url !== undefined) threads = threadPool(url, threadSetup(), size);
+      return threads;
+    },
+    nextOp: () => ++op,
+  };
+}

@@ -1,0 +1,98 @@
+import { readFileSync, renameSync, statSync, utimesSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { overlaps, type ProjectPath, parseProjectPath } from '@dag/model';
+import { isErrno, listNames, type Owner, ownerOf, ownerState, removeFile, tempName, writeNewFile } from '@dag/store';
+import type { LockHolder, LockRequest } from '../types.ts';
+
+/** One process's claim to some paths, as its file in `.cache/locks` says. The file's name tells who made it. */
+export interface Claim extends LockHolder {
+  readonly id: string;
+  /** Its place in the queue; 0 while it is being chosen. */
+  readonly ticket: number;
+}
+
+/** A claim of another machine whose file was not touched for so long is a dead one. */
+const FOREIGN_DEAD_MS = 2 * 60 * 1000;
+/** How often a living holder touches its file. */
+export const HEARTBEAT_MS = 20 * 1000;
+
+export function newClaim(id: string, request: LockRequest, now: Date): Claim {
+  const { read, write, purpose } = request;
+  return { id, ticket: 0, host: hostname(), pid: process.pid, purpose, since: now.toISOString(), read, write };
+}
+
+/** Whether two claims can't both be held: someone writes what the other reads or writes, itself or something in or above it. */
+export function inConflict(a: LockHolder, b: LockHolder): boolean {
+  const meet = (xs: readonly ProjectPath[], ys: readonly ProjectPath[]): boolean =>
+    xs.some((x) => ys.some((y) => overlaps(x, y)));
+  return meet(a.write, b.write) || meet(a.write, b.read) || meet(a.read, b.write);
+}
+
+export function claimFile(folder: string, id: string): string {
+  return join(folder, `${id}.json`);
+}
+
+export function writeClaim(folder: string, claim: Claim): void {
+  const { id, ...content } = claim;
+  const temp = join(folder, tempName('claim'));
+  writeNewFile(temp, Buffer.from(`${JSON.stringify(content, null, 1)}\n`), 0o644, false);
+  renameSync(temp, claimFile(folder, id));
+}
+
+/** All claims of living processes; files that dead ones left are removed. */
+export function readClaims(folder: string, now: number): Claim[] {
+  const claims: Claim[] = [];
+  for (const name of listNames(folder)) {
+    const id = name.endsWith('.json') ? name.slice(0, -'.json'.length) : undefined;
+    const owner = ownerOf(id ?? name);
+    if (owner === undefined) continue;
+    if (!isAlive(join(folder, name), owner, now)) {
+      removeFile(join(folder, name));
+      continue;
+    }
+    const claim = id === undefined ? undefined : readClaim(folder, id);
+    if (claim !== undefined) claims.push(claim);
+  }
+  return claims;
+}
+
+function isAlive(path: string, owner: Owner, now: number): boolean {
+  const state = ownerState(owner);
+  if (state !== 'elsewhere') return state !== 'dead';
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && now - stats.mtimeMs < FOREIGN_DEAD_MS;
+}
+
+function readClaim(folder: string, id: string): Claim | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(claimFile(folder, id), 'utf8'));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof json !== 'object' || json === null) return undefined;
+  const { ticket, host, pid, purpose, since, read, write } = json as Record<string, unknown>;
+  if (typeof ticket !== 'number' || typeof pid !== 'number' || typeof host !== 'string') return undefined;
+  if (typeof purpose !== 'string' || typeof since !== 'string') return undefined;
+  const reads = paths(read);
+  const writes = paths(write);
+  if (reads === undefined || writes === undefined) return undefined;
+  return { id, ticket, host, pid, purpose, since, read: reads, write: writes };
+}
+
+function paths(json: unknown): ProjectPath[] | undefined {
+  if (!Array.isArray(json)) return undefined;
+  const parsed = json.map((text) => (typeof text === 'string' ? parseProjectPath(text) : undefined));
+  return parsed.every((path) => path !== undefined) ? parsed : undefined;
+}
+
+/** Tells other machines that this claim's process lives. */
+export function touchClaim(folder: string, id: string, now: Date): void {
+  try {
+    utimesSync(claimFile(folder, id), now, now);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+}

@@ -1,0 +1,86 @@
+import { dirname } from 'node:path';
+import { type Artifact, type Digest, FailureError, type ProjectPath } from '@dag/model';
+import { SMALL_LIMIT } from '@dag/store';
+import type { Context } from '../context.ts';
+import { tempFolderFor } from '../temp-folder.ts';
+import type { Pool } from '../threads/pool.ts';
+import type { Job } from '../threads/protocol.ts';
+import type { WorkOptions } from '../types.ts';
+import { type FileFacts, innerFirst, type Standing } from './node.ts';
+import { scan } from './scan.ts';
+import { artifactOf, buildTrees } from './trees.ts';
+import { walk } from './walk.ts';
+
+/** See `Workspace.commit`: files, then trees, made durable together; only then are files made links. */
+export async function commit(
+  context: Context,
+  paths: readonly ProjectPath[],
+  options: WorkOptions = {},
+): Promise<Map<ProjectPath, Artifact>> {
+  const since = Date.now();
+  const { root, skip, store } = context;
+  const rules = { root, skip, ignore: context.ignore(), strict: true };
+  const standing = [...new Set(paths)].map((path) => [path, walk(path, rules)] as const);
+  for (const [path, one] of standing) if (one.kind === 'absent') throw absent(path, one.broken);
+  const op = context.nextOp();
+  const batch = store.writeBatch();
+  try {
+    const pool = await scan(context, op, standing, true, options);
+    for (const result of await pool.everywhere({ kind: 'finish', op })) {
+      if (result.kind === 'finish') batch.adopt(result.staged);
+    }
+    for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, (bytes) => batch.put(bytes));
+    await batch.commit();
+    await protect(context, pool, op, standing, since);
+  } catch (error) {
+    batch.discard();
+    await dropAll(context, op);
+    throw error;
+  }
+  return new Map(standing.map(([path, one]) => [path, artifactOf(one) as Artifact]));
+}
+
+/** Drops what any thread holds for an operation that failed. */
+export async function dropAll(context: Context, op: number): Promise<void> {
+  await context.local.everywhere({ kind: 'discard', op });
+  await context.threads()?.everywhere({ kind: 'discard', op });
+}
+
+/** Where the strategy is one of links, makes large files links into the cache, read-only. */
+async function protect(
+  context: Context,
+  pool: Pool,
+  op: number,
+  standing: readonly (readonly [ProjectPath, Standing])[],
+  since: number,
+): Promise<void> {
+  const strategy = context.link.find((one) => one !== 'reflink');
+  if (strategy !== 'hardlink' && strategy !== 'symlink') return;
+  const jobs: Job[] = [];
+  const add = (folder: string, names: readonly string[], facts: FileFacts): void => {
+    const chosen = names.filter((_, i) => (facts.sizes[i] ?? 0) > SMALL_LIMIT && facts.executable[i] !== true);
+    if (chosen.length === 0) return;
+    const wanted = new Set(chosen);
+    const digests = names.map((name, i) => (wanted.has(name) ? hex(facts.digests[i]) : '')).join('');
+    jobs.push({ kind: 'protect', op, folder, temp: tempFolderFor(context, folder), names: chosen, digests, since });
+  };
+  for (const [, one] of standing) {
+    if (one.kind === 'file') add(dirname(one.abs), [one.abs.slice(dirname(one.abs).length + 1)], one.facts);
+    if (one.kind === 'folder') for (const node of innerFirst(one.node)) add(node.abs, node.files, node.facts);
+  }
+  await pool.run(jobs, () => undefined);
+}
+
+function hex(digest: Digest | undefined): string {
+  return digest?.slice('blake3:'.length) ?? '';
+}
+
+function absent(path: ProjectPath, broken: boolean): FailureError {
+  const what = broken ? 'is a symlink that leads nowhere' : 'does not exist';
+  return new FailureError({
+    code: 'io',
+    message: `${path} ${what}`,
+    path,
+    hint: 'check the path, or make the file first',
+  });
+}

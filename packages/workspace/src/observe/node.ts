@@ -1,0 +1,53 @@
+import type { Digest, ProjectPath } from '@dag/model';
+
+/** What the scan found out about some files, index by index. */
+export interface FileFacts {
+  readonly digests: Digest[];
+  /** Bytes. */
+  readonly sizes: number[];
+  readonly executable: boolean[];
+  /** µs since 1970, to tell later whether a file was touched since. */
+  readonly mtimes: number[];
+}
+
+/** A folder of the workspace as it stands: names first, the facts when its files were scanned. */
+export interface FolderNode {
+  /** Where it really is. */
+  readonly abs: string;
+  /** Where the user sees it. */
+  readonly path: ProjectPath;
+  /** Plain files, sorted as they came. */
+  readonly files: string[];
+  /** Symlinks to files that lie outside the tracked folder: their content counts. */
+  readonly followed: string[];
+  /** Symlinks that stay symlinks; targets are relative. */
+  readonly links: { readonly name: string; readonly target: string }[];
+  readonly folders: { readonly name: string; readonly node: FolderNode; readonly isLink: boolean }[];
+  /** Facts of `files`, then of `followed`. */
+  facts: FileFacts;
+  /** Of its tree object; set when all inside is known. */
+  digest: Digest | undefined;
+  size: number;
+  count: number;
+}
+
+/** What stands at a path that was asked for. */
+export type Standing =
+  | { readonly kind: 'absent' /** A symlink that leads nowhere. */; readonly broken: boolean }
+  | { readonly kind: 'file'; readonly abs: string; readonly isLink: boolean; facts: FileFacts }
+  | { readonly kind: 'folder'; readonly node: FolderNode; readonly isLink: boolean };
+
+export function emptyFacts(): FileFacts {
+  return { digests: [], sizes: [], executable: [], mtimes: [] };
+}
+
+/** Every folder of a tree of nodes, inner ones before those that hold them. */
+export function innerFirst(node: FolderNode): FolderNode[] {
+  const order: FolderNode[] = [];
+  const waiting = [node];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    order.push(next);
+    for (const inner of next.folders) waiting.push(inner.node);
+  }
+  return order.reverse();
+}

@@ -1,0 +1,32 @@
+import type { Artifact, ProjectPath } from '@dag/model';
+import { hashBytes } from '@dag/store';
+import type { Context } from '../context.ts';
+import type { WorkOptions } from '../types.ts';
+import type { Standing } from './node.ts';
+import { scan } from './scan.ts';
+import { artifactOf, buildTrees } from './trees.ts';
+import { walk } from './walk.ts';
+
+/** Looks at paths, with every detail inside. Stores nothing. */
+export async function look(
+  context: Context,
+  paths: readonly ProjectPath[],
+  options: WorkOptions = {},
+): Promise<(readonly [ProjectPath, Standing])[]> {
+  const { root, skip } = context;
+  const rules = { root, skip, ignore: context.ignore(), strict: false };
+  const standing = paths.map((path) => [path, walk(path, rules)] as const);
+  await scan(context, context.nextOp(), standing, false, options);
+  for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, hashBytes);
+  return standing;
+}
+
+/** See `Workspace.observe`. */
+export async function observe(
+  context: Context,
+  paths: readonly ProjectPath[],
+  options?: WorkOptions,
+): Promise<Map<ProjectPath, Artifact | undefined>> {
+  const standing = await look(context, [...new Set(paths)], options);
+  return new Map(standing.map(([path, one]) => [path, artifactOf(one)]));
+}

@@ -1,0 +1,157 @@
+import { type Dirent, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { baseName, FailureError, joinPath, type ProjectPath, parentPath } from '@dag/model';
+import { isErrno, withIo } from '@dag/store';
+import { type FolderRules, type IgnoreRules, isIgnored } from '../ignore-rules.ts';
+import { isHiddenTemp } from '../temp-folder.ts';
+import { emptyFacts, type FolderNode, type Standing } from './node.ts';
+
+/** How a walk treats what it meets. */
+export interface WalkRules {
+  /** The project root, absolute. */
+  readonly root: string;
+  readonly ignore: IgnoreRules;
+  /** Folders that hold no data of the user's: the cache. Absolute. */
+  readonly skip: readonly string[];
+  /** Whether what can't be kept is a failure (commit), or merely seen (observe). */
+  readonly strict: boolean;
+}
+
+/** Looks at what stands at a path and lists all inside, without reading any file. What can't be kept is refused by name. */
+export function walk(path: ProjectPath, rules: WalkRules): Standing {
+  const abs = join(rules.root, path);
+  return withIo('look at', path, () => {
+    const self = lstatSync(abs, { throwIfNoEntry: false });
+    if (self === undefined) return { kind: 'absent', broken: false };
+    const isLink = self.isSymbolicLink();
+    const stats = isLink ? statSync(abs, { throwIfNoEntry: false }) : self;
+    if (stats === undefined) return { kind: 'absent', broken: true };
+    if (stats.isFile()) return { kind: 'file', abs, isLink, facts: emptyFacts() };
+    if (!stats.isDirectory()) throw refusal(path, 'it is neither a file nor a folder');
+    const real = isLink ? realpathSync(abs) : abs;
+    const folderRules = rules.ignore.in(path);
+    return { kind: 'folder', isLink, node: walkFolder({ rules, top: real }, real, path, folderRules, [real]) };
+  });
+}
+
+interface Walk {
+  readonly rules: WalkRules;
+  /** The tracked folder (or the folder outside that a symlink led to): symlinks that stay in it are kept. */
+  readonly top: string;
+}
+
+function walkFolder(
+  current: Walk,
+  abs: string,
+  path: ProjectPath,
+  ignore: FolderRules,
+  above: readonly string[],
+): FolderNode {
+  const node: FolderNode = {
+    abs,
+    path,
+    files: [],
+    followed: [],
+    links: [],
+    folders: [],
+    facts: emptyFacts(),
+    digest: undefined,
+    size: 0,
+    count: 0,
+  };
+  for (const entry of readFolder(abs, path)) {
+    const { name } = entry;
+    const inner = joinPath(path, name);
+    if (name === '.git' || isHiddenTemp(name) || current.rules.skip.includes(`${abs}/${name}`)) continue;
+    if (ignore.chain.length > 0 && isIgnored(ignore, name, entry.isDirectory())) continue;
+    if (name === '.dagignore' && current.rules.strict) {
+      throw refusal(inner, 'an ignore file inside a tracked folder would change what the folder is', IGNORE_HINT);
+    }
+    if (entry.isFile()) {
+      node.files.push(name);
+    } else if (entry.isDirectory()) {
+      const innerAbs = `${abs}/${name}`;
+      const innerNode = walkFolder(current, innerAbs, inner, enter(current, ignore, inner), [...above, innerAbs]);
+      node.folders.push({ name, node: innerNode, isLink: false });
+    } else if (entry.isSymbolicLink()) {
+      addLink(current, node, name, ignore, above);
+    } else {
+      throw refusal(inner, `it is ${special(entry)}, which can't be kept`, `remove it, or name it in .dagignore`);
+    }
+  }
+  return node;
+}
+
+const IGNORE_HINT = 'move its lines to a .dagignore above the folder';
+
+function enter(current: Walk, ignore: FolderRules, path: ProjectPath): FolderRules {
+  return current.rules.ignore.enter(ignore, path);
+}
+
+function addLink(current: Walk, node: FolderNode, name: string, ignore: FolderRules, above: readonly string[]): void {
+  const abs = `${node.abs}/${name}`;
+  const path = joinPath(node.path, name);
+  const target = readlinkSync(abs, 'utf8');
+  if (target.includes('\uFFFD')) throw refusal(path, 'it is a symlink whose target is not valid UTF-8');
+  const leadsTo = resolve(node.abs, target);
+  if (leadsTo === current.top || leadsTo.startsWith(current.top + sep)) {
+    node.links.push({ name, target: isAbsolute(target) ? relative(node.abs, leadsTo) || '.' : target });
+    return;
+  }
+  const stats = statSync(abs, { throwIfNoEntry: false });
+  if (stats === undefined) {
+    if (!current.rules.strict && current.rules.skip.some((folder) => leadsTo.startsWith(folder + sep))) return;
+    throw refusal(
+      path,
+      `it is a symlink to ${target}, which is not there`,
+      'mend or remove it, or name it in .dagignore',
+    );
+  }
+  if (stats.isFile()) {
+    node.followed.push(name);
+  } else if (stats.isDirectory()) {
+    const real = realpathSync(abs);
+    if (above.includes(real)) throw refusal(path, 'it is a symlink to a folder that it lies in');
+    const outside: Walk = { rules: current.rules, top: real };
+    const inner = walkFolder(outside, real, path, enter(current, ignore, path), [...above, real]);
+    node.folders.push({ name, node: inner, isLink: true });
+  } else {
+    throw refusal(path, 'it is a symlink to something that is neither a file nor a folder');
+  }
+}
+
+/** Names and kinds. A name that is not UTF-8 can't be written down, so it is refused rather than bent. */
+function readFolder(abs: string, path: ProjectPath): Dirent[] {
+  return withIo('list the folder', path, () => {
+    const entries = readdirSync(abs, { withFileTypes: true });
+    if (entries.some((entry) => entry.name.includes('\uFFFD'))) {
+      for (const bytes of readdirSync(abs, { encoding: 'buffer' })) {
+        const name = bytes.toString('utf8');
+        if (Buffer.from(name, 'utf8').equals(bytes)) continue;
+        throw refusal(joinPath(path, name), 'its name is not valid UTF-8', 'rename it, or name it in .dagignore');
+      }
+    }
+    return entries;
+  });
+}
+
+function special(entry: Dirent): string {
+  if (entry.isFIFO()) return 'a FIFO';
+  if (entry.isSocket()) return 'a socket';
+  return 'a device';
+}
+
+export function refusal(path: ProjectPath, why: string, hint?: string): FailureError {
+  const message = `can't keep ${JSON.stringify(path)}: ${why}`;
+  return new FailureError({ code: 'io', message, path, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** A walk's refusals carry paths; these are the errors that mean the file went away meanwhile. */
+export function isGone(error: unknown): boolean {
+  return isErrno(error, 'ENOENT', 'ENOTDIR');
+}
+
+/** The folder and name of a path, for a scan of one file. */
+export function splitPath(root: string, path: ProjectPath): { abs: string; name: string } {
+  return { abs: join(root, parentPath(path)), name: baseName(path) };
+}

@@ -1,0 +1,97 @@
+import {
+  type BigIntStats,
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Digest } from '@dag/model';
+import {
+  hashFile,
+  hashOpenFile,
+  isErrno,
+  OBJECT_MODE,
+  removeFile,
+  type Staging,
+  sameStats,
+  tempName,
+} from '@dag/store';
+import type { LinkStrategy } from '../types.ts';
+import { canFallThrough } from './link.ts';
+
+/**
+ * Stages a large file by the first strategy that works: a reflink is cloned and then hashed, so that no edit can come
+ * between; for links the file itself becomes the object; else it is hashed while it is copied.
+ * @returns the digest of what was staged. The caller checks that the file did not change meanwhile.
+ */
+export function importLarge(
+  path: string,
+  fd: number,
+  stats: BigIntStats,
+  staging: Staging,
+  options: { readonly tmp: string; readonly link: readonly LinkStrategy[]; readonly follow: boolean },
+): Digest {
+  const temp = join(options.tmp, tempName('object'));
+  for (const strategy of options.link) {
+    if (strategy === 'copy') break;
+    if (strategy === 'reflink') {
+      if (!tryClone(path, temp)) continue;
+      const { digest } = hashFile(temp);
+      staging.putTemp(temp, digest);
+      return digest;
+    }
+    const executable = (stats.mode & 0o111n) !== 0n;
+    if (options.follow || executable || stats.nlink !== 1n) continue;
+    const { digest } = hashOpenFile(fd);
+    if (staging.has(digest)) return digest;
+    if (!sameStats(stats, fstatSync(fd, { bigint: true })) || !tryLink(path, temp)) break;
+    chmodSync(temp, OBJECT_MODE);
+    staging.putTemp(temp, digest);
+    return digest;
+  }
+  return copyAndHash(fd, temp, staging);
+}
+
+function tryClone(from: string, to: string): boolean {
+  try {
+    copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    chmodSync(to, OBJECT_MODE);
+    return true;
+  } catch (error) {
+    removeFile(to);
+    if (canFallThrough(error)) return false;
+    throw error;
+  }
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (canFallThrough(error) || isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+function copyAndHash(fd: number, temp: string, staging: Staging): Digest {
+  const out = openSync(temp, 'wx', OBJECT_MODE);
+  let digest: Digest;
+  try {
+    ({ digest } = hashOpenFile(fd, (bytes) => {
+      for (let done = 0; done < bytes.length; ) done += writeSync(out, bytes, done);
+    }));
+  } catch (error) {
+    closeSync(out);
+    removeFile(temp);
+    throw error;
+  }
+  closeSync(out);
+  staging.putTemp(temp, digest);
+  return digest;
+}

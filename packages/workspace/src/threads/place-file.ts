@@ -1,0 +1,162 @@
+import {
+  type BigIntStats,
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fstatSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  statSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import type { Digest } from '@dag/model';
+import {
+  hashFile,
+  hashOpenFile,
+  isErrno,
+  isSettled,
+  nowNs,
+  OBJECT_MODE,
+  ObjectDamaged,
+  ObjectMissing,
+  removeFile,
+  SMALL_LIMIT,
+  type StatCache,
+  type Store,
+} from '@dag/store';
+import type { LinkStrategy } from '../types.ts';
+import { canFallThrough } from './link.ts';
+
+/** A file that was placed: its stats where the record of them is worth keeping, and how it came. */
+export interface Placed {
+  /** undefined for a symlink. */
+  readonly stats: BigIntStats | undefined;
+  readonly strategy: LinkStrategy;
+  readonly bytes: number;
+}
+
+/**
+ * Puts one object's content at a path where nothing stands, verified against the digest on the way. Throws ObjectMissing or
+ * ObjectDamaged; nothing is left at the path then.
+ * @param to absolute. @param size what the listing says; another size is damage.
+ */
+export function placeFile(
+  to: string,
+  digest: Digest,
+  size: number,
+  executable: boolean,
+  context: { readonly store: Store; readonly statCache: StatCache; readonly link: readonly LinkStrategy[] },
+): Placed {
+  const { store } = context;
+  const place = store.locate(digest);
+  if (place === undefined) throw new ObjectMissing(digest);
+  if (place.size !== size)
+    return damaged(store, digest, `it has ${place.size} bytes, its folder's listing says ${size}`);
+  if (place.kind === 'packed' || size <= SMALL_LIMIT) {
+    return { stats: writeBytes(to, store.read(digest), executable), strategy: 'copy', bytes: size };
+  }
+  for (const strategy of context.link) {
+    if (strategy === 'copy') break;
+    if (executable && strategy !== 'reflink') continue;
+    const stats = tryLink(strategy, place.file, to, digest, executable, context);
+    if (stats !== false) return { stats, strategy, bytes: size };
+  }
+  return { stats: copyVerified(store, place.file, to, digest, executable), strategy: 'copy', bytes: size };
+}
+
+/** An object that is whole but not what a listing claims stays where it is; one with bad bytes goes to quarantine. */
+function damaged(store: Store, digest: Digest, problem: string): never {
+  const state = store.check(digest);
+  if (state === 'missing') throw new ObjectMissing(digest);
+  throw new ObjectDamaged(digest, problem, undefined);
+}
+
+function tryLink(
+  strategy: LinkStrategy,
+  from: string,
+  to: string,
+  digest: Digest,
+  executable: boolean,
+  context: { readonly store: Store; readonly statCache: StatCache },
+): BigIntStats | undefined | false {
+  verifyObject(from, digest, context);
+  try {
+    if (strategy === 'reflink') {
+      copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+      chmodSync(to, newFileMode(executable));
+    } else if (strategy === 'hardlink') {
+      linkSync(from, to);
+      if ((statSync(to).mode & 0o222) !== 0) chmodSync(to, OBJECT_MODE);
+    } else {
+      symlinkSync(from, to);
+      return undefined;
+    }
+    return lstatSync(to, { bigint: true });
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) removeFile(to);
+    if (canFallThrough(error)) return false;
+    throw error;
+  }
+}
+
+/** A cache object that is untouched since its digest was recorded is believed; any other is hashed. */
+function verifyObject(
+  file: string,
+  digest: Digest,
+  context: { readonly store: Store; readonly statCache: StatCache },
+): void {
+  const before = nowNs();
+  const stats = statSync(file, { bigint: true });
+  if (context.statCache.find(stats) === digest) return;
+  if (hashFile(file).digest !== digest) {
+    throw new ObjectDamaged(digest, 'its content has another digest', context.store.quarantine(digest));
+  }
+  if (isSettled(stats, before)) context.statCache.record(stats, digest);
+}
+
+function writeBytes(to: string, bytes: Uint8Array, executable: boolean): BigIntStats {
+  const fd = openSync(to, 'wx', executable ? 0o777 : 0o666);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+    return fstatSync(fd, { bigint: true });
+  } catch (error) {
+    removeFile(to);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Hashes while it copies; the copy of a damaged object does not stay. */
+function copyVerified(store: Store, from: string, to: string, digest: Digest, executable: boolean): BigIntStats {
+  const input = openSync(from, 'r');
+  try {
+    const output = openSync(to, 'wx', executable ? 0o777 : 0o666);
+    try {
+      const read = hashOpenFile(input, (bytes) => {
+        for (let done = 0; done < bytes.length; ) done += writeSync(output, bytes, done);
+      });
+      if (read.digest !== digest) {
+        throw new ObjectDamaged(digest, 'its content has another digest', store.quarantine(digest));
+      }
+      return fstatSync(output, { bigint: true });
+    } catch (error) {
+      removeFile(to);
+      throw error;
+    } finally {
+      closeSync(output);
+    }
+  } finally {
+    closeSync(input);
+  }
+}
+
+/** The mode that a new file gets here: read and write for all, less what the umask takes. */
+export function newFileMode(executable: boolean): number {
+  umask ??= process.umask();
+  return (executable ? 0o777 : 0o666) & ~umask;
+}
+let umask: number | undefined;

@@ -1,0 +1,68 @@
+import { linkSync, lstatSync, readlinkSync, renameSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Digest } from '@dag/model';
+import { ioFailure, layoutOf, loosePath, removeFile, SETTLE_MS, type StatCache, tempName } from '@dag/store';
+import { canFallThrough } from './link.ts';
+import type { Job, ThreadSetup } from './protocol.ts';
+import { readVerified } from './read-file.ts';
+
+type ProtectJob = Extract<Job, { readonly kind: 'protect' }>;
+
+/**
+ * Makes committed files links to their objects, where the strategy is one of links. A file that changed since the commit
+ * began keeps its content and is left alone.
+ * @returns the names left alone.
+ */
+export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: StatCache): string[] {
+  const layout = layoutOf(setup.storeDir);
+  const skipped: string[] = [];
+  for (const [i, name] of job.names.entries()) {
+    const digest = `blake3:${job.digests.slice(i * 64, i * 64 + 64)}` as Digest;
+    const object = loosePath(layout, digest);
+    const path = `${job.folder}/${name}`;
+    try {
+      const target = statSync(object, { bigint: true, throwIfNoEntry: false });
+      const strategy = setup.link.find((one) => one !== 'reflink');
+      if (target === undefined || strategy === undefined || strategy === 'copy') continue;
+      const stats = lstatSync(path, { bigint: true });
+      const isSame = stats.ino === target.ino && stats.dev === target.dev;
+      if (strategy === 'hardlink' && isSame) {
+        const mtimeMs = Number(stats.mtimeNs / 1_000_000n);
+        if (mtimeMs + SETTLE_MS < job.since) statCache.record(stats, digest);
+        continue;
+      }
+      if (strategy === 'symlink' && stats.isSymbolicLink() && readlinkSync(path) === object) continue;
+      if (!isSame) {
+        const found = readVerified(path, path, { follow: true, statCache, trust: () => true }).digest;
+        if (found !== digest) {
+          skipped.push(name);
+          continue;
+        }
+      }
+      replaceByLink(object, path, job.temp, setup.link);
+    } catch (error) {
+      throw ioFailure(error, 'link', path);
+    }
+  }
+  statCache.flush();
+  return skipped;
+}
+
+/** Links under a temp name and renames, by the first strategy of links that works here; none: the file stays as it is. */
+function replaceByLink(object: string, path: string, tmp: string, link: ThreadSetup['link']): void {
+  const temp = join(tmp, tempName('link'));
+  for (const strategy of link) {
+    if (strategy === 'copy') return;
+    if (strategy === 'reflink') continue;
+    try {
+      if (strategy === 'hardlink') linkSync(object, temp);
+      else symlinkSync(object, temp);
+      renameSync(temp, path);
+      if (strategy === 'hardlink' && lstatSync(temp, { throwIfNoEntry: false }) !== undefined) unlinkSync(temp);
+      return;
+    } catch (error) {
+      removeFile(temp);
+      if (!canFallThrough(error)) throw error;
+    }
+  }
+}

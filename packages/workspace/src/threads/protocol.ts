@@ -1,0 +1,85 @@
+import type { ObjectFailure } from '@dag/model';
+import type { Staged } from '@dag/store';
+import type { LinkStrategy } from '../types.ts';
+
+/** What a thread needs to know before its first job; plain data. */
+export interface ThreadSetup {
+  readonly storeDir: string;
+  /** The stat cache's folder. */
+  readonly statCache: string | undefined;
+  readonly link: readonly LinkStrategy[];
+}
+
+/** Work for one thread. `op` tells operations that run at the same time apart. */
+export type Job =
+  /** Digests of files; with `store`, their content is staged too. */
+  | {
+      readonly kind: 'scan';
+      readonly op: number;
+      readonly folder: string;
+      /** The folder as the user knows it, for messages. */
+      readonly shown: string;
+      readonly names: readonly string[];
+      /** Whether symlinks are followed. */
+      readonly follow: boolean;
+      readonly store: boolean;
+    }
+  /** Files from the cache into `folder`: straight under their names, or first as temp files that `settle` renames. */
+  | {
+      readonly kind: 'place';
+      readonly op: number;
+      readonly folder: string;
+      readonly shown: string;
+      readonly names: readonly string[];
+      /** 64 hex digits each, no space between. */
+      readonly digests: string;
+      readonly sizes: readonly number[];
+      readonly executable: readonly boolean[];
+      /** Folder for temp files; undefined when `folder` is private until it is renamed. */
+      readonly temp: string | undefined;
+      /** mtime (µs) of what each name may replace; NaN where nothing should stand. Only with `temp`. */
+      readonly replaces: readonly number[];
+      readonly force: boolean;
+    }
+  /** Renames what this thread placed as temp files, and records the stats of all it placed. */
+  | { readonly kind: 'settle'; readonly op: number }
+  /** Turns files whose content is in the cache into links to it. */
+  | {
+      readonly kind: 'protect';
+      readonly op: number;
+      readonly folder: string;
+      readonly temp: string;
+      readonly names: readonly string[];
+      readonly digests: string;
+      /** Wall clock in ms when the commit began. */
+      readonly since: number;
+    }
+  /** Hands over what was staged. */
+  | { readonly kind: 'finish'; readonly op: number }
+  /** Drops what was staged or placed as temp files. */
+  | { readonly kind: 'discard'; readonly op: number };
+
+export interface ScanResult {
+  readonly kind: 'scan';
+  readonly digests: string;
+  readonly sizes: readonly number[];
+  readonly executable: readonly boolean[];
+  readonly mtimes: readonly number[];
+}
+
+export interface PlaceResult {
+  readonly kind: 'place';
+  readonly files: number;
+  readonly bytes: number;
+  readonly copiedBytes: number;
+  readonly failed: readonly (ObjectFailure & { readonly missing: boolean })[];
+}
+
+export type JobResult =
+  | ScanResult
+  | PlaceResult
+  | { readonly kind: 'finish'; readonly staged: Staged }
+  | {
+      readonly kind: 'done' /** Paths left alone since someone changed them meanwhile. */;
+      readonly skipped: readonly string[];
+    };

@@ -1,0 +1,90 @@
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
+import { type Digest, FailureError } from '@dag/model';
+import { hashBytes, hashOpenFile, isErrno, isSettled, nowNs, SMALL_LIMIT, type StatCache, sameStats } from '@dag/store';
+
+/** How often a file that changes under our eyes is read again. */
+const ATTEMPTS = 3;
+
+/** A file's content as it was read: small ones as bytes (valid until the next read), large ones already taken care of. */
+export interface ReadFile {
+  readonly digest: Digest;
+  readonly stats: BigIntStats;
+}
+
+const small = Buffer.allocUnsafeSlow(SMALL_LIMIT + 1);
+
+export function statOf(path: string, follow: boolean): BigIntStats {
+  return follow ? statSync(path, { bigint: true }) : lstatSync(path, { bigint: true });
+}
+
+/**
+ * Digest of a file, by the stat cache or by reading it. A file that changes while it is read is read again, at most
+ * three times.
+ * @param onSmall gets the content of a small file, valid during the call.
+ * @param large hashes an open large file in the caller's way (storing it, say); default: just hashing.
+ * @param trust whether a digest from the stat cache will do without reading.
+ */
+export function readVerified(
+  path: string,
+  shown: string,
+  options: {
+    readonly follow: boolean;
+    readonly statCache: StatCache;
+    readonly trust: (digest: Digest) => boolean;
+    readonly onSmall?: (bytes: Uint8Array, digest: Digest) => void;
+    readonly large?: (fd: number, stats: BigIntStats) => Digest;
+  },
+): ReadFile {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const before = nowNs();
+    const stats = statOf(path, options.follow);
+    if (!stats.isFile()) break;
+    const known = options.statCache.find(stats);
+    if (known !== undefined && options.trust(known)) return { digest: known, stats };
+    const flags = constants.O_RDONLY | (options.follow ? 0 : constants.O_NOFOLLOW) | constants.O_NONBLOCK;
+    let fd: number;
+    try {
+      fd = openSync(path, flags);
+    } catch (error) {
+      if (isErrno(error, 'ELOOP')) continue;
+      throw error;
+    }
+    try {
+      const read = readOpen(fd, stats, options);
+      if (read === undefined || !sameStats(stats, fstatSync(fd, { bigint: true }))) continue;
+      if (isSettled(stats, before)) options.statCache.record(stats, read);
+      return { digest: read, stats };
+    } finally {
+      closeSync(fd);
+    }
+  }
+  throw new FailureError({
+    code: 'io',
+    message: `can't read ${shown}: it changes while it is read`,
+    path: shown,
+    hint: 'wait until whatever writes it has ended',
+  });
+}
+
+/** undefined when the size is not what it was a moment ago. */
+function readOpen(
+  fd: number,
+  stats: BigIntStats,
+  options: {
+    readonly onSmall?: (bytes: Uint8Array, digest: Digest) => void;
+    readonly large?: (fd: number, stats: BigIntStats) => Digest;
+  },
+): Digest | undefined {
+  if (stats.size > BigInt(SMALL_LIMIT)) return options.large?.(fd, stats) ?? hashOpenFile(fd).digest;
+  let size = 0;
+  for (;;) {
+    const count = readSync(fd, small, size, small.length - size, size);
+    size += count;
+    if (count === 0 || size === Number(stats.size) || size === small.length) break;
+  }
+  if (size !== Number(stats.size)) return undefined;
+  const bytes = small.subarray(0, size);
+  const digest = hashBytes(bytes);
+  options.onSmall?.(bytes, digest);
+  return digest;
+}

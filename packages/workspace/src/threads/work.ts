@@ -1,0 +1,211 @@
+import { lstatSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Digest } from '@dag/model';
+import {
+  type FileStats,
+  ioFailure,
+  layoutOf,
+  ObjectDamaged,
+  ObjectMissing,
+  openStaging,
+  openStatCache,
+  openStore,
+  removeFile,
+  type Staging,
+  type StatCache,
+  type Store,
+  tempName,
+} from '@dag/store';
+import { importLarge } from './import-large.ts';
+import { placeFile } from './place-file.ts';
+import { protectFiles } from './protect.ts';
+import type { Job, JobResult, PlaceResult, ScanResult, ThreadSetup } from './protocol.ts';
+import { readVerified } from './read-file.ts';
+
+type JobOf<Kind extends Job['kind']> = Extract<Job, { readonly kind: Kind }>;
+
+/** A file that was placed and waits for its rename, its record, or both. */
+interface Unsettled {
+  readonly temp: string | undefined;
+  readonly to: string;
+  readonly digest: Digest;
+  readonly stats: FileStats | undefined;
+}
+
+/** All that one thread does with files, synchronously. Each thread has its own, with its own view of store and stat cache. */
+export class ThreadWork {
+  readonly #setup: ThreadSetup;
+  readonly #store: Store;
+  readonly #statCache: StatCache;
+  readonly #stagings = new Map<number, Staging>();
+  readonly #unsettled = new Map<number, Unsettled[]>();
+
+  constructor(setup: ThreadSetup) {
+    this.#setup = setup;
+    this.#store = openStore({ dir: setup.storeDir });
+    this.#statCache = openStatCache(setup.statCache);
+  }
+
+  do(job: Job): JobResult {
+    switch (job.kind) {
+      case 'scan':
+        return this.#scan(job);
+      case 'place':
+        return this.#place(job);
+      case 'settle':
+        return this.#settle(job);
+      case 'protect':
+        return { kind: 'done', skipped: protectFiles(job, this.#setup, this.#statCache) };
+      case 'finish':
+        return this.#finish(job);
+      case 'discard':
+        return this.#discard(job);
+    }
+  }
+
+  close(): void {
+    this.#statCache.close();
+    this.#store.close();
+  }
+
+  #scan(job: JobOf<'scan'>): ScanResult {
+    const staging = job.store ? this.#staging(job.op) : undefined;
+    const digests: string[] = [];
+    const sizes: number[] = [];
+    const executable: boolean[] = [];
+    const mtimes: number[] = [];
+    for (const name of job.names) {
+      const path = `${job.folder}/${name}`;
+      const shown = job.shown === '' ? name : `${job.shown}/${name}`;
+      try {
+        const { digest, stats } = readVerified(path, shown, {
+          follow: job.follow,
+          statCache: this.#statCache,
+          trust: (known) => staging === undefined || staging.has(known),
+          ...(staging === undefined ? {} : this.#storing(staging, path, job.follow)),
+        });
+        digests.push(digest.slice('blake3:'.length));
+        sizes.push(Number(stats.size));
+        executable.push((stats.mode & 0o111n) !== 0n);
+        mtimes.push(Number(stats.mtimeNs / 1000n));
+      } catch (error) {
+        throw ioFailure(error, 'read', shown);
+      }
+    }
+    this.#statCache.flush();
+    return { kind: 'scan', digests: digests.join(''), sizes, executable, mtimes };
+  }
+
+  #storing(
+    staging: Staging,
+    path: string,
+    follow: boolean,
+  ): Pick<Parameters<typeof readVerified>[2], 'onSmall' | 'large'> {
+    const { tmp } = layoutOf(this.#setup.storeDir);
+    return {
+      onSmall: (bytes, digest) => void staging.put(bytes, digest),
+      large: (fd, stats) => importLarge(path, fd, stats, staging, { tmp, link: this.#setup.link, follow }),
+    };
+  }
+
+  #place(job: JobOf<'place'>): PlaceResult {
+    const failed: PlaceResult['failed'][number][] = [];
+    const unsettled = this.#unsettled.get(job.op) ?? [];
+    this.#unsettled.set(job.op, unsettled);
+    let files = 0;
+    let bytes = 0;
+    let copiedBytes = 0;
+    const wantsLink = this.#setup.link[0] !== 'copy';
+    for (const [i, name] of job.names.entries()) {
+      const digest = `blake3:${job.digests.slice(i * 64, i * 64 + 64)}` as Digest;
+      const final = `${job.folder}/${name}`;
+      const shown = `${job.shown}/${name}`;
+      const temp = job.temp === undefined ? undefined : join(job.temp, tempName('place'));
+      try {
+        if (temp !== undefined && !job.force && isTouched(final, job.replaces[i] ?? Number.NaN)) {
+          failed.push({ path: shown, digest, reason: 'someone changed the file meanwhile', missing: false });
+          continue;
+        }
+        const placed = placeFile(temp ?? final, digest, job.sizes[i] ?? -1, job.executable[i] === true, {
+          store: this.#store,
+          statCache: this.#statCache,
+          link: this.#setup.link,
+        });
+        unsettled.push({ temp, to: final, digest, stats: placed.stats });
+        files += 1;
+        bytes += placed.bytes;
+        if (wantsLink && placed.strategy === 'copy' && placed.bytes > COPY_WORTH_TELLING) copiedBytes += placed.bytes;
+      } catch (error) {
+        if (error instanceof ObjectMissing || error instanceof ObjectDamaged) {
+          const reason = error.failure.code === 'objects-failed' ? (error.failure.failed[0]?.reason ?? '') : '';
+          failed.push({ path: shown, digest, reason, missing: error instanceof ObjectMissing });
+        } else {
+          throw ioFailure(error, 'write', shown);
+        }
+      }
+    }
+    return { kind: 'place', files, bytes, copiedBytes, failed };
+  }
+
+  /**
+   * The main thread waits `SETTLE_MS` between the last `place` and this. So a file's mtime is older by more than the
+   * clock's step than the moment at which others can first see it, and an edit after that is bound to change it.
+   */
+  #settle(job: JobOf<'settle'>): JobResult {
+    for (const { temp, to, digest, stats } of this.#unsettled.get(job.op) ?? []) {
+      try {
+        if (temp !== undefined) renameSync(temp, to);
+        if (stats === undefined) continue;
+        const now = temp === undefined ? stats : lstatSync(to, { bigint: true });
+        if (now.ino === stats.ino && now.size === stats.size && now.mtimeNs === stats.mtimeNs) {
+          this.#statCache.record(now, digest);
+        }
+      } catch (error) {
+        throw ioFailure(error, 'write', to);
+      }
+    }
+    this.#unsettled.delete(job.op);
+    this.#statCache.flush();
+    return { kind: 'done', skipped: [] };
+  }
+
+  #finish(job: JobOf<'finish'>): JobResult {
+    const staging = this.#stagings.get(job.op);
+    this.#stagings.delete(job.op);
+    try {
+      return { kind: 'finish', staged: staging?.finish() ?? { loose: [], packs: [] } };
+    } catch (error) {
+      staging?.discard();
+      throw ioFailure(error, 'write into the cache', this.#setup.storeDir);
+    }
+  }
+
+  #discard(job: JobOf<'discard'>): JobResult {
+    this.#stagings.get(job.op)?.discard();
+    this.#stagings.delete(job.op);
+    for (const { temp } of this.#unsettled.get(job.op) ?? []) if (temp !== undefined) removeFile(temp);
+    this.#unsettled.delete(job.op);
+    return { kind: 'done', skipped: [] };
+  }
+
+  #staging(op: number): Staging {
+    let staging = this.#stagings.get(op);
+    if (staging === undefined) {
+      const isPacked = (digest: Digest): boolean => this.#store.locate(digest)?.kind === 'packed';
+      staging = openStaging(layoutOf(this.#setup.storeDir), isPacked);
+      this.#stagings.set(op, staging);
+    }
+    return staging;
+  }
+}
+
+/** From this size on (bytes) a copy that a link would have spared is worth a word to the user. */
+const COPY_WORTH_TELLING = 64 * 1024 * 1024;
+
+/** Whether what stands at a path is not what it was when it was looked at. Times in µs since 1970; NaN for nothing. */
+function isTouched(path: string, mtime: number): boolean {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stats === undefined) return false;
+  if (Number.isNaN(mtime)) return true;
+  return !stats.isSymbolicLink() && Number(stats.mtimeNs / 1000n) !== mtime;
+}
