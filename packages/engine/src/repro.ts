@@ -1,66 +1,15 @@
 import { type Decision, type Failure, FailureError, type Stage, type StageAddress, unreachable } from '@dag/model';
 import { cachedIn } from './cached.ts';
 import { dataOf, settleData } from './data.ts';
-import type { Cached } from './decide.ts';
 import type { ReproEvent, ReproSummary } from './event.ts';
 import { Leases } from './leases.ts';
 import { stagePaths } from './observe-stage.ts';
 import { Observer } from './observer.ts';
 import { planStages } from './plan.ts';
-import type { Fetcher, Project } from './project.ts';
+import type { Project } from './project.ts';
+import { blocker, type ReproOptions, type ReproRun, type ReproSignals } from './repro-run.ts';
 import { settleStage } from './settle.ts';
 import { checkSources } from './sources.ts';
-
-export interface ReproOptions {
-  /** Run all of the selected stages, whatever is found. */
-  readonly force?: boolean;
-  /** Run what lies downstream of a stage that ran, even if its outs came out the same. */
-  readonly forceDownstream?: boolean;
-  /** Decide, say so, and touch nothing. */
-  readonly dry?: boolean;
-  readonly noRunCache?: boolean;
-  readonly noCommit?: boolean;
-  readonly allowMissing?: boolean;
-  /** After a failure: `stop` starts nothing more, `keep-going` what doesn't need it, `ignore` even that. */
-  readonly onFailure?: 'stop' | 'keep-going' | 'ignore';
-  /** Stages at once. */
-  readonly jobs?: number;
-  /** Whether to wait for paths that another process holds. */
-  readonly wait?: boolean;
-  /** Where objects and run records that the cache lacks may come from. */
-  readonly fetcher?: Fetcher | undefined;
-  /** Asked before a stage runs; false leaves it, and what needs it, out. */
-  readonly confirm?: ((stage: StageAddress) => Promise<boolean>) | undefined;
-}
-
-/** How the work is ended early: `stop` asks (stages end, outs come back), `kill` doesn't. */
-export interface ReproSignals {
-  readonly stop: AbortSignal;
-  readonly kill: AbortSignal;
-}
-
-/** Everything that settling a stage shares with the others of the same run. */
-export interface ReproRun {
-  readonly project: Project;
-  readonly observer: Observer;
-  readonly cached: Cached;
-  readonly leases: Leases;
-  readonly options: ReproOptions;
-  readonly signals: ReproSignals;
-  readonly selected: ReadonlySet<StageAddress>;
-  readonly outcomes: Map<StageAddress, Outcome>;
-  emit(event: ReproEvent): void;
-}
-
-/** What became of a stage. `planned` (a dry run): it would run, or could. */
-export type Outcome =
-  | { readonly kind: 'ran' }
-  | { readonly kind: 'restored'; readonly savedSeconds: number }
-  | { readonly kind: 'skipped' }
-  | { readonly kind: 'failed'; readonly failure: Failure }
-  | { readonly kind: 'blocked' }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'planned' };
 
 /**
  * Brings the selected stages up to date: each is skipped, restored or run, upstream before downstream, as many at once as
@@ -149,14 +98,6 @@ function leaveOut(run: ReproRun, stage: Stage): void {
   }
   run.outcomes.set(stage.address, { kind: 'blocked' });
   run.emit({ event: 'stage', stage: stage.address, decision, planned: false });
-}
-
-/** The nearest upstream stage that failed or was blocked; undefined where there is none. */
-export function blocker(run: ReproRun, address: StageAddress): StageAddress | undefined {
-  return run.project.pipeline.upstream(address).find((upstream) => {
-    const kind = run.outcomes.get(upstream)?.kind;
-    return kind === 'failed' || kind === 'blocked';
-  });
 }
 
 function stageAt(project: Project, address: StageAddress): Stage {

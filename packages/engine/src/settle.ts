@@ -1,21 +1,18 @@
 import {
-  type Artifact,
   type Decision,
   type Failure,
   FailureError,
   type ProjectPath,
-  type RunRecord,
   type Stage,
   sameArtifact,
   unreachable,
 } from '@dag/model';
-import { isComplete } from './cached.ts';
-import { decide, usesRunCache } from './decide.ts';
+import { decide } from './decide.ts';
+import { lookElsewhere } from './elsewhere.ts';
 import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { recordResult } from './record.ts';
-import { blocker, type Outcome, type ReproRun } from './repro.ts';
+import { blocker, type Outcome, type ReproRun } from './repro-run.ts';
 import { runStage } from './run/stage.ts';
-import { runKey } from './run-key.ts';
 import { lockedArtifact } from './sources.ts';
 
 /** Decides one stage whose upstream is settled, says so, and does it. Failures of the stage are its outcome, never thrown. */
@@ -47,8 +44,11 @@ async function settle(run: ReproRun, stage: Stage): Promise<Outcome> {
   return await holdingPaths(run, stage, async (waited) => {
     if (waited) run.observer.forget(stagePaths(stage));
     const { view, decision } = waited ? await decideNow(run, stage) : first;
-    const found = decision.kind === 'run' ? await lookElsewhere(run, stage, view, decision) : decision;
-    return await carryOut(run, stage, view, found);
+    if (decision.kind === 'run' && (await lookElsewhere(run, stage, view, decision))) {
+      const again = await decideNow(run, stage);
+      return await carryOut(run, stage, again.view, again.decision);
+    }
+    return await carryOut(run, stage, view, decision);
   });
 }
 
@@ -171,36 +171,6 @@ async function changedMeanwhile(run: ReproRun, stage: Stage, view: StageView): P
     const dep = before.get(path);
     return dep === undefined ? after.get(path)?.digest !== files?.get(path) : !sameArtifact(dep, after.get(path));
   });
-}
-
-/** With a fetcher: brings what would make running needless, and decides again. */
-async function lookElsewhere(
-  run: ReproRun,
-  stage: Stage,
-  view: StageView,
-  decision: Extract<Decision, { kind: 'run' }>,
-): Promise<Decision> {
-  const { fetcher, force, noRunCache } = run.options;
-  if (fetcher === undefined || force === true || stage.alwaysChanged) return decision;
-  const again = async (): Promise<Decision> => (await decideNow(run, stage)).decision;
-  const locked = run.project.locks.stage(stage);
-  const onlyOuts = decision.changes.every((change) => change.changed === 'out' && change.before !== undefined);
-  if (locked !== undefined && onlyOuts && (await fetchAll(run, locked.outs))) return await again();
-  if (noRunCache === true || !usesRunCache(stage)) return decision;
-  const key = runKey(view.observed.fingerprint);
-  const records: readonly RunRecord[] = [...run.project.store.runs.find(key), ...(await fetcher.findRuns(key))];
-  for (const record of records) {
-    if (!(await fetchAll(run, record.outs))) continue;
-    run.project.store.runs.put(record);
-    return await again();
-  }
-  return decision;
-}
-
-async function fetchAll(run: ReproRun, outs: ReadonlyMap<ProjectPath, Artifact>): Promise<boolean> {
-  const missing = [...outs].filter(([, artifact]) => !isComplete(run.project.store, artifact));
-  const items = missing.map(([path, artifact]) => ({ path, artifact }));
-  return items.length === 0 || (await run.options.fetcher?.fetch(items, run.signals.stop)) === true;
 }
 
 /** Holds a stage's paths against other processes while `work` goes on; `work` hears whether it had to wait for them. */

@@ -1,6 +1,6 @@
 import { type Artifact, type Failure, overlaps, type ProjectPath, type Stage, type StageAddress } from '@dag/model';
 import type { Project } from './project.ts';
-import type { ReproRun } from './repro.ts';
+import type { ReproRun } from './repro-run.ts';
 
 /**
  * What must be there before anything runs: a dep that no selected stage makes, and that is not tracked data (that is

@@ -1,0 +1,39 @@
+import type { Artifact, Decision, ProjectPath, RunRecord, Stage } from '@dag/model';
+import { isComplete } from './cached.ts';
+import { usesRunCache } from './decide.ts';
+import type { StageView } from './observe-stage.ts';
+import type { ReproRun } from './repro-run.ts';
+import { runKey } from './run-key.ts';
+
+/**
+ * Brings from the run's fetcher what makes running a stage needless: the outs that the lock names where only they are
+ * gone, or the result that somebody else had from the same inputs.
+ * @returns whether something came, so that it is worth deciding again.
+ */
+export async function lookElsewhere(
+  run: ReproRun,
+  stage: Stage,
+  view: StageView,
+  decision: Extract<Decision, { kind: 'run' }>,
+): Promise<boolean> {
+  const { fetcher, force, noRunCache } = run.options;
+  if (fetcher === undefined || force === true || stage.alwaysChanged) return false;
+  const locked = run.project.locks.stage(stage);
+  const onlyOuts = decision.changes.every((change) => change.changed === 'out' && change.before !== undefined);
+  if (locked !== undefined && onlyOuts && (await fetchAll(run, locked.outs))) return true;
+  if (noRunCache === true || !usesRunCache(stage)) return false;
+  const key = runKey(view.observed.fingerprint);
+  const records: readonly RunRecord[] = [...run.project.store.runs.find(key), ...(await fetcher.findRuns(key))];
+  for (const record of records) {
+    if (!(await fetchAll(run, record.outs))) continue;
+    run.project.store.runs.put(record);
+    return true;
+  }
+  return false;
+}
+
+async function fetchAll(run: ReproRun, outs: ReadonlyMap<ProjectPath, Artifact>): Promise<boolean> {
+  const missing = [...outs].filter(([, artifact]) => !isComplete(run.project.store, artifact));
+  const items = missing.map(([path, artifact]) => ({ path, artifact }));
+  return items.length === 0 || (await run.options.fetcher?.fetch(items, run.signals.stop)) === true;
+}

@@ -1,0 +1,65 @@
+import type { Failure, StageAddress } from '@dag/model';
+import type { Cached } from './decide.ts';
+import type { ReproEvent } from './event.ts';
+import type { Leases } from './leases.ts';
+import type { Observer } from './observer.ts';
+import type { Fetcher, Project } from './project.ts';
+
+export interface ReproOptions {
+  /** Run all of the selected stages, whatever is found. */
+  readonly force?: boolean;
+  /** Run what lies downstream of a stage that ran, even if its outs came out the same. */
+  readonly forceDownstream?: boolean;
+  /** Decide, say so, and touch nothing. */
+  readonly dry?: boolean;
+  readonly noRunCache?: boolean;
+  readonly noCommit?: boolean;
+  readonly allowMissing?: boolean;
+  /** After a failure: `stop` starts nothing more, `keep-going` what doesn't need it, `ignore` even that. */
+  readonly onFailure?: 'stop' | 'keep-going' | 'ignore';
+  /** Stages at once. */
+  readonly jobs?: number;
+  /** Whether to wait for paths that another process holds. */
+  readonly wait?: boolean;
+  /** Where objects and run records that the cache lacks may come from. */
+  readonly fetcher?: Fetcher | undefined;
+  /** Asked before a stage runs; false leaves it, and what needs it, out. */
+  readonly confirm?: ((stage: StageAddress) => Promise<boolean>) | undefined;
+}
+
+/** How the work is ended early: `stop` asks (stages end, outs come back), `kill` doesn't. */
+export interface ReproSignals {
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+}
+
+/** Everything that settling a stage shares with the others of the same run. */
+export interface ReproRun {
+  readonly project: Project;
+  readonly observer: Observer;
+  readonly cached: Cached;
+  readonly leases: Leases;
+  readonly options: ReproOptions;
+  readonly signals: ReproSignals;
+  readonly selected: ReadonlySet<StageAddress>;
+  readonly outcomes: Map<StageAddress, Outcome>;
+  emit(event: ReproEvent): void;
+}
+
+/** What became of a stage. `planned` (a dry run): it would run, or could. */
+export type Outcome =
+  | { readonly kind: 'ran' }
+  | { readonly kind: 'restored'; readonly savedSeconds: number }
+  | { readonly kind: 'skipped' }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'blocked' }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'planned' };
+
+/** The nearest upstream stage that failed or was blocked; undefined where there is none. */
+export function blocker(run: ReproRun, address: StageAddress): StageAddress | undefined {
+  return run.project.pipeline.upstream(address).find((upstream) => {
+    const kind = run.outcomes.get(upstream)?.kind;
+    return kind === 'failed' || kind === 'blocked';
+  });
+}
