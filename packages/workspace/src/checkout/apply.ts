@@ -1,13 +1,12 @@
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import type { Digest } from '@dag/model';
+import { basename, dirname, join, relative } from 'node:path';
 import { ioFailure, isErrno, removeFile, SETTLE_MS, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import { dropAll } from '../observe/commit.ts';
 import { newFileMode } from '../threads/place-file.ts';
 import type { Job } from '../threads/protocol.ts';
 import type { CheckoutOptions } from '../types.ts';
-import type { Plan, PlanFailure } from './plan.ts';
+import { NO_DIGEST, type Plan, type PlanFailure } from './plan.ts';
 
 /** More files or bytes than this are worth worker threads. */
 const MANY_FILES = 1000;
@@ -37,7 +36,9 @@ export async function applyPlans(context: Context, plans: readonly Plan[], optio
     for (const plan of plans) for (const link of plan.links) placeLink(link);
     for (const plan of plans) for (const { folder, temp } of plan.placements) if (temp !== undefined) make(folder);
     if (applied.files > 0) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-    await pool.everywhere({ kind: 'settle', op });
+    for (const result of await pool.everywhere({ kind: 'settle', op })) {
+      if (result.kind === 'done') for (const abs of result.skipped) applied.failed.push(changedMeanwhile(context, abs));
+    }
     for (const plan of plans) for (const folder of plan.newFolders) moveIn(folder, plan, applied);
     for (const plan of plans) for (const { abs, executable } of plan.chmods) changeMode(abs, executable);
   } catch (error) {
@@ -104,8 +105,7 @@ async function removeAll(plans: readonly Plan[], force: boolean, applied: Applie
       const stats = lstatSync(abs, { bigint: true, throwIfNoEntry: false });
       if (stats === undefined) continue;
       if (!force && mtime !== undefined && Number(stats.mtimeNs / 1000n) !== mtime) {
-        const reason = 'someone changed the file meanwhile';
-        applied.failed.push({ path, digest: `blake3:${'0'.repeat(64)}` as Digest, reason, missing: false });
+        applied.failed.push({ path, digest: NO_DIGEST, reason: 'someone changed it meanwhile', missing: false });
         continue;
       }
       withIo('remove', path, () => unlinkSync(abs));
@@ -115,6 +115,15 @@ async function removeAll(plans: readonly Plan[], force: boolean, applied: Applie
     }
     for (const folder of plan.removeFolders) removeFolder(folder);
   }
+}
+
+function changedMeanwhile(context: Context, abs: string): PlanFailure {
+  return {
+    path: relative(context.root, abs),
+    digest: NO_DIGEST,
+    reason: 'someone changed it meanwhile',
+    missing: false,
+  };
 }
 
 function removeFolder(folder: string): void {
@@ -150,7 +159,7 @@ function moveIn(folder: { readonly build: string; readonly final: string }, plan
   } catch (error) {
     if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EISDIR')) throw ioFailure(error, 'write', folder.final);
     const reason = 'something else stands there';
-    applied.failed.push({ path: plan.path, digest: `blake3:${'0'.repeat(64)}` as Digest, reason, missing: false });
+    applied.failed.push({ path: plan.path, digest: NO_DIGEST, reason, missing: false });
   }
 }
 

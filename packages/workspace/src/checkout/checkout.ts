@@ -1,10 +1,10 @@
-import type { Digest, ObjectFailure, ProjectPath } from '@dag/model';
+import type { ObjectFailure, ProjectPath } from '@dag/model';
 import type { Context } from '../context.ts';
 import { look } from '../observe/observe.ts';
 import type { CheckoutItem, CheckoutOptions, CheckoutReport } from '../types.ts';
 import { applyPlans } from './apply.ts';
 import { pathProblem } from './guard.ts';
-import { type Plan, type PlanFailure, planItem } from './plan.ts';
+import { NO_DIGEST, type Plan, type PlanFailure, planItem } from './plan.ts';
 
 /** See `Workspace.checkout`: look, plan, leave out what would lose something, do. */
 export async function checkout(
@@ -38,7 +38,6 @@ export async function checkout(
   return report([...failed, ...applied.failed], plans, refused, applied, options.allowMissing === true);
 }
 
-const NO_DIGEST = `blake3:${'0'.repeat(64)}` as Digest;
 const NOTHING = { failed: [], files: 0, bytes: 0, copiedBytes: 0 };
 
 function report(

@@ -243,7 +243,7 @@ class Planner {
 }
 
 /** Stands in a failure for what has no object of its own (a symlink). */
-const NO_DIGEST = `blake3:${'0'.repeat(64)}` as Digest;
+export const NO_DIGEST = `blake3:${'0'.repeat(64)}` as Digest;
 
 function presentOf(standing: Standing, abs: string): Present | undefined {
   if (standing.kind === 'absent') return standing.broken ? { kind: 'link', target: '', isLink: true } : undefined;

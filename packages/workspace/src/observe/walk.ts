@@ -1,7 +1,7 @@
 import { type Dirent, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { baseName, FailureError, joinPath, type ProjectPath, parentPath } from '@dag/model';
-import { isErrno, withIo } from '@dag/store';
+import { FailureError, joinPath, type ProjectPath } from '@dag/model';
+import { withIo } from '@dag/store';
 import { type FolderRules, type IgnoreRules, isIgnored } from '../ignore-rules.ts';
 import { isHiddenTemp } from '../temp-folder.ts';
 import { emptyFacts, type FolderNode, type Standing } from './node.ts';
@@ -141,17 +141,7 @@ function special(entry: Dirent): string {
   return 'a device';
 }
 
-export function refusal(path: ProjectPath, why: string, hint?: string): FailureError {
+function refusal(path: ProjectPath, why: string, hint?: string): FailureError {
   const message = `can't keep ${JSON.stringify(path)}: ${why}`;
   return new FailureError({ code: 'io', message, path, ...(hint === undefined ? {} : { hint }) });
-}
-
-/** A walk's refusals carry paths; these are the errors that mean the file went away meanwhile. */
-export function isGone(error: unknown): boolean {
-  return isErrno(error, 'ENOENT', 'ENOTDIR');
-}
-
-/** The folder and name of a path, for a scan of one file. */
-export function splitPath(root: string, path: ProjectPath): { abs: string; name: string } {
-  return { abs: join(root, parentPath(path)), name: baseName(path) };
 }

@@ -4,6 +4,7 @@ import type { Digest } from '@dag/model';
 import {
   type FileStats,
   ioFailure,
+  isErrno,
   layoutOf,
   ObjectDamaged,
   ObjectMissing,
@@ -30,6 +31,8 @@ interface Unsettled {
   readonly to: string;
   readonly digest: Digest;
   readonly stats: FileStats | undefined;
+  /** mtime (µs) of what it may replace, NaN for nothing; undefined for anything. */
+  readonly replaces: number | undefined;
 }
 
 /** All that one thread does with files, synchronously. Each thread has its own, with its own view of store and stat cache. */
@@ -122,16 +125,13 @@ export class ThreadWork {
       const shown = `${job.shown}/${name}`;
       const temp = job.temp === undefined ? undefined : join(job.temp, tempName('place'));
       try {
-        if (temp !== undefined && !job.force && isTouched(final, job.replaces[i] ?? Number.NaN)) {
-          failed.push({ path: shown, digest, reason: 'someone changed the file meanwhile', missing: false });
-          continue;
-        }
         const placed = placeFile(temp ?? final, digest, job.sizes[i] ?? -1, job.executable[i] === true, {
           store: this.#store,
           statCache: this.#statCache,
           link: this.#setup.link,
         });
-        unsettled.push({ temp, to: final, digest, stats: placed.stats });
+        const replaces = job.force ? undefined : (job.replaces[i] ?? Number.NaN);
+        unsettled.push({ temp, to: final, digest, stats: placed.stats, replaces });
         files += 1;
         bytes += placed.bytes;
         if (wantsLink && placed.strategy === 'copy' && placed.bytes > COPY_WORTH_TELLING) copiedBytes += placed.bytes;
@@ -152,9 +152,13 @@ export class ThreadWork {
    * clock's step than the moment at which others can first see it, and an edit after that is bound to change it.
    */
   #settle(job: JobOf<'settle'>): JobResult {
-    for (const { temp, to, digest, stats } of this.#unsettled.get(job.op) ?? []) {
+    const skipped: string[] = [];
+    for (const { temp, to, digest, stats, replaces } of this.#unsettled.get(job.op) ?? []) {
       try {
-        if (temp !== undefined) renameSync(temp, to);
+        if (temp !== undefined && !renameOver(temp, to, replaces)) {
+          skipped.push(to);
+          continue;
+        }
         if (stats === undefined) continue;
         const now = temp === undefined ? stats : lstatSync(to, { bigint: true });
         if (now.ino === stats.ino && now.size === stats.size && now.mtimeNs === stats.mtimeNs) {
@@ -166,7 +170,7 @@ export class ThreadWork {
     }
     this.#unsettled.delete(job.op);
     this.#statCache.flush();
-    return { kind: 'done', skipped: [] };
+    return { kind: 'done', skipped };
   }
 
   #finish(job: JobOf<'finish'>): JobResult {
@@ -202,7 +206,22 @@ export class ThreadWork {
 /** From this size on (bytes) a copy that a link would have spared is worth a word to the user. */
 const COPY_WORTH_TELLING = 64 * 1024 * 1024;
 
-/** Whether what stands at a path is not what it was when it was looked at. Times in µs since 1970; NaN for nothing. */
+/** @returns false, with the temp file removed, when something else stands there than what may be replaced. */
+function renameOver(temp: string, to: string, replaces: number | undefined): boolean {
+  if (replaces === undefined || !isTouched(to, replaces)) {
+    try {
+      renameSync(temp, to);
+      if (lstatSync(temp, { throwIfNoEntry: false }) !== undefined) removeFile(temp);
+      return true;
+    } catch (error) {
+      if (!isErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')) throw error;
+    }
+  }
+  removeFile(temp);
+  return false;
+}
+
+/** Times in µs since 1970; NaN for nothing. */
 function isTouched(path: string, mtime: number): boolean {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (stats === undefined) return false;
