@@ -32,7 +32,7 @@ export interface CommitReport {
  * @throws FailureError `refused`, `missing-dep` for an out that is absent.
  */
 export async function commitStages(project: Project, request: CommitRequest): Promise<CommitReport> {
-  const observer = new Observer(project.workspace);
+  const observer = new Observer(project);
   await observer.observe([...request.stages.flatMap(stagePaths), ...request.data.map((entry) => entry.path)]);
   const views = new Map<Stage, StageView>();
   for (const stage of request.stages) {

@@ -12,7 +12,7 @@ import type { Project } from './project.ts';
  * would run now, which needn't be the last.
  */
 export async function explain(project: Project, stage: Stage): Promise<Explanation> {
-  const observer = new Observer(project.workspace);
+  const observer = new Observer(project);
   const { observed } = await viewStage(project, observer, stage);
   const decision: Decision = decide(stage, project.locks.stage(stage), observed, cachedIn(project.store));
   let nearest: { record: RunRecord; changes: readonly Change[] } | undefined;

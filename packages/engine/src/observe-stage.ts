@@ -10,7 +10,7 @@ import type {
   StageAddress,
   Value,
 } from '@dag/model';
-import { type MissingParam, readParams } from '@dag/pipeline';
+import type { MissingParam } from '@dag/pipeline';
 import type { Declared } from './changes.ts';
 import type { Observed } from './decide.ts';
 import type { Observer } from './observer.ts';
@@ -47,7 +47,7 @@ export async function viewStage(
     if (artifact === undefined) missingDeps.push(path);
     else deps.set(path, artifact);
   }
-  const params = readParams(project.reader, stage.params);
+  const params = observer.params(stage.params);
   const problems: Failure[] = [];
   if (params.diagnostics.length > 0) problems.push({ code: 'invalid-pipeline', diagnostics: params.diagnostics });
   const worker = await viewWorker(project, observer, stage);

@@ -1,4 +1,5 @@
-import { type Artifact, overlaps, type ProjectPath } from '@dag/model';
+import { type Artifact, overlaps, type ParamDep, type ProjectPath } from '@dag/model';
+import { type ParamFiles, type ParamsRead, paramFiles, type SourceReader } from '@dag/pipeline';
 import type { Workspace } from '@dag/workspace';
 
 /**
@@ -7,10 +8,17 @@ import type { Workspace } from '@dag/workspace';
  */
 export class Observer {
   readonly #workspace: Workspace;
+  readonly #params: ParamFiles;
   readonly #seen = new Map<ProjectPath, Artifact | undefined>();
 
-  constructor(workspace: Workspace) {
+  constructor({ workspace, reader }: { readonly workspace: Workspace; readonly reader: SourceReader }) {
     this.#workspace = workspace;
+    this.#params = paramFiles(reader);
+  }
+
+  /** The values of declared params. */
+  params(deps: readonly ParamDep[]): ParamsRead {
+    return this.#params.read(deps);
   }
 
   /** The artifacts at these paths; undefined for one that is absent. */
@@ -27,6 +35,7 @@ export class Observer {
   forget(paths: Iterable<ProjectPath>): void {
     const changed = [...paths];
     if (changed.length === 0) return;
+    for (const path of changed) this.#params.forget(path);
     for (const seen of this.#seen.keys()) {
       if (changed.some((path) => overlaps(path, seen))) this.#seen.delete(seen);
     }

@@ -27,7 +27,7 @@ export async function repro(
   const stages = selection.map((address) => stageAt(project, address));
   const run: ReproRun = {
     project,
-    observer: new Observer(project.workspace),
+    observer: new Observer(project),
     cached: cachedIn(project.store),
     leases: new Leases(),
     options,

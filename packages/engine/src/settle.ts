@@ -13,7 +13,7 @@ import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { recordResult } from './record.ts';
 import { blocker, type Outcome, type ReproRun } from './repro-run.ts';
 import { runStage } from './run/stage.ts';
-import { lockedArtifact } from './sources.ts';
+import { lockedArtifact, missingParam } from './sources.ts';
 
 /** Decides one stage whose upstream is settled, says so, and does it. Failures of the stage are its outcome, never thrown. */
 export async function settleStage(run: ReproRun, stage: Stage): Promise<Outcome> {
@@ -215,23 +215,12 @@ function cancelled(run: ReproRun, stage: Stage, seconds = 0): Outcome {
 }
 
 function missingInput(stage: Stage, view: StageView): Failure | undefined {
-  const param = view.missingParams[0];
-  if (param !== undefined) {
-    const what = param.key === undefined ? `the params file '${param.file}'` : `'${param.key}' in ${param.file}`;
-    return {
-      code: 'missing-dep',
-      path: param.file,
-      message: `stage '${stage.address}' asks for ${what}, which is not there`,
-      hint: `add it, or take it out of the stage's params (${stage.file}:${stage.line})`,
-    };
-  }
-  const dep = view.missingDeps[0];
+  const [param] = view.missingParams;
+  if (param !== undefined) return missingParam(stage, param);
+  const [dep] = view.missingDeps;
   if (dep === undefined) return undefined;
-  return {
-    code: 'missing-dep',
-    path: dep,
-    message: `'${dep}', a dep of stage '${stage.address}', does not exist`,
-  };
+  const message = `'${dep}', a dep of stage '${stage.address}', does not exist`;
+  return { code: 'missing-dep', path: dep, message };
 }
 
 function savedSeconds(decision: Restore): number {

@@ -1,4 +1,13 @@
-import { type Artifact, type Failure, overlaps, type ProjectPath, type Stage, type StageAddress } from '@dag/model';
+import {
+  type Artifact,
+  type Failure,
+  overlaps,
+  type ProjectPath,
+  parentPath,
+  type Stage,
+  type StageAddress,
+} from '@dag/model';
+import type { MissingParam } from '@dag/pipeline';
 import type { Project } from './project.ts';
 import type { ReproRun } from './repro-run.ts';
 
@@ -19,6 +28,11 @@ export async function checkSources(run: ReproRun, stages: readonly Stage[]): Pro
       if (artifact !== undefined || madeIndex.overlaps(path) || tracked.overlaps(path)) continue;
       if (run.options.allowMissing === true && lockedArtifact(run.project, path, stage) !== undefined) continue;
       failures.push(missingDep(run.project, stage, path));
+    }
+    const params = run.observer.params(stage.params);
+    if (params.diagnostics.length > 0) failures.push({ code: 'invalid-pipeline', diagnostics: params.diagnostics });
+    for (const param of params.missing) {
+      if (!madeIndex.overlaps(param.file)) failures.push(missingParam(stage, param));
     }
   }
   return failures;
@@ -60,6 +74,17 @@ function missingDep(project: Project, stage: Stage, path: ProjectPath): Failure 
   };
 }
 
+/** Says that a stage asks for a param which is not there. */
+export function missingParam(stage: Stage, { file, key }: MissingParam): Failure {
+  const what = key === undefined ? `the params file '${file}'` : `the param '${key}' of ${file}`;
+  return {
+    code: 'missing-dep',
+    path: file,
+    message: `stage '${stage.address}' (${stage.file}:${stage.line}) asks for ${what}, which is not there`,
+    hint: 'add it, or take it out of the params of the stage',
+  };
+}
+
 /** Paths that can be asked for overlaps without looking at each of them. */
 class PathIndex {
   readonly #paths: ReadonlySet<string>;
@@ -68,10 +93,7 @@ class PathIndex {
   constructor(paths: readonly ProjectPath[]) {
     this.#paths = new Set(paths);
     for (const path of paths) {
-      for (let slash = path.lastIndexOf('/'); slash !== -1; slash = path.lastIndexOf('/', slash - 1)) {
-        this.#parents.add(path.slice(0, slash));
-        if (slash === 0) break;
-      }
+      for (let parent = parentPath(path); parent !== ''; parent = parentPath(parent)) this.#parents.add(parent);
     }
   }
 

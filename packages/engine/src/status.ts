@@ -25,7 +25,7 @@ export async function status(
   stages: readonly Stage[],
   data: readonly TrackedData[],
 ): Promise<Status> {
-  const observer = new Observer(project.workspace);
+  const observer = new Observer(project);
   const seen = await observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
   const changedStages = new Map<StageAddress, readonly Change[]>();
   for (const stage of stages) {

@@ -80,7 +80,9 @@ function record(outs: LockedStage['outs']): RunRecord {
 }
 
 const changesOf = (decision: ReturnType<typeof decide>) =>
-  'changes' in decision ? decision.changes.map((change) => `${change.changed} ${'how' in change ? change.how : ''}`) : [];
+  'changes' in decision
+    ? decision.changes.map((change) => `${change.changed} ${'how' in change ? change.how : ''}`)
+    : [];
 
 describe('decide', () => {
   test('skips what is as the lock says, whatever the cache holds', () => {
@@ -88,7 +90,10 @@ describe('decide', () => {
   });
 
   test('runs what never ran', () => {
-    expect(decide(stage, undefined, observed, everything)).toEqual({ kind: 'run', changes: [{ changed: 'never-run' }] });
+    expect(decide(stage, undefined, observed, everything)).toEqual({
+      kind: 'run',
+      changes: [{ changed: 'never-run' }],
+    });
   });
 
   test('restores what never ran here from an earlier run with the same key', () => {

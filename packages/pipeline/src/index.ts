@@ -12,7 +12,7 @@ export { pipelineJsonSchema } from './language/json-schema.ts';
 export { loadPipeline } from './load.ts';
 export { parseLock } from './lock/parse.ts';
 export { renderLock } from './lock/render.ts';
-export { type MissingParam, type ParamsRead, readParams } from './params/read.ts';
+export { type MissingParam, type ParamFiles, type ParamsRead, paramFiles, readParams } from './params/read.ts';
 export * from './pipeline.ts';
 export { type SelectOptions, selectStages } from './select/stages.ts';
 export { resolveTarget, type TargetFound } from './select/target.ts';

@@ -29,17 +29,24 @@ export function gitTop(folder: string): string | undefined {
   return undefined;
 }
 
-/** The root that the user means: `--root`, else `DAG_ROOT`, else found. Fails where there is no project. */
+/**
+ * The root that the user means: `--root`; inside the folder that `DAG_ROOT` names, that one, so that a `dag` which a
+ * stage calls finds its own project; else what is found. Fails where there is no project.
+ */
 export function requireRoot(options: { root?: string | undefined; cwd: string; env: Env }): string {
-  const given = options.root ?? options.env['DAG_ROOT'];
-  if (given !== undefined && given !== '') {
-    const root = path.resolve(options.cwd, given);
-    if (fs.existsSync(path.join(root, PIPELINE_FILE))) return fs.realpathSync(root);
-    throw notAProject(`there is no ${PIPELINE_FILE} in '${given}'`);
-  }
-  const root = findRoot(fs.realpathSync(options.cwd));
-  if (root === undefined) throw notAProject(`no ${PIPELINE_FILE} in this folder or any above it`);
-  return root;
+  const cwd = fs.realpathSync(options.cwd);
+  if (options.root !== undefined) return rootAt(path.resolve(cwd, options.root), options.root);
+  const outer = options.env['DAG_ROOT'] ?? '';
+  const inside = outer !== '' && toProjectPath(outer, cwd, '.') !== undefined;
+  const root = inside ? undefined : findRoot(cwd);
+  if (root !== undefined) return root;
+  if (outer !== '') return rootAt(outer, outer);
+  throw notAProject(`no ${PIPELINE_FILE} in this folder or any above it`);
+}
+
+function rootAt(folder: string, named: string): string {
+  if (fs.existsSync(path.join(folder, PIPELINE_FILE))) return fs.realpathSync(folder);
+  throw notAProject(`there is no ${PIPELINE_FILE} in '${named}'`);
 }
 
 /** A path of the user's, relative to `cwd` or absolute, as a path of the project; undefined when it lies outside. */

@@ -19,14 +19,17 @@ export function reproReporter(
   context: Context,
   project: OpenProject,
   selection: readonly StageAddress[],
+  dry: boolean,
 ): ReproReporter {
-  return context.json ? jsonReporter(context) : textReporter(context, project, selection);
+  return context.json ? jsonReporter(context) : textReporter(context, project, selection, dry);
 }
 
 function jsonReporter(context: Context): ReproReporter {
   return {
     event: (event) => context.emit(eventJson(event)),
-    summary: ({ failures: _, ...lists }) => context.emit({ event: 'summary', ...lists }),
+    summary: ({ failures: _, savedSeconds, ...lists }) => {
+      context.emit({ event: 'summary', ...lists, saved_seconds: savedSeconds });
+    },
     close: () => {},
   };
 }
@@ -66,7 +69,12 @@ function hintOf(failure: { hint?: string } | object | undefined): string | undef
   return failure !== undefined && 'hint' in failure ? failure.hint : undefined;
 }
 
-function textReporter(context: Context, project: OpenProject, selection: readonly StageAddress[]): ReproReporter {
+function textReporter(
+  context: Context,
+  project: OpenProject,
+  selection: readonly StageAddress[],
+  dry: boolean,
+): ReproReporter {
   const { io, quiet } = context;
   const colour = io.colour;
   const width = Math.min(32, Math.max(0, ...selection.map((stage) => stage.length)));
@@ -122,7 +130,7 @@ function textReporter(context: Context, project: OpenProject, selection: readonl
     summary: (summary) => {
       metrics.flush();
       live.close();
-      for (const line of summaryLines(summary, project)) context.print(line);
+      context.print(summaryLine(summary, project, dry));
     },
     close: () => live.close(),
   };
@@ -145,25 +153,24 @@ function decisionWord(decision: Decision, planned: boolean): { word: string; sty
   }
 }
 
-function summaryLines(summary: ReproSummary, project: OpenProject): string[] {
+function summaryLine(summary: ReproSummary, project: OpenProject, dry: boolean): string {
   const { ran, restored, skipped, failed, blocked, cancelled, savedSeconds } = summary;
-  const touched = ran.length + restored.length + failed.length + blocked.length + cancelled.length;
-  if (touched === 0) {
-    if (skipped.length === 0 && project.pipeline.stages.size === 0)
-      return ['There are no stages yet: see dag stage add.'];
-    return [`Everything is up to date: ${count(skipped.length, 'stage')} skipped.`];
-  }
   const parts = [
-    [ran, 'ran'],
-    [restored, 'restored'],
-    [skipped, 'skipped'],
+    [ran, dry ? 'to run' : 'ran'],
+    [restored, dry ? 'to restore' : 'restored'],
+    [skipped, dry ? 'to skip' : 'skipped'],
     [failed, 'failed'],
     [blocked, 'blocked'],
     [cancelled, 'cancelled'],
   ] as const;
   const text = parts.filter(([list]) => list.length > 0).map(([list, word]) => `${list.length} ${word}`);
+  if (text.length === 0) {
+    return project.pipeline.stages.size === 0 ? 'There are no stages yet: see dag stage add.' : 'Nothing was selected.';
+  }
   const saved = savedSeconds >= 1 ? `; ${secondsText(savedSeconds)} saved` : '';
-  return [`${text.join(', ')}${saved}.`];
+  if (text.length === 1 && skipped.length > 0)
+    return `Everything is up to date: ${count(skipped.length, 'stage')} skipped.`;
+  return `${text.join(', ')}${saved}.`;
 }
 
 function firstLine(command: string): string {

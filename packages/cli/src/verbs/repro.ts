@@ -2,7 +2,7 @@ import os from 'node:os';
 import { type ReproOptions, type ReproSummary, repro } from '@dag/engine';
 import { FailureError, type StageAddress } from '@dag/model';
 import { type SelectOptions, selectStages } from '@dag/pipeline';
-import { EXIT } from '../failure.ts';
+import { EXIT, exitStatus } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { remoteFetcher } from '../project/fetcher.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
@@ -39,7 +39,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
   const project = openProject(context, { targets, mutates: options.dry !== true });
   try {
     const selection = select(project, targets, options);
-    const reporter = reproReporter(context, project, selection);
+    const reporter = reproReporter(context, project, selection, options.dry ?? false);
     try {
       const summary = await repro(
         project,
@@ -82,7 +82,8 @@ function engineOptions(context: Context, project: OpenProject, options: Options,
     allowMissing: options.allowMissing ?? false,
     onFailure: options.ignoreErrors === true ? 'ignore' : options.keepGoing === true ? 'keep-going' : 'stop',
     jobs,
-    wait: options.wait,
+    // Inside a stage, whoever holds its paths may be waiting for that very stage.
+    wait: options.wait && (context.io.env['DAG_STAGE'] ?? '') === '',
     fetcher: options.pull === true ? remoteFetcher(context, project, options.remote) : undefined,
     confirm: options.interactive === true ? (stage) => confirm(context, stage) : undefined,
   };
@@ -105,6 +106,7 @@ function exitOf(summary: ReproSummary, options: Options): number {
   if (options.dry === true) return EXIT.done;
   const [first] = summary.failures;
   if (first === undefined) return EXIT.done;
-  if (summary.failures.some((failure) => failure.code === 'locked' || failure.code === 'io')) return EXIT.surroundings;
-  return EXIT.unsuccessful;
+  return summary.failures.some((failure) => exitStatus(failure) === EXIT.surroundings)
+    ? EXIT.surroundings
+    : EXIT.unsuccessful;
 }

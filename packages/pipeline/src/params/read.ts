@@ -1,5 +1,5 @@
 import type { Diagnostic, ParamDep, ProjectPath, Value } from '@dag/model';
-import { dataFiles } from '../data/read.ts';
+import { type DataFile, dataFiles } from '../data/read.ts';
 import { selectKey } from '../data/select.ts';
 import { keyText, toValue } from '../data/value.ts';
 import { newReport } from '../diagnostic/report.ts';
@@ -18,20 +18,60 @@ export interface ParamsRead {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/**
- * Reads the values that stages ask for. YAML 1.2 as DVC reads it, JSON, TOML or Python, by extension; each file once.
- * A file that can't be read is a diagnostic and has no values.
- */
+/** Params files, each parsed once until it is forgotten. */
+export interface ParamFiles {
+  /** The values that stages ask for, as the files are now or were when first asked for. */
+  read(deps: readonly ParamDep[]): ParamsRead;
+  /** Reads the file again when it is next asked for: something may have written it. */
+  forget(file: ProjectPath): void;
+}
+
+/** Reads the values that stages ask for, once: see `paramFiles`. */
 export function readParams(reader: SourceReader, deps: readonly ParamDep[]): ParamsRead {
+  return paramFiles(reader).read(deps);
+}
+
+/**
+ * Params files of a project: YAML 1.2 as DVC reads it, JSON, TOML or Python, by extension. A file that can't be read is a
+ * diagnostic and has no values.
+ */
+export function paramFiles(reader: SourceReader): ParamFiles {
+  const known = new Map<ProjectPath, ParsedFile>();
+  const parsed = (file: ProjectPath): ParsedFile => {
+    const before = known.get(file);
+    if (before !== undefined) return before;
+    const now = parseFile(reader, file);
+    known.set(file, now);
+    return now;
+  };
+  return {
+    read: (deps) => select(deps, parsed),
+    forget: (file) => void known.delete(file),
+  };
+}
+
+interface ParsedFile {
+  readonly data: DataFile;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+function parseFile(reader: SourceReader, file: ProjectPath): ParsedFile {
   const report = newReport();
-  const files = dataFiles(reader, report);
+  const data = dataFiles(reader, report).read(file);
+  if (data.kind === 'bad' && !report.has(file)) {
+    report.add({ file, text: '' }, { start: 0, end: 0 }, 'param', data.problem);
+  }
+  return { data, diagnostics: report.sorted() };
+}
+
+function select(deps: readonly ParamDep[], parsed: (file: ProjectPath) => ParsedFile): ParamsRead {
   const values = new Map<ProjectPath, Map<string, Value>>();
   const missing = new Map<string, MissingParam>();
+  const diagnostics = new Set<Diagnostic>();
   for (const { file, keys } of deps) {
-    const data = files.read(file);
+    const { data, diagnostics: problems } = parsed(file);
+    for (const problem of problems) diagnostics.add(problem);
     if (data.kind === 'missing') missing.set(file, { file, key: undefined });
-    if (data.kind === 'bad' && !report.has(file))
-      report.add({ file, text: '' }, { start: 0, end: 0 }, 'param', data.problem);
     if (data.kind !== 'data') continue;
     const found = values.get(file) ?? new Map<string, Value>();
     values.set(file, found);
@@ -45,5 +85,5 @@ export function readParams(reader: SourceReader, deps: readonly ParamDep[]): Par
       else found.set(key, toValue(node));
     }
   }
-  return { values, missing: [...missing.values()], diagnostics: report.sorted() };
+  return { values, missing: [...missing.values()], diagnostics: [...diagnostics] };
 }
