@@ -1,4 +1,8 @@
-import type { Diagnostic, ProjectPath, Result } from '@dag/model';
+import { type Diagnostic, ok, type ProjectPath, parentPath, type Result, resolvePath } from '@dag/model';
+import { findEntry, findValue, type Node, type SeqNode, textOf } from '../yaml/node.ts';
+import { contentOf, flowText, type Plain } from './content.ts';
+import { applyEdits, columnOf, type Document, type Edit, lineEnd, openDocument, refuse } from './document.ts';
+import { appendTop, insertLine, removeEntry, removeItem, replaceValue } from './entry.ts';
 
 /** An entry of `data:`; the path is relative to the folder of the pipeline.yaml. */
 export interface DataDefinition {
@@ -10,18 +14,113 @@ export interface DataDefinition {
 
 /** Adds entries to `data:`, in the order given; one whose path is there already keeps its place and gets what is new. */
 export function addDataText(
-  _text: string,
-  _file: ProjectPath,
-  _entries: readonly DataDefinition[],
+  text: string,
+  file: ProjectPath,
+  entries: readonly DataDefinition[],
 ): Result<string, Diagnostic[]> {
-  throw new Error('in work');
+  const opened = openDocument(text, file);
+  if (!opened.ok) return opened;
+  const document = opened.value;
+  if (entries.length === 0) return ok(text);
+  const entry = document.root && findEntry(document.root, 'data');
+  const all = contentOf(entries.map(itemOf));
+  if (!entry) return applyEdits(document, [appendTop(document, 'data', all)]);
+  const list = entry.value;
+  if (list.kind === 'scalar' && list.value === null) {
+    return applyEdits(document, [replaceValue(document, entry, all, document.root?.flow === true)]);
+  }
+  if (list.kind !== 'seq') return refuse(document, list, 'data must be a list');
+  if (list.flow && list.items.length === 0) {
+    return applyEdits(document, [replaceValue(document, entry, all, document.root?.flow === true)]);
+  }
+  const edits: Edit[] = [];
+  const added: Plain[] = [];
+  for (const wanted of entries) {
+    const before = list.items.find((item) => samePath(pathOf(item), wanted.path, file));
+    if (!before) added.push(itemOf(wanted));
+    else if (Object.keys(wanted).some((key) => key !== 'path')) {
+      const merged = { ...mapOf(before), ...mapOfDefinition(wanted) };
+      edits.push({ start: before.start, end: before.end, text: flowText(merged) });
+    }
+  }
+  if (added.length > 0) edits.push(appendItems(document, list, added));
+  return applyEdits(document, edits);
+}
+
+function itemOf(entry: DataDefinition): Plain {
+  const map = mapOfDefinition(entry);
+  return Object.keys(map).length === 1 ? entry.path : map;
+}
+
+function mapOfDefinition({ path, desc, remote, push }: DataDefinition): { [key: string]: Plain } {
+  return {
+    path,
+    ...(desc === undefined ? {} : { desc }),
+    ...(remote === undefined ? {} : { remote }),
+    ...(push === undefined ? {} : { push }),
+  };
+}
+
+function mapOf(item: Node): { [key: string]: Plain } {
+  if (item.kind !== 'map') return { path: textOf(item) ?? '' };
+  const entries = item.entries.flatMap(({ key, value }): [string, Plain][] =>
+    value.kind === 'scalar' && typeof value.value !== 'bigint' ? [[String(key.value), value.value]] : [],
+  );
+  return Object.fromEntries(entries);
+}
+
+function pathOf(item: Node): string | undefined {
+  return item.kind === 'map' ? textOf(findValue(item, 'path')) : textOf(item);
+}
+
+function samePath(written: string | undefined, wanted: string, file: ProjectPath): boolean {
+  if (written === undefined) return false;
+  const folder = parentPath(file);
+  return written === wanted || resolvePath(folder, written) === resolvePath(folder, wanted);
+}
+
+function appendItems(document: Document, list: SeqNode, items: readonly Plain[]): Edit {
+  const { text } = document;
+  const last = list.items.at(-1) as Node;
+  if (list.flow) {
+    return { start: last.end, end: last.end, text: items.map((item) => `, ${flowText(item)}`).join('') };
+  }
+  const indent = ' '.repeat(columnOf(text, text.lastIndexOf('-', last.start - 1)));
+  return insertLine(text, lineEnd(text, last.end), items.map((item) => `${indent}- ${flowText(item)}\n`).join(''));
 }
 
 /** Takes entries out of `data:`, by path. The last one takes the `data:` key along. */
 export function removeDataText(
-  _text: string,
-  _file: ProjectPath,
-  _paths: readonly string[],
+  text: string,
+  file: ProjectPath,
+  paths: readonly string[],
 ): Result<string, Diagnostic[]> {
-  throw new Error('in work');
+  const opened = openDocument(text, file);
+  if (!opened.ok) return opened;
+  const document = opened.value;
+  const { root } = document;
+  const list = findValue(root, 'data');
+  if (!root || list?.kind !== 'seq') return refuse(document, { start: 0, end: 0 }, `${file} tracks no data`);
+  const gone = new Set<number>();
+  for (const path of paths) {
+    const index = list.items.findIndex((item) => samePath(pathOf(item), path, file));
+    if (index === -1) return refuse(document, list, `${path} is not in the data: of ${file}`);
+    gone.add(index);
+  }
+  if (gone.size === list.items.length) {
+    return applyEdits(document, [
+      removeEntry(
+        document,
+        root,
+        root.entries.findIndex((entry) => entry.key.value === 'data'),
+      ),
+    ]);
+  }
+  if (!list.flow)
+    return applyEdits(
+      document,
+      [...gone].map((index) => removeItem(document, list, index)),
+    );
+  const kept = list.items.filter((_, index) => !gone.has(index)).map((item) => text.slice(item.start, item.end));
+  return applyEdits(document, [{ start: list.start, end: list.end, text: `[${kept.join(', ')}]` }]);
 }

@@ -1,5 +1,237 @@
-import type { Diagnostic, Lock, ProjectPath, Result } from '@dag/model';
+import {
+  type Artifact,
+  type Diagnostic,
+  type Digest,
+  err,
+  type Lock,
+  type LockedStage,
+  type LockedWorker,
+  ok,
+  type ProjectPath,
+  parentPath,
+  parseDigest,
+  type Result,
+  resolvePath,
+  type Value,
+} from '@dag/model';
+import { keyText, toValue } from '../data/value.ts';
+import { newReport, type Report } from '../diagnostic/report.ts';
+import type { Source } from '../diagnostic/source.ts';
+import { findValue, type MapNode, type Node, type Range, textOf } from '../yaml/node.ts';
+import { parseYaml } from '../yaml/parse.ts';
 
-export function parseLock(_text: string, _file: ProjectPath): Result<Lock, Diagnostic[]> {
-  throw new Error('in work');
+const WAY_OUT =
+  'take it back with `git checkout`, or remove it: `dag repro` restores from the cache and writes it anew';
+
+/**
+ * Reads a pipeline.lock, trusting nothing: types, digests and sizes are checked, paths can't leave the project nor enter
+ * .git or .cache. Paths in the text are relative to the folder of `file`; in the lock they are project paths.
+ */
+export function parseLock(text: string, file: ProjectPath): Result<Lock, Diagnostic[]> {
+  const source = { file, text };
+  const report = newReport();
+  const reader = { source, report, folder: parentPath(file) };
+  const { root, problems } = parseYaml(text);
+  const problem = problems.find((one) => one.conflict) ?? problems[0];
+  if (problem?.conflict) {
+    const hint =
+      '`dag install` sets up a merge driver; now take one side with `git checkout --ours` or `--theirs`, then `dag repro`';
+    report.add(source, problem.at, 'conflict', `${file} holds a conflict marker of git`, hint);
+  } else if (problem) report.add(source, problem.at, 'bad-lock', `${file} is damaged: ${problem.message}`, WAY_OUT);
+  const lock = problem ? undefined : readLock(root, reader);
+  const diagnostics = report.sorted();
+  return lock === undefined || diagnostics.length > 0 ? err(diagnostics) : ok(lock);
+}
+
+interface Reader {
+  readonly source: Source;
+  readonly report: Report;
+  readonly folder: ProjectPath;
+}
+
+function bad(reader: Reader, at: Range, message: string, hint = WAY_OUT): void {
+  reader.report.add(reader.source, at, 'bad-lock', message, hint);
+}
+
+function readLock(root: Node | undefined, reader: Reader): Lock | undefined {
+  if (root?.kind !== 'map') {
+    bad(reader, root ?? { start: 0, end: 0 }, root === undefined ? 'the lock is empty' : 'the lock is no map');
+    return undefined;
+  }
+  const schema = findValue(root, 'schema');
+  if (schema?.kind !== 'scalar' || schema.value !== 1) {
+    const newer = schema?.kind === 'scalar' && typeof schema.value === 'number' && schema.value > 1;
+    const message =
+      schema === undefined ? 'the lock has no schema number' : 'the lock has a schema that is not known here';
+    bad(reader, schema ?? { start: 0, end: 0 }, message, newer ? 'a newer dag wrote it: update' : WAY_OUT);
+    return undefined;
+  }
+  let data: ReadonlyMap<ProjectPath, Artifact> = new Map();
+  const stages = new Map<string, LockedStage>();
+  for (const { key, value } of root.entries) {
+    if (key.value === 'data') data = readArtifacts(value, reader);
+    else if (key.value === 'stages') {
+      for (const entry of mapOf(value, reader, 'stages')) {
+        stages.set(keyText(entry.key.value), readStage(entry.value, reader));
+      }
+    } else if (key.value !== 'schema') unknown(key, reader);
+  }
+  return { stages, data };
+}
+
+function unknown(key: Node & { kind: 'scalar' }, reader: Reader): void {
+  bad(reader, key, `unknown key "${key.value}" in the lock`);
+}
+
+/** Entries of a map; an empty value has none. */
+function mapOf(node: Node, reader: Reader, what: string): MapNode['entries'] {
+  if (node.kind === 'map') return node.entries;
+  bad(reader, node, node.kind === 'scalar' && node.value === null ? `${what} is cut short` : `${what} must be a map`);
+  return [];
+}
+
+const EMPTY: LockedStage = { deps: new Map(), params: new Map(), env: new Map(), outs: new Map() };
+
+function readStage(node: Node, reader: Reader): LockedStage {
+  let stage = EMPTY;
+  for (const { key, value } of mapOf(node, reader, 'a stage')) {
+    switch (key.value) {
+      case 'cmd': {
+        const cmd = value.kind === 'seq' ? value.items.map(textOf) : textOf(value);
+        if (cmd === undefined || (Array.isArray(cmd) && cmd.includes(undefined)))
+          bad(reader, value, 'cmd must be text');
+        else stage = { ...stage, cmd: cmd as string | string[] };
+        break;
+      }
+      case 'worker': {
+        const worker = readWorker(value, reader);
+        if (worker) stage = { ...stage, worker };
+        break;
+      }
+      case 'wdir': {
+        const wdir = folderOf(value, reader);
+        if (wdir !== undefined) stage = { ...stage, wdir };
+        break;
+      }
+      case 'deps':
+        stage = { ...stage, deps: readArtifacts(value, reader) };
+        break;
+      case 'outs':
+        stage = { ...stage, outs: readArtifacts(value, reader) };
+        break;
+      case 'params':
+        stage = { ...stage, params: readParams(value, reader) };
+        break;
+      case 'env':
+        stage = { ...stage, env: readEnv(value, reader) };
+        break;
+      default:
+        unknown(key, reader);
+    }
+  }
+  return stage;
+}
+
+function readArtifacts(node: Node, reader: Reader): Map<ProjectPath, Artifact> {
+  const found = new Map<ProjectPath, Artifact>();
+  for (const { key, value } of mapOf(node, reader, 'a list of artifacts')) {
+    const path = pathOf(key, reader);
+    const artifact = readArtifact(value, reader);
+    if (path !== undefined && artifact !== undefined) found.set(path, artifact);
+  }
+  return found;
+}
+
+function readArtifact(node: Node, reader: Reader): Artifact | undefined {
+  let digest: Digest | undefined;
+  let size: number | undefined;
+  let files: number | undefined;
+  let executable = false;
+  for (const { key, value } of mapOf(node, reader, 'an artifact')) {
+    if (key.value === 'digest') digest = digestOf(value, reader);
+    else if (key.value === 'size') size = countOf(value, reader);
+    else if (key.value === 'files') files = countOf(value, reader);
+    else if (key.value === 'executable' && value.kind === 'scalar' && typeof value.value === 'boolean')
+      executable = value.value;
+    else unknown(key, reader);
+  }
+  if (node.kind !== 'map') return undefined;
+  if (digest === undefined || size === undefined) {
+    bad(reader, node, 'an artifact needs a digest and a size');
+    return undefined;
+  }
+  return files === undefined ? { kind: 'file', digest, size, executable } : { kind: 'folder', digest, size, files };
+}
+
+function digestOf(node: Node, reader: Reader): Digest | undefined {
+  const digest = parseDigest(textOf(node) ?? '');
+  if (digest === undefined) bad(reader, node, 'not a digest that is known here');
+  return digest;
+}
+
+function countOf(node: Node, reader: Reader): number | undefined {
+  if (node.kind === 'scalar' && typeof node.value === 'number' && Number.isSafeInteger(node.value) && node.value >= 0) {
+    return node.value;
+  }
+  bad(reader, node, 'not a whole number');
+  return undefined;
+}
+
+/** A path that must be in the project, outside .git and .cache. */
+function pathOf(node: Node & { kind: 'scalar' }, reader: Reader): ProjectPath | undefined {
+  const path = resolvePath(reader.folder, keyText(node.value));
+  const first = path?.split('/', 1)[0];
+  if (path !== undefined && path !== '' && first !== '.git' && first !== '.cache') return path;
+  bad(reader, node, `the lock names a path that it must not: ${keyText(node.value)}`);
+  return undefined;
+}
+
+/** A folder of the project; the root is one too. */
+function folderOf(node: Node, reader: Reader): ProjectPath | undefined {
+  const path = resolvePath(reader.folder, textOf(node) ?? '/');
+  if (path === undefined) bad(reader, node, 'wdir must be a folder of the project');
+  return path;
+}
+
+function readParams(node: Node, reader: Reader): Map<ProjectPath, ReadonlyMap<string, Value>> {
+  const found = new Map<ProjectPath, ReadonlyMap<string, Value>>();
+  for (const { key, value } of mapOf(node, reader, 'params')) {
+    const path = pathOf(key, reader);
+    const values = mapOf(value, reader, 'params of a file');
+    if (path !== undefined)
+      found.set(path, new Map(values.map((entry) => [keyText(entry.key.value), toValue(entry.value)])));
+  }
+  return found;
+}
+
+function readEnv(node: Node, reader: Reader): Map<string, string | null> {
+  const found = new Map<string, string | null>();
+  for (const { key, value } of mapOf(node, reader, 'env')) {
+    const text = value.kind === 'scalar' ? value.value : undefined;
+    if (text === null || typeof text === 'string') found.set(keyText(key.value), text);
+    else bad(reader, value, 'a variable must be text or null');
+  }
+  return found;
+}
+
+function readWorker(node: Node, reader: Reader): LockedWorker | undefined {
+  let module: ProjectPath | undefined;
+  let backend: string | undefined;
+  const files = new Map<ProjectPath, Digest>();
+  for (const { key, value } of mapOf(node, reader, 'worker')) {
+    if (key.value === 'module' && value.kind === 'scalar') module = pathOf(value, reader);
+    else if (key.value === 'backend') backend = textOf(value);
+    else if (key.value === 'files') {
+      for (const entry of mapOf(value, reader, 'files')) {
+        const path = pathOf(entry.key, reader);
+        const digest = digestOf(entry.value, reader);
+        if (path !== undefined && digest !== undefined) files.set(path, digest);
+      }
+    } else unknown(key, reader);
+  }
+  if (module === undefined) {
+    bad(reader, node, 'a worker needs its module');
+    return undefined;
+  }
+  return { module, files, ...(backend === undefined ? {} : { backend }) };
 }
