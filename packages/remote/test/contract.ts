@@ -53,7 +53,9 @@ export function testStorageContract(maker: StorageMaker): void {
       const others = await Promise.all(Array.from({ length: 16 }, () => maker.open()));
       const bodies = others.map((_, i) => Buffer.alloc(5000, i));
       const results = await Promise.all(
-        others.map((other, i) => untilSettled(() => other.put('race/x', { kind: 'bytes', bytes: bodies[i] as Buffer }))),
+        others.map((other, i) =>
+          untilSettled(() => other.put('race/x', { kind: 'bytes', bytes: bodies[i] as Buffer })),
+        ),
       );
       expect(results.filter((result) => result === 'stored')).toHaveLength(1);
       expect(await readAll(await storage.get('race/x'))).toEqual(bodies[results.indexOf('stored')]);

@@ -1,5 +1,5 @@
 import { parseRunKey, type RunKey, type RunRecord } from '@dag/model';
-import { hashText, decodeRunRecord, encodeRunRecord } from '@dag/store';
+import { decodeRunRecord, encodeRunRecord, hashText } from '@dag/store';
 import { recordKey, recordRunKey, runPrefix } from '../layout.ts';
 import type { Session } from './session.ts';
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import pLimit from 'p-limit';
 import type { TransferEvent, TransferOptions } from '../remote.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -21,6 +22,8 @@ export interface Session {
 export function startSession(storage: Storage, policy: RetryPolicy, options: TransferOptions): Session {
   const inner = new AbortController();
   const signal = options.signal === undefined ? inner.signal : AbortSignal.any([options.signal, inner.signal]);
+  // One listener a call in flight is no leak.
+  setMaxListeners(0, signal);
   const emit = options.onEvent ?? (() => {});
   const jobs = Math.max(1, Math.floor(options.jobs ?? storage.capabilities.jobs));
   return {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Body, PutOptions } from '../storage.ts';
@@ -24,6 +25,8 @@ export async function uploadInParts(
   const { sdk, client } = connection;
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+
+  setMaxListeners(0, signal);
 
   /** The library neither ends the calls in flight on a signal nor the other parts after a failure: so do it here. */
   const send = async (command: Parameters<S3Client['send']>[0]): Promise<unknown> => {

@@ -1,0 +1,404 @@
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { digestHex } from '@dag/model';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { missingS3, needS3, type S3Server, startS3 } from '../../../test/rigs/s3.ts';
+import type { TransferEvent } from '../src/index.ts';
+import { objectKey } from '../src/layout.ts';
+import {
+  addFile,
+  addFolder,
+  contentOf,
+  failureOf,
+  freshFolder,
+  freshStore,
+  manyFiles,
+  noise,
+  remoteAt,
+  removeFolders,
+  runRecord,
+} from './support.ts';
+
+let server: S3Server | undefined;
+let places = 0;
+beforeAll(async () => {
+  if (missingS3() === undefined) server = await startS3();
+});
+afterAll(async () => {
+  await server?.remove();
+  removeFolders();
+});
+
+/** A remote of its own for a test, and the folder of files that it is. */
+interface Place {
+  readonly url: string;
+  readonly env: Record<string, string>;
+  readonly folder: string;
+  /** Removes an object as another client would. */
+  readonly remove: (key: string) => Promise<unknown>;
+}
+
+const kinds: [string, () => Place][] = [
+  [
+    'folder',
+    () => {
+      const folder = join(freshFolder(), 'remote');
+      return { url: folder, env: {}, folder, remove: async (key) => rmSync(join(folder, key)) };
+    },
+  ],
+  [
+    'S3',
+    () => {
+      const prefix = `place-${places++}`;
+      const { bucket = '', env = {}, folder = '' } = server ?? {};
+      return {
+        url: `s3://${bucket}/${prefix}`,
+        env,
+        folder: join(folder, prefix),
+        remove: async (key) => {
+          const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');
+          await server?.client.send(new DeleteObjectCommand({ Bucket: bucket, Key: `${prefix}/${key}` }));
+        },
+      };
+    },
+  ],
+];
+
+describe.each(kinds)('push and fetch, %s', (kind, newPlace) => {
+  beforeEach((context) => {
+    if (kind === 'S3') needS3(context);
+  });
+
+  test('thousands of small files in nested folders come back whole, and a second push or fetch moves nothing', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const content = {
+      ...manyFiles(3000, 'round trip'),
+      deep: { er: { empty: {}, file: 'x' } },
+      same: { a: 'x', b: 'x' },
+    };
+    const artifact = await addFolder(store, content);
+    const roots = [{ path: 'data', artifact }];
+    const remote = await remoteAt(place, place.env);
+    const pushed = await remote.push({ roots }, store);
+    expect(pushed).toMatchObject({ failed: [], records: 0 });
+    expect(pushed.objects).toBe(3000 + 1 + 30 + 5);
+    expect(await remote.push({ roots }, store)).toEqual({ objects: 0, bytes: 0, failed: [], records: 0 });
+
+    const other = freshStore();
+    const remoteThere = await remoteAt(place, place.env);
+    const fetched = await remoteThere.fetch({ roots }, other);
+    expect(fetched).toEqual({ objects: pushed.objects, bytes: pushed.bytes, failed: [] });
+    expect(contentOf(other, artifact.digest)).toEqual(contentOf(store, artifact.digest));
+    expect(await remoteThere.fetch({ roots }, other)).toEqual({ objects: 0, bytes: 0, failed: [] });
+    expect(readFileSync(join(place.folder, 'dag-remote.json'), 'utf8')).toBe('{"format":"dag-remote","version":0}\n');
+  });
+
+  test('a file of more than 16 MiB goes up and comes down in a stream, with progress', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const bytes = noise(17 * 1024 * 1024 + 5, 'large');
+    const artifact = addFile(store, bytes);
+    const roots = [{ path: 'model.bin', artifact }];
+    const events: TransferEvent[] = [];
+    const onEvent = (event: TransferEvent) => events.push(event);
+    const remote = await remoteAt(place, place.env);
+    expect(await remote.push({ roots }, store, { onEvent })).toMatchObject({
+      objects: 1,
+      bytes: bytes.length,
+      failed: [],
+    });
+    const progress = events.filter((event) => event.kind === 'progress');
+    expect(progress.length).toBeGreaterThan(2);
+    expect(progress.at(-1)).toEqual({
+      kind: 'progress',
+      objects: 1,
+      bytes: bytes.length,
+      totalObjects: 1,
+      totalBytes: bytes.length,
+    });
+    const other = freshStore();
+    expect(await remote.fetch({ roots }, other)).toEqual({ objects: 1, bytes: bytes.length, failed: [] });
+    expect(Buffer.from(other.read(artifact.digest)).equals(bytes)).toBe(true);
+    expect(readdirSync(other.tmpFolder())).toEqual([]);
+  });
+
+  test('only what is new is pushed, and only what is missing is fetched', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const before = { a: { x: '1', y: '2' }, b: { z: '3' } };
+    const first = await addFolder(store, before);
+    const second = await addFolder(store, { ...before, b: { z: '4' } });
+    const remote = await remoteAt(place, place.env);
+    await remote.push({ roots: [{ path: 'data', artifact: first }] }, store);
+    const other = freshStore();
+    await remote.fetch({ roots: [{ path: 'data', artifact: first }] }, other);
+    const report = await remote.push({ roots: [{ path: 'data', artifact: second }] }, store);
+    expect(report.objects).toBe(3);
+    const fetched = await remote.fetch({ roots: [{ path: 'data', artifact: second }] }, other);
+    expect(fetched.objects).toBe(3);
+    expect(contentOf(other, second.digest)).toEqual(contentOf(store, second.digest));
+  });
+
+  test('a part of a folder is fetched with the trees on the way and nothing else', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const artifact = await addFolder(store, { a: { b: { f: 'wanted', g: 'wanted too' }, c: 'not' }, d: 'not either' });
+    const remote = await remoteAt(place, place.env);
+    await remote.push({ roots: [{ path: 'data', artifact }] }, store);
+    const file = freshStore();
+    expect(await remote.fetch({ roots: [{ path: 'data', artifact, inside: 'a/b/f' }] }, file)).toMatchObject({
+      objects: 4,
+      failed: [],
+    });
+    const folder = freshStore();
+    expect(await remote.fetch({ roots: [{ path: 'data', artifact, inside: 'a/b' }] }, folder)).toMatchObject({
+      objects: 5,
+      failed: [],
+    });
+  });
+
+  test('what is neither here nor there is named, and no tree above it is sent', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const artifact = await addFolder(store, { good: { x: 'kept' }, bad: { deep: { gone: 'lost', here: 'found' } } });
+    const bad = store.readTree(artifact.digest).find((entry) => entry.name === 'bad');
+    const lost = addFile(store, 'lost');
+    store.quarantine(lost.digest);
+    const remote = await remoteAt(place, place.env);
+    const record = runRecord('{"x":1}', { data: artifact }, '2026-01-01T00:00:00.000Z');
+    const report = await remote.push({ roots: [{ path: 'data', artifact }], records: [record] }, store);
+    expect(report.failed).toEqual([
+      { path: 'data/bad/deep/gone', digest: lost.digest, reason: 'not in the cache, and not in the remote' },
+    ]);
+    expect(report.records).toBe(0);
+    const there = await remote.presence([...store.list()].map((object) => object.digest));
+    expect(there.has(artifact.digest)).toBe(false);
+    expect(bad?.kind === 'folder' && there.has(bad.digest)).toBe(false);
+    expect(there.size).toBe(3);
+    expect(await remote.findRuns(record.key)).toEqual([]);
+
+    const other = freshStore();
+    addFile(other, 'lost');
+    await remote.push({ roots: [{ path: 'lost', artifact: lost }] }, other);
+    const again = await remote.push({ roots: [{ path: 'data', artifact }], records: [record] }, store);
+    expect(again).toMatchObject({ failed: [], records: 1 });
+    expect((await remote.fetch({ roots: [{ path: 'data', artifact }] }, freshStore())).failed).toEqual([]);
+  });
+
+  test('an object damaged in the cache is not pushed', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const small = addFile(store, noise(200_000, 'small and bad'));
+    const large = addFile(store, noise(9 * 1024 * 1024, 'large and bad'));
+    for (const { digest } of [small, large]) {
+      const at = store.locate(digest);
+      if (at?.kind !== 'loose') throw new Error('a file of its own was expected');
+      chmodSync(at.file, 0o644);
+      const bytes = readFileSync(at.file);
+      bytes[1000] = (bytes[1000] ?? 0) ^ 1;
+      writeFileSync(at.file, bytes);
+    }
+    const remote = await remoteAt(place, place.env);
+    const roots = [
+      { path: 'small', artifact: small },
+      { path: 'large', artifact: large },
+    ];
+    const report = await remote.push({ roots }, store);
+    expect(report.objects).toBe(0);
+    expect(report.failed.map((failure) => failure.path).sort()).toEqual(['large', 'small']);
+    for (const failure of report.failed) expect(failure.reason).toContain('damaged');
+    expect(await remote.presence([small.digest, large.digest])).toEqual(new Set());
+  });
+
+  test('damaged, truncated and absent remote objects are named and never stored; a push heals the truncated', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const big = noise(10 * 1024 * 1024, 'big');
+    const artifact = await addFolder(store, {
+      corrupt: 'corrupt me',
+      cut: 'cut me short',
+      absent: 'absent',
+      good: 'good',
+      big,
+    });
+    const roots = [{ path: 'data', artifact }];
+    const remote = await remoteAt(place, place.env);
+    await remote.push({ roots }, store);
+    const files = new Map(store.readTree(artifact.digest).map((entry) => [entry.name, entry]));
+    const keyOf = (name: string) => {
+      const entry = files.get(name);
+      if (entry?.kind !== 'file') throw new Error(`no file ${name}`);
+      return objectKey(entry.digest);
+    };
+    const fileOf = (name: string) => join(place.folder, keyOf(name));
+    for (const name of ['corrupt', 'cut', 'big']) chmodSync(fileOf(name), 0o644);
+    writeFileSync(fileOf('corrupt'), 'Corrupt me');
+    truncateSync(fileOf('cut'), 5);
+    await place.remove(keyOf('absent'));
+    big[5_000_000] = (big[5_000_000] ?? 0) ^ 0x80;
+    writeFileSync(fileOf('big'), big);
+
+    const other = freshStore();
+    const report = await remote.fetch({ roots }, other);
+    const reasons = Object.fromEntries(report.failed.map(({ path, reason }) => [path, reason]));
+    expect(reasons).toEqual({
+      'data/absent': 'not in the cache, and not in the remote',
+      'data/big': 'damaged in the remote: its content does not match its digest',
+      'data/corrupt': 'damaged in the remote: its content does not match its digest',
+      'data/cut': 'damaged in the remote: 5 bytes where there should be 12',
+    });
+    for (const [name, entry] of files) {
+      if (entry.kind === 'file') expect([name, other.has(entry.digest)]).toEqual([name, name === 'good']);
+    }
+    expect(readdirSync(other.tmpFolder())).toEqual([]);
+
+    await remote.push({ roots }, store);
+    expect(readFileSync(fileOf('cut'), 'utf8')).toBe('cut me short');
+    expect(readFileSync(fileOf('absent'), 'utf8')).toBe('absent');
+  });
+
+  test('a damaged or oversized tree brings nothing in', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const artifact = await addFolder(store, { x: 'x', y: { z: 'z' } });
+    const roots = [{ path: 'data', artifact }];
+    const remote = await remoteAt(place, place.env);
+    await remote.push({ roots }, store);
+    const tree = join(place.folder, objectKey(artifact.digest));
+    chmodSync(tree, 0o644);
+    writeFileSync(tree, 'dag tree 1\n');
+    const other = freshStore();
+    expect((await remote.fetch({ roots }, other)).failed).toEqual([
+      { path: 'data', digest: artifact.digest, reason: 'damaged in the remote: its content does not match its digest' },
+    ]);
+    expect([...other.list()]).toEqual([]);
+    truncateSync(tree, 257 * 1024 * 1024);
+    const [failure] = (await remote.fetch({ roots }, other)).failed;
+    expect(failure?.reason).toContain('not believable');
+    expect([...other.list()]).toEqual([]);
+  });
+
+  test('run records follow their objects, are found by key, newest first, and are not believed blindly', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const one = addFile(store, 'first result');
+    const two = await addFolder(store, { model: 'second result' });
+    const first = runRecord('{"lr":1}', { 'out/one': one }, '2026-01-01T00:00:00.000Z');
+    const second = runRecord('{"lr":1}', { 'out/one': two }, '2026-02-01T00:00:00.000Z');
+    const unrelated = runRecord('{"lr":2}', { 'out/one': one }, '2026-03-01T00:00:00.000Z');
+    const remote = await remoteAt(place, place.env);
+    const records = [first, second, unrelated];
+    expect(await remote.push({ roots: [], records }, store)).toMatchObject({ objects: 4 - 1, records: 3, failed: [] });
+    expect(await remote.push({ roots: [], records }, store)).toMatchObject({ objects: 0, records: 0, failed: [] });
+    expect(await remote.findRuns(first.key)).toEqual([second, first]);
+    expect(await remote.findRuns(runRecord('{"lr":3}', {}, first.startedAt).key)).toEqual([]);
+    const keys: string[] = [];
+    for await (const key of remote.listRuns()) keys.push(key);
+    expect(keys).toEqual([first.key, unrelated.key].sort());
+    const other = freshStore();
+    for (const record of await remote.findRuns(first.key)) {
+      const roots = Array.from(record.outs, ([path, artifact]) => ({ path, artifact }));
+      expect((await remote.fetch({ roots }, other)).failed).toEqual([]);
+    }
+    expect(Buffer.from(other.read(one.digest)).toString()).toBe('first result');
+
+    const folder = join(place.folder, 'runs', first.key.slice(0, 2), first.key);
+    for (const name of readdirSync(folder)) {
+      const file = join(folder, name);
+      chmodSync(file, 0o644);
+      const text = readFileSync(file, 'utf8');
+      if (text.includes('2026-02')) writeFileSync(file, text.replace('2026-02', '2027-02'));
+    }
+    expect(await remote.findRuns(first.key)).toEqual([first]);
+  });
+
+  test('pushes at the same time, of overlapping content, all succeed and leave one whole remote', async () => {
+    const place = newPlace();
+    const shared = manyFiles(200, 'shared');
+    const pushes = await Promise.all(
+      Array.from({ length: 6 }, async (_, i) => {
+        const store = freshStore();
+        const artifact = await addFolder(store, { shared, [`own-${i}`]: manyFiles(50, `own ${i}`) });
+        const remote = await remoteAt(place, place.env);
+        return { artifact, report: await remote.push({ roots: [{ path: `data-${i}`, artifact }] }, store) };
+      }),
+    );
+    for (const { report } of pushes) expect(report.failed).toEqual([]);
+    const other = freshStore();
+    const remote = await remoteAt(place, place.env);
+    const roots = pushes.map(({ artifact }, i) => ({ path: `data-${i}`, artifact }));
+    expect((await remote.fetch({ roots }, other)).failed).toEqual([]);
+    for (const { artifact } of pushes) expect(Object.keys(contentOf(other, artifact.digest))).toHaveLength(2);
+  });
+
+  test('a push that is broken off is gone on with, and no tree is there before what it names', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const artifact = await addFolder(store, manyFiles(600, 'broken off'));
+    const roots = [{ path: 'data', artifact }];
+    const stop = new AbortController();
+    const reason = new Error('Ctrl-C');
+    const onEvent = (event: TransferEvent) => {
+      if (event.kind === 'progress' && event.objects === 250) stop.abort(reason);
+    };
+    const remote = await remoteAt(place, place.env);
+    await expect(remote.push({ roots }, store, { signal: stop.signal, onEvent })).rejects.toBe(reason);
+    expect(existsSync(join(place.folder, objectKey(artifact.digest)))).toBe(false);
+    const again = await remoteAt(place, place.env);
+    const report = await again.push({ roots }, store);
+    expect(report.failed).toEqual([]);
+    expect(report.objects).toBeLessThanOrEqual(607 - 250);
+    expect((await again.fetch({ roots }, freshStore())).failed).toEqual([]);
+  });
+
+  test('a fetch that is broken off keeps what it has', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const artifact = await addFolder(store, manyFiles(600, 'fetch broken off'));
+    const roots = [{ path: 'data', artifact }];
+    const remote = await remoteAt(place, place.env);
+    await remote.push({ roots }, store);
+    const other = freshStore();
+    const stop = new AbortController();
+    const onEvent = (event: TransferEvent) => {
+      if (event.kind === 'progress' && event.objects === 300) stop.abort(new Error('Ctrl-C'));
+    };
+    await expect(remote.fetch({ roots }, other, { signal: stop.signal, onEvent })).rejects.toThrow('Ctrl-C');
+    expect([...other.list()].length).toBeGreaterThan(200);
+    const report = await remote.fetch({ roots }, other);
+    expect(report.failed).toEqual([]);
+    expect(report.objects).toBeLessThan(400);
+    expect(contentOf(other, artifact.digest)).toEqual(contentOf(store, artifact.digest));
+  });
+
+  test('a remote of a newer version, or something else under its name, is left alone', async () => {
+    const store = freshStore();
+    const roots = [{ path: 'x', artifact: addFile(store, 'x') }];
+    for (const text of ['{"format":"dag-remote","version":99}', '{"hello":1}', 'not json']) {
+      const place = newPlace();
+      await (await remoteAt(place, place.env)).push({ roots: [] }, store);
+      const marker = join(place.folder, 'dag-remote.json');
+      chmodSync(marker, 0o644);
+      writeFileSync(marker, text);
+      const failure = await failureOf((await remoteAt(place, place.env)).push({ roots }, store));
+      expect(failure).toMatchObject({ code: 'remote' });
+      expect(failure.message).toContain('dag-remote.json');
+      expect(existsSync(join(place.folder, 'objects'))).toBe(false);
+    }
+  });
+
+  test('presence of many is found by a few lists, whatever else is there', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const artifact = await addFolder(store, manyFiles(1500, 'presence'));
+    const remote = await remoteAt(place, place.env);
+    const all = [...store.list()].map((object) => object.digest);
+    expect(await remote.presence(all)).toEqual(new Set());
+    await remote.push({ roots: [{ path: 'data', artifact }] }, store);
+    expect(await remote.presence(all)).toEqual(new Set(all));
+    expect(await remote.presence(all.slice(0, 20))).toEqual(new Set(all.slice(0, 20)));
+    const zeros = all.filter((digest) => digestHex(digest).startsWith('00'));
+    expect(await remote.presence(zeros)).toEqual(new Set(zeros));
+  });
+});
