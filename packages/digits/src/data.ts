@@ -45,6 +45,7 @@ async function readIdx(file: string, magic: number, itemSize: number): Promise<U
   const offset = 4 + 4 * (magic & 0xff);
   if (bytes.length < offset || bytes.readUInt32BE(0) !== magic) throw new Error(`${file} is no such IDX file`);
   const body = bytes.subarray(offset);
-  if (body.length !== bytes.readUInt32BE(4) * itemSize) throw new Error(`${file} is cut short`);
+  const expected = bytes.readUInt32BE(4) * itemSize;
+  if (body.length !== expected) throw new Error(`${file} holds ${body.length} bytes, its header says ${expected}`);
   return body;
 }

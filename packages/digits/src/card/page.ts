@@ -64,7 +64,7 @@ function renderConfusion(confusion: PageData['confusion']): string {
   const head = confusion.map((_, digit) => `<th scope="col">${digit}</th>`);
   const rows = confusion.map((row, actual) => {
     const cells = row.map((count, predicted) => {
-      const tip = `${count} times a ${actual} was read as ${predicted}`;
+      const tip = `${count === 1 ? 'once' : `${count} times`} a ${actual} was read as ${predicted}`;
       if (actual === predicted) return `<td class="right" title="${tip}">${count}</td>`;
       if (count === 0) return `<td class="none" title="${tip}"></td>`;
       return `<td class="wrong" style="--share:${Math.round(20 + 70 * (count / most))}%" title="${tip}">${count}</td>`;
