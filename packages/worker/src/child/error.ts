@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { inspect } from 'node:util';
 import type { WireError } from '../protocol.ts';
 
@@ -33,10 +34,11 @@ function userStack(error: Error, root: string): string {
     parts.push(depth === 0 ? text : `Caused by: ${text}`);
     current = current instanceof Error ? current.cause : undefined;
   }
+  const roots = root === '' ? [] : [`file://${realpathSync(root)}/`, `${realpathSync(root)}/`, `${root}/`];
   return parts
     .join('\n')
     .split('\n')
     .filter((line) => !/^\s+at .*(node:internal|worker-child\.m?js)/.test(line))
-    .map((line) => (root === '' ? line : line.replaceAll(`file://${root}/`, '').replaceAll(`${root}/`, '')))
+    .map((line) => roots.reduce((text, prefix) => text.replaceAll(prefix, ''), line))
     .join('\n');
 }
