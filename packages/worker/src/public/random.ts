@@ -11,7 +11,7 @@ export interface Random {
 }
 
 /** What can be shuffled: anything with a length and writable elements. */
-export type Shufflable = { readonly length: number; [index: number]: unknown };
+type Shufflable = { readonly length: number; [index: number]: unknown };
 
 /**
  * A stream by seed: sfc32 (Chris Doty-Humphrey, PractRand), with a state that is mixed from the seed and the name of the
