@@ -1,4 +1,3 @@
-export { openStaging } from './batch.ts';
 export {
   fsyncFile,
   fsyncFolder,

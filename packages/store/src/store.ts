@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Artifact, type Digest, decodeTree, digestHex, type ObjectFailure, type TreeEntry } from '@dag/model';
-import { openBatch } from './batch.ts';
+import { openBatch, openStaging } from './batch.ts';
 import { fsyncFile, fsyncFolder, listNames, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
 import { isErrno, ObjectDamaged, ObjectMissing, withIo } from './failure.ts';
 import { hashBytes, hashFile } from './hash.ts';
@@ -11,6 +11,7 @@ import { tempName } from './owner.ts';
 import { salvagePack } from './pack/salvage.ts';
 import { PackSet } from './pack/set.ts';
 import { openRuns } from './runs.ts';
+import type { Staging } from './staging.ts';
 import type { ArtifactObject, ObjectPlace, RunStore, Store, StoreBatch } from './types.ts';
 import { objectsOf } from './walk.ts';
 
@@ -161,6 +162,10 @@ class FileStore implements Store {
 
   writeBatch(): StoreBatch {
     return openBatch(this.#layout, (digest) => this.#isPacked(digest));
+  }
+
+  openStaging(): Staging {
+    return openStaging(this.#layout, (digest) => this.#isPacked(digest));
   }
 
   objectsOf(artifact: Artifact, onMissingTree?: (failure: ObjectFailure) => void): Iterable<ArtifactObject> {

@@ -1,4 +1,5 @@
 import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord, TreeEntry } from '@dag/model';
+import type { Staging } from './staging.ts';
 
 /** One object that an artifact is made of. */
 export interface ArtifactObject {
@@ -53,6 +54,8 @@ export interface Store {
   importFile(tempPath: string, expected: Digest): void;
   /** Many objects with one fsync for all. */
   writeBatch(): StoreBatch;
+  /** For threads: stages one thread's part of a batch, which `adopt` then takes over. */
+  openStaging(): Staging;
   /**
    * The objects of an artifact, each digest once: trees before what is inside. Where a tree is missing or damaged, it is
    * still named, its inside can't be, and `onMissingTree` hears of it.

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { makeFolder, type Store, statCacheFolder, withIo } from '@dag/store';
 import { type IgnoreRules, openIgnoreRules } from './ignore-rules.ts';
 import { localPool, type Pool, threadPool } from './threads/pool.ts';
-import type { ThreadSetup } from './threads/protocol.ts';
+import type { Job, JobResult, ThreadSetup } from './threads/protocol.ts';
 import { hashWorkerUrl } from './threads/worker-file.ts';
 import type { LinkStrategy, WorkspaceOptions } from './types.ts';
 
@@ -23,6 +23,8 @@ export interface Context {
   readonly local: Pool;
   /** Worker threads; undefined where there are none to be had. */
   threads(): Pool | undefined;
+  /** One job in every thread that has done any work, this one too. */
+  everywhere(job: Job): Promise<JobResult[]>;
   nextOp(): number;
 }
 
@@ -70,6 +72,7 @@ export function openContext(options: WorkspaceOptions): Context {
       if (url !== undefined) threads = threadPool(url, threadSetup(), size);
       return threads;
     },
+    everywhere: async (job) => [...((await local?.everywhere(job)) ?? []), ...((await threads?.everywhere(job)) ?? [])],
     nextOp: () => ++op,
   };
 }

@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import { blake3Digest, type Digest, digestHex } from '@dag/model';
+import { type Digest, digestHex } from '@dag/model';
 
 /**
  * A stat cache record, version 1. Key: u64 device, u64 inode, big-endian, so that files made together lie together.
@@ -42,7 +42,7 @@ export function decodeValue(key: Buffer, value: Buffer, stats: FileStats): Diges
   ) {
     return undefined;
   }
-  return blake3Digest(value.toString('hex', 24, 56));
+  return `blake3:${value.toString('hex', 24, 56)}` as Digest;
 }
 
 /** 32-bit FNV-1a over words, against disk faults, not against people. */

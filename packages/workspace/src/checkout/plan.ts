@@ -54,7 +54,18 @@ export interface Plan {
 
 /** Compares what stands with what should, and plans the difference. */
 export function planItem(context: Context, item: CheckoutItem, standing: Standing, relink: boolean): Plan {
-  const plan: Plan = {
+  const plan = emptyPlan(item, standing);
+  const planner = new Planner(context, plan, relink, item.artifact);
+  planner.item(item.path, item.artifact, standing);
+  if (!planner.unfoldsTooFar) return plan;
+  const none = emptyPlan(item, standing);
+  const reason = 'its listing unfolds into more than it says it holds';
+  none.failed.push({ path: item.path, digest: item.artifact?.digest ?? NO_DIGEST, reason, missing: false });
+  return none;
+}
+
+function emptyPlan(item: CheckoutItem, standing: Standing): Plan {
+  return {
     path: item.path,
     wasAbsent: standing.kind === 'absent' && !standing.broken,
     isDelete: item.artifact === undefined,
@@ -68,23 +79,27 @@ export function planItem(context: Context, item: CheckoutItem, standing: Standin
     unsafe: [],
     failed: [],
   };
-  const planner = new Planner(context, plan, relink, item.artifact);
-  planner.item(item.path, item.artifact, standing);
-  return plan;
 }
+
+/** Folders that a listing may have beyond as many as it has files: empty ones count as no file. */
+const SPARE_FOLDERS = 10_000;
 
 class Planner {
   readonly #context: Context;
   readonly #plan: Plan;
   readonly #relink: boolean;
-  /** How many more files the artifact says there are: a listing that unfolds into more is no honest one. */
+  /** How many more files and folders there may be: a listing that unfolds into far more than it says is no honest one. */
   #budget: number;
 
   constructor(context: Context, plan: Plan, relink: boolean, artifact: Artifact | undefined) {
     this.#context = context;
     this.#plan = plan;
     this.#relink = relink;
-    this.#budget = artifact?.kind === 'folder' ? artifact.files + 100_000 : 1;
+    this.#budget = artifact?.kind === 'folder' ? 2 * artifact.files + SPARE_FOLDERS : 1;
+  }
+
+  get unfoldsTooFar(): boolean {
+    return this.#budget < 0;
   }
 
   item(path: ProjectPath, artifact: Artifact | undefined, standing: Standing): void {
@@ -152,10 +167,7 @@ class Planner {
       this.#plan.links.push({ abs, target: entry.target, temp: tempFolderFor(this.#context, dirname(abs)) });
       return;
     }
-    if (--this.#budget < 0) {
-      this.#fail(path, entry.digest, 'the listing holds more files than it should');
-      return;
-    }
+    if (--this.#budget < 0) return;
     let replaces = Number.NaN;
     if (present?.kind === 'file') {
       if (present.digest === entry.digest && !this.#relink) {
@@ -185,7 +197,6 @@ class Planner {
       } else if (entry.kind === 'symlink') {
         this.#plan.links.push({ abs: `${build}/${entry.name}`, target: entry.target, temp: undefined });
       } else if (--this.#budget < 0) {
-        this.#fail(inner, entry.digest, 'the listing holds more files than it should');
         return;
       } else if (entry.kind === 'folder') {
         const inside = this.#entries(entry.digest, inner);

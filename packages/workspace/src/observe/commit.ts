@@ -26,7 +26,7 @@ export async function commit(
   const batch = store.writeBatch();
   try {
     const pool = await scan(context, op, standing, true, options);
-    for (const result of await pool.everywhere({ kind: 'finish', op })) {
+    for (const result of await context.everywhere({ kind: 'finish', op })) {
       if (result.kind === 'finish') batch.adopt(result.staged);
     }
     for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, (bytes) => batch.put(bytes));
@@ -42,8 +42,7 @@ export async function commit(
 
 /** Drops what any thread holds for an operation that failed. */
 export async function dropAll(context: Context, op: number): Promise<void> {
-  await context.local.everywhere({ kind: 'discard', op });
-  await context.threads()?.everywhere({ kind: 'discard', op });
+  await context.everywhere({ kind: 'discard', op });
 }
 
 /** Where the strategy is one of links, makes large files links into the cache, read-only. */

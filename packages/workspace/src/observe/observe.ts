@@ -16,7 +16,9 @@ export async function look(
   const { root, skip } = context;
   const rules = { root, skip, ignore: context.ignore(), strict: false };
   const standing = paths.map((path) => [path, walk(path, rules)] as const);
-  await scan(context, context.nextOp(), standing, false, options);
+  const op = context.nextOp();
+  await scan(context, op, standing, false, options);
+  await context.everywhere({ kind: 'settle', op });
   for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, hashBytes);
   return standing;
 }

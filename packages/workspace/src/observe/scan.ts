@@ -1,27 +1,32 @@
-import { lstatSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { type Digest, type ProjectPath, parentPath } from '@dag/model';
 import type { Context } from '../context.ts';
 import type { Pool } from '../threads/pool.ts';
-import type { Job, ScanResult } from '../threads/protocol.ts';
+import { type Job, type JobResult, type ScanResult, UNKNOWN } from '../threads/protocol.ts';
 import type { WorkOptions } from '../types.ts';
 import { type FileFacts, innerFirst, type Standing } from './node.ts';
 
-/** More files than this, or more bytes in few files, are worth worker threads (bytes: some 10 ms of hashing). */
-const MANY_FILES = 3000;
+/** More files than this to be read, or more bytes, are worth worker threads (bytes: some 10 ms of hashing). */
+const MANY_FILES = 1500;
 const MANY_BYTES = 32 * 1024 * 1024;
+/** More files than this are worth worker threads even when the stat cache knows them all. */
+const VERY_MANY_FILES = 200_000;
 /** Files of one job, at most. */
 const CHUNK = 512;
 
 type ScanJob = Extract<Job, { readonly kind: 'scan' }>;
 
+/** Some of a list's files, by index. */
 interface Part {
-  readonly facts: FileFacts;
-  readonly from: number;
-  readonly job: ScanJob;
+  readonly list: FileList;
+  readonly indices: readonly number[];
 }
 
-/** Fills in the facts of all files that stand at some paths; with `store`, their content is staged in the pool returned. */
+/**
+ * Fills in the facts of all files that stand at some paths; with `store`, their content is staged in the threads that read
+ * it. A first pass asks the stat cache, here; what it doesn't know is read, in worker threads when that is much.
+ * @returns the pool that did the reading.
+ */
 export async function scan(
   context: Context,
   op: number,
@@ -30,42 +35,67 @@ export async function scan(
   options: WorkOptions = {},
 ): Promise<Pool> {
   const lists = standing.flatMap(([path, one]) => fileLists(path, one));
-  const total = lists.reduce((sum, list) => sum + list.names.length, 0);
-  const threads = isLarge(lists, total) ? context.threads() : undefined;
-  const pool = threads ?? context.local;
-  const chunk = Math.max(1, Math.min(CHUNK, Math.ceil(total / 32)));
-  const parts = new Map<Job, Part>();
-  for (const { facts, at, folder, shown, names, follow } of lists) {
-    for (let from = 0; from < names.length; from += chunk) {
-      const job: ScanJob = { kind: 'scan', op, folder, shown, names: names.slice(from, from + chunk), follow, store };
-      parts.set(job, { facts, from: at + from, job });
-    }
-  }
-  let files = 0;
-  let bytes = 0;
-  await pool.run(
-    [...parts.keys()],
-    (result, job) => {
-      const part = parts.get(job);
+  const totalFiles = lists.reduce((sum, list) => sum + list.names.length, 0);
+  const progress = { phase: 'hash' as const, files: 0, bytes: 0, totalFiles };
+  const unknown: Part[] = [];
+  let unknownFiles = 0;
+  let unknownBytes = 0;
+  const work = async (pool: Pool, parts: readonly Part[], peek: boolean): Promise<void> => {
+    const jobs = new Map(parts.map((part) => [jobOf(part, op, store, peek) as Job, part]));
+    const take = (result: JobResult, job: Job): void => {
+      const part = jobs.get(job);
       if (part === undefined || result.kind !== 'scan') throw new Error('a scan gave something else');
-      fill(part, result);
-      files += result.sizes.length;
-      for (const size of result.sizes) bytes += size;
-      options.onProgress?.({ phase: 'hash', files, bytes, totalFiles: total });
-    },
-    options.signal,
-  );
+      const left = fill(part, result);
+      if (left.length > 0) unknown.push({ list: part.list, indices: left });
+      unknownFiles += left.length;
+      for (const i of left) unknownBytes += part.list.facts.sizes[part.list.at + i] ?? 0;
+      progress.files += part.indices.length - left.length;
+      progress.bytes += result.sizes.reduce((sum, size) => sum + size, 0);
+      options.onProgress?.(progress);
+    };
+    await pool.run([...jobs.keys()], take, options.signal);
+  };
+  const all = lists.flatMap((list) => cut({ list, indices: [...list.names.keys()] }, CHUNK));
+  let peeked = 0;
+  while (peeked < all.length && unknownFiles <= MANY_FILES && totalFiles <= VERY_MANY_FILES) {
+    await work(context.local, all.slice(peeked, peeked + 2), true);
+    peeked += 2;
+  }
+  const rest = all.slice(peeked);
+  const many = rest.length > 0 || unknownFiles > MANY_FILES || unknownBytes > MANY_BYTES;
+  const pool = (many ? context.threads() : undefined) ?? context.local;
+  const size = Math.max(1, Math.min(CHUNK, Math.ceil(unknownFiles / 32)));
+  const parts = [...rest, ...unknown.splice(0).flatMap((part) => cut(part, rest.length > 0 ? CHUNK : size))];
+  if (parts.length > 0) await work(pool, parts, false);
   return pool;
 }
 
-function fill(part: Part, result: ScanResult): void {
-  for (let i = 0; i < result.sizes.length; i++) {
-    const at = part.from + i;
-    part.facts.digests[at] = `blake3:${result.digests.slice(i * 64, i * 64 + 64)}` as Digest;
-    part.facts.sizes[at] = result.sizes[i] as number;
-    part.facts.executable[at] = result.executable[i] === true;
-    part.facts.mtimes[at] = result.mtimes[i] as number;
+function jobOf({ list, indices }: Part, op: number, store: boolean, peek: boolean): ScanJob {
+  const { folder, shown, follow } = list;
+  return { kind: 'scan', op, folder, shown, names: indices.map((i) => list.names[i] as string), follow, store, peek };
+}
+
+function cut({ list, indices }: Part, size: number): Part[] {
+  const parts: Part[] = [];
+  for (let from = 0; from < indices.length; from += size)
+    parts.push({ list, indices: indices.slice(from, from + size) });
+  return parts;
+}
+
+/** @returns the indices of files whose digest the result does not tell. */
+function fill({ list, indices }: Part, result: ScanResult): number[] {
+  const { facts } = list;
+  const unknown: number[] = [];
+  for (const [i, index] of indices.entries()) {
+    const at = list.at + index;
+    const hex = result.digests.slice(i * 64, i * 64 + 64);
+    if (hex === UNKNOWN) unknown.push(index);
+    facts.digests[at] = `blake3:${hex}` as Digest;
+    facts.sizes[at] = result.sizes[i] as number;
+    facts.executable[at] = result.executable[i] === true;
+    facts.mtimes[at] = result.mtimes[i] as number;
   }
+  return unknown;
 }
 
 interface FileList {
@@ -88,17 +118,4 @@ function fileLists(path: ProjectPath, standing: Standing): FileList[] {
     { facts, at: 0, folder: abs, shown, names: files, follow: false },
     { facts, at: files.length, folder: abs, shown, names: followed, follow: true },
   ]);
-}
-
-function isLarge(lists: readonly FileList[], total: number): boolean {
-  if (total > MANY_FILES) return true;
-  let bytes = 0;
-  for (const { folder, names, follow } of lists) {
-    for (const name of names) {
-      const path = `${folder}/${name}`;
-      bytes += (follow ? statSync : lstatSync)(path, { throwIfNoEntry: false })?.size ?? 0;
-      if (bytes > MANY_BYTES) return true;
-    }
-  }
-  return false;
 }

@@ -111,7 +111,9 @@ function addLink(current: Walk, node: FolderNode, name: string, ignore: FolderRu
     node.followed.push(name);
   } else if (stats.isDirectory()) {
     const real = realpathSync(abs);
-    if (above.includes(real)) throw refusal(path, 'it is a symlink to a folder that it lies in');
+    if (above.some((one) => one === real || one.startsWith(real + sep))) {
+      throw refusal(path, 'it is a symlink to a folder that it lies in');
+    }
     const outside: Walk = { rules: current.rules, top: real };
     const inner = walkFolder(outside, real, path, enter(current, ignore, path), [...above, real]);
     node.folders.push({ name, node: inner, isLink: true });

@@ -10,6 +10,9 @@ export interface ThreadSetup {
   readonly link: readonly LinkStrategy[];
 }
 
+/** Stands for the digest of a file that a peek could not tell. */
+export const UNKNOWN = '0'.repeat(64);
+
 /** Work for one thread. `op` tells operations that run at the same time apart. */
 export type Job =
   /** Digests of files; with `store`, their content is staged too. */
@@ -23,6 +26,8 @@ export type Job =
       /** Whether symlinks are followed. */
       readonly follow: boolean;
       readonly store: boolean;
+      /** Only what the stat cache knows; UNKNOWN for the others, which are not read. */
+      readonly peek: boolean;
     }
   /** Files from the cache into `folder`: straight under their names, or first as temp files that `settle` renames. */
   | {
@@ -41,7 +46,7 @@ export type Job =
       readonly replaces: readonly number[];
       readonly force: boolean;
     }
-  /** Renames what this thread placed as temp files, and records the stats of all it placed. */
+  /** Renames what this thread placed as temp files, and records the stats of all it placed or scanned. */
   | { readonly kind: 'settle'; readonly op: number }
   /** Turns files whose content is in the cache into links to it. */
   | {

@@ -8,7 +8,6 @@ import {
   layoutOf,
   ObjectDamaged,
   ObjectMissing,
-  openStaging,
   openStatCache,
   openStore,
   removeFile,
@@ -20,8 +19,8 @@ import {
 import { importLarge } from './import-large.ts';
 import { placeFile } from './place-file.ts';
 import { protectFiles } from './protect.ts';
-import type { Job, JobResult, PlaceResult, ScanResult, ThreadSetup } from './protocol.ts';
-import { readVerified } from './read-file.ts';
+import { type Job, type JobResult, type PlaceResult, type ScanResult, type ThreadSetup, UNKNOWN } from './protocol.ts';
+import { readVerified, statOf } from './read-file.ts';
 
 type JobOf<Kind extends Job['kind']> = Extract<Job, { readonly kind: Kind }>;
 
@@ -81,7 +80,7 @@ export class ThreadWork {
       const path = `${job.folder}/${name}`;
       const shown = job.shown === '' ? name : `${job.shown}/${name}`;
       try {
-        const { digest, stats } = readVerified(path, shown, {
+        const { digest, stats } = (job.peek ? peek : readVerified)(path, shown, {
           follow: job.follow,
           statCache: this.#statCache,
           trust: (known) => staging === undefined || staging.has(known),
@@ -95,7 +94,6 @@ export class ThreadWork {
         throw ioFailure(error, 'read', shown);
       }
     }
-    this.#statCache.flush();
     return { kind: 'scan', digests: digests.join(''), sizes, executable, mtimes };
   }
 
@@ -176,6 +174,7 @@ export class ThreadWork {
   #finish(job: JobOf<'finish'>): JobResult {
     const staging = this.#stagings.get(job.op);
     this.#stagings.delete(job.op);
+    this.#statCache.flush();
     try {
       return { kind: 'finish', staged: staging?.finish() ?? { loose: [], packs: [] } };
     } catch (error) {
@@ -195,8 +194,7 @@ export class ThreadWork {
   #staging(op: number): Staging {
     let staging = this.#stagings.get(op);
     if (staging === undefined) {
-      const isPacked = (digest: Digest): boolean => this.#store.locate(digest)?.kind === 'packed';
-      staging = openStaging(layoutOf(this.#setup.storeDir), isPacked);
+      staging = this.#store.openStaging();
       this.#stagings.set(op, staging);
     }
     return staging;
@@ -205,6 +203,17 @@ export class ThreadWork {
 
 /** From this size on (bytes) a copy that a link would have spared is worth a word to the user. */
 const COPY_WORTH_TELLING = 64 * 1024 * 1024;
+
+/** As `readVerified`, without reading. */
+function peek(
+  path: string,
+  _shown: string,
+  options: Parameters<typeof readVerified>[2],
+): ReturnType<typeof readVerified> {
+  const stats = statOf(path, options.follow);
+  const known = stats.isFile() ? options.statCache.find(stats) : undefined;
+  return { digest: known !== undefined && options.trust(known) ? known : (`blake3:${UNKNOWN}` as Digest), stats };
+}
 
 /** @returns false, with the temp file removed, when something else stands there than what may be replaced. */
 function renameOver(temp: string, to: string, replaces: number | undefined): boolean {
