@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The built CLI. */
-export const DAG = join(dirname(fileURLToPath(import.meta.url)), '../../packages/cli/dist/dag.js');
+const DAG = join(dirname(fileURLToPath(import.meta.url)), '../../packages/cli/dist/dag.js');
 
 /** The Node that runs it: DAG_TEST_NODE, or the one that runs the tests. */
-export const NODE = process.env['DAG_TEST_NODE'] ?? process.execPath;
+const NODE = process.env['DAG_TEST_NODE'] ?? process.execPath;
 
 export interface Outcome {
   readonly status: number | null;

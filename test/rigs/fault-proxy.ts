@@ -16,7 +16,7 @@ export type Fault =
   /** Turns one byte of the body round. */
   | 'corrupt';
 
-export interface Seen {
+interface Seen {
   readonly method: string;
   /** Path and query. */
   readonly url: string;

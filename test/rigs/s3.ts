@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 
@@ -29,12 +29,11 @@ const ACCESS = 'dagtestowner';
 const SECRET = 'dag-test-owner-secret';
 
 /** Where versitygw is: `VGW_BIN`, PATH, or Go's bin folder; undefined where it isn't. */
-export function findVersitygw(): string | undefined {
+function findVersitygw(): string | undefined {
   const named = process.env['VGW_BIN'];
   if (named !== undefined && named !== '') return isExecutable(named) ? named : undefined;
   const folders = (process.env['PATH'] ?? '').split(delimiter);
-  const goBin = process.env['GOBIN'] ?? goFolder();
-  if (goBin !== undefined) folders.push(goBin);
+  folders.push(process.env['GOBIN'] ?? join(process.env['GOPATH'] ?? join(homedir(), 'go'), 'bin'));
   return folders.map((folder) => join(folder, 'versitygw')).find(isExecutable);
 }
 
@@ -146,15 +145,6 @@ export function freePort(): Promise<number> {
       server.close(() => (address === null || typeof address === 'string' ? reject(address) : resolve(address.port)));
     });
   });
-}
-
-function goFolder(): string | undefined {
-  try {
-    const [bin, path] = execFileSync('go', ['env', 'GOBIN', 'GOPATH'], { encoding: 'utf8' }).split('\n');
-    return bin !== undefined && bin !== '' ? bin : path === undefined ? undefined : join(path, 'bin');
-  } catch {
-    return undefined;
-  }
 }
 
 function isExecutable(path: string): boolean {

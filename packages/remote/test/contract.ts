@@ -187,7 +187,7 @@ export function testStorageContract(maker: StorageMaker): void {
   });
 }
 
-export async function readAll(reading: Reading | undefined): Promise<Buffer> {
+async function readAll(reading: Reading | undefined): Promise<Buffer> {
   if (reading === undefined) throw new Error('nothing there');
   const chunks: Uint8Array[] = [];
   for await (const chunk of reading.body) chunks.push(chunk);

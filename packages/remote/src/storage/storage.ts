@@ -40,7 +40,7 @@ export interface Storage {
 }
 
 /** What differs between storages, as data. */
-export interface Capabilities {
+interface Capabilities {
   /** Of many writers of one key at the same time exactly one is told `stored`. */
   readonly conditionalPut: boolean;
   /** The checksum that puts carry and that the server is asked to verify; undefined where there is none. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
-import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StorageError } from '../problem.ts';
 
 /** Where the server is and as whom to speak to it. */
@@ -12,21 +12,12 @@ export interface S3Options {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** The SDK's module, loaded by the first call that needs it. */
-export type Sdk = typeof import('@aws-sdk/client-s3');
-
-export interface Connection {
-  readonly sdk: Sdk;
-  readonly client: S3Client;
-}
-
 /**
- * Loads the SDK and makes a client; sends nothing. Strongest first: the remote's own settings, `AWS_*` of the environment
+ * Makes a client; sends nothing. Strongest first: the remote's own settings, `AWS_*` of the environment
  * handed in, the AWS configuration files. A region that none of them names is us-east-1, which servers that aren't AWS
  * don't care for. The client makes each call once: retrying is the caller's.
  */
-export async function connect(options: S3Options): Promise<Connection> {
-  const sdk = await import('@aws-sdk/client-s3');
+export async function connect(options: S3Options): Promise<S3Client> {
   const { env } = options;
   const profile = options.profile ?? nonEmpty(env['AWS_PROFILE']);
   const endpoint = options.endpoint ?? nonEmpty(env['AWS_ENDPOINT_URL_S3']) ?? nonEmpty(env['AWS_ENDPOINT_URL']);
@@ -50,22 +41,22 @@ export async function connect(options: S3Options): Promise<Connection> {
     ...(profile === undefined ? {} : { profile }),
     ...(credentials === undefined ? {} : { credentials }),
   };
-  const client = construct(sdk, config);
-  if (region !== undefined || (await hasRegion(client))) return { sdk, client };
+  const client = construct(config);
+  if (region !== undefined || (await hasRegion(client))) return client;
   client.destroy();
-  return { sdk, client: construct(sdk, { ...config, region: 'us-east-1' }) };
+  return construct({ ...config, region: 'us-east-1' });
 }
 
 /** A connection on which nothing moves for so long, in milliseconds, is given up. */
 export const STALL_MS = 60_000;
 
 /** The SDK warns of old versions of Node on standard error as soon as a client is made: not ours to print. */
-function construct(sdk: Sdk, config: S3ClientConfig): S3Client {
+function construct(config: S3ClientConfig): S3Client {
   const name = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED';
   const before = process.env[name];
   process.env[name] = 'true';
   try {
-    return new sdk.S3Client(config);
+    return new S3Client(config);
   } finally {
     if (before === undefined) delete process.env[name];
     else process.env[name] = before;

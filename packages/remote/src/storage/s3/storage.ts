@@ -1,29 +1,38 @@
 import type { Readable } from 'node:stream';
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import { StorageError } from '../problem.ts';
 import type { Body, CallOptions, GetOptions, ObjectInfo, PutOptions, Reading, Storage } from '../storage.ts';
-import { type Connection, connect, type S3Options, STALL_MS } from './connect.ts';
+import { connect, type S3Options, STALL_MS } from './connect.ts';
 import { isAbsent, s3Problem, statusOf } from './problem.ts';
 import { PART_SIZE, uploadInParts } from './upload.ts';
 
 const DELETE_AT_ONCE = 1000;
 
 /**
- * A bucket, or what lies under a prefix in it, as storage. The SDK is loaded and the first request sent by the first call.
+ * A bucket, or what lies under a prefix in it, as storage. This module loads the SDK; the first request is sent by the
+ * first call.
  * @param prefix empty, or ends with a slash.
  */
 export function s3Storage(bucket: string, prefix: string, options: S3Options): Storage {
-  let connecting: Promise<Connection> | undefined;
+  let connecting: Promise<S3Client> | undefined;
   let conditionalPut = true;
-  const connection = () => {
+  const connected = () => {
     connecting ??= connect(options);
     return connecting;
   };
 
   /** Every request goes through here: its errors in our words, and the signal's reason where that is why it ended. */
-  async function request<T>(signal: AbortSignal | undefined, call: (c: Connection) => Promise<T>): Promise<T> {
+  async function request<T>(signal: AbortSignal | undefined, call: (client: S3Client) => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     try {
-      return await call(await connection());
+      return await call(await connected());
     } catch (error) {
       signal?.throwIfAborted();
       throw s3Problem(error);
@@ -33,20 +42,20 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
   async function put(key: string, body: Body, options: PutOptions = {}): Promise<'stored' | 'present'> {
     const condition = conditionalPut && options.replace !== true ? { IfNoneMatch: '*' } : {};
     const target = { Bucket: bucket, Key: prefix + key, ...condition };
-    return await request(options.signal, async (c) => {
-      if (!conditionalPut && options.replace !== true && (await exists(c, key, options.signal))) return 'present';
+    return await request(options.signal, async (client) => {
+      if (!conditionalPut && options.replace !== true && (await exists(client, key, options.signal))) return 'present';
       try {
         if (body.kind === 'chunks' && body.size > PART_SIZE) {
-          await uploadInParts(c, target, body, options);
+          await uploadInParts(client, target, body, options);
         } else {
           const bytes = body.kind === 'bytes' ? body.bytes : await collect(body);
-          const command = new c.sdk.PutObjectCommand({
+          const command = new PutObjectCommand({
             ...target,
             Body: bytes,
             ContentLength: bytes.length,
             ChecksumAlgorithm: 'CRC32',
           });
-          await c.client.send(command, until(options.signal));
+          await client.send(command, until(options.signal));
           options.onSent?.(bytes.length);
         }
         return 'stored';
@@ -59,9 +68,9 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
     });
   }
 
-  async function exists(c: Connection, key: string, signal: AbortSignal | undefined): Promise<boolean> {
+  async function exists(client: S3Client, key: string, signal: AbortSignal | undefined): Promise<boolean> {
     try {
-      await c.client.send(new c.sdk.HeadObjectCommand({ Bucket: bucket, Key: prefix + key }), until(signal));
+      await client.send(new HeadObjectCommand({ Bucket: bucket, Key: prefix + key }), until(signal));
       return true;
     } catch (error) {
       if (isAbsent(error)) return false;
@@ -70,15 +79,15 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
   }
 
   async function get(key: string, options: GetOptions = {}): Promise<Reading | undefined> {
-    return await request(options.signal, async (c) => {
+    return await request(options.signal, async (client) => {
       const { range } = options;
-      const command = new c.sdk.GetObjectCommand({
+      const command = new GetObjectCommand({
         Bucket: bucket,
         Key: prefix + key,
         ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.start + range.length - 1}` }),
       });
       try {
-        const answer = await c.client.send(command, until(options.signal));
+        const answer = await client.send(command, until(options.signal));
         const body = answer.Body as (Readable & { setTimeout?: Readable['on'] }) | undefined;
         const size = answer.ContentLength;
         if (body === undefined || size === undefined) {
@@ -97,10 +106,10 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
   }
 
   async function head(key: string, options: CallOptions = {}): Promise<ObjectInfo | undefined> {
-    return await request(options.signal, async (c) => {
+    return await request(options.signal, async (client) => {
       try {
-        const command = new c.sdk.HeadObjectCommand({ Bucket: bucket, Key: prefix + key });
-        const answer = await c.client.send(command, until(options.signal));
+        const command = new HeadObjectCommand({ Bucket: bucket, Key: prefix + key });
+        const answer = await client.send(command, until(options.signal));
         if (answer.ContentLength === undefined) {
           throw new StorageError('refused', 'an answer without a length', { transient: false });
         }
@@ -116,9 +125,9 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
     let token: string | undefined;
     do {
       const from = token;
-      const answer = await request(options.signal, (c) =>
-        c.client.send(
-          new c.sdk.ListObjectsV2Command({
+      const answer = await request(options.signal, (client) =>
+        client.send(
+          new ListObjectsV2Command({
             Bucket: bucket,
             Prefix: prefix + under,
             ...(from === undefined ? {} : { ContinuationToken: from }),
@@ -140,9 +149,9 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
   async function remove(keys: readonly string[], options: CallOptions = {}): Promise<void> {
     for (let at = 0; at < keys.length; at += DELETE_AT_ONCE) {
       const Objects = keys.slice(at, at + DELETE_AT_ONCE).map((key) => ({ Key: prefix + key }));
-      const answer = await request(options.signal, (c) =>
-        c.client.send(
-          new c.sdk.DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }),
+      const answer = await request(options.signal, (client) =>
+        client.send(
+          new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }),
           until(options.signal),
         ),
       );
@@ -168,7 +177,7 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
     delete: remove,
     settle: async () => {},
     close: () => {
-      connecting?.then((c) => c.client.destroy()).catch(() => {});
+      connecting?.then((client) => client.destroy()).catch(() => {});
     },
   };
 }

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
-import type { S3Client } from '@aws-sdk/client-s3';
+import { AbortMultipartUploadCommand, type S3Client, type UploadPartCommand } from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
 import type { Body, PutOptions } from '../storage.ts';
-import type { Connection } from './connect.ts';
 
 /** Objects up to this many bytes are put in one request, larger ones in parts of at least this size. */
 export const PART_SIZE = 8 * 1024 * 1024;
@@ -16,13 +16,11 @@ const PART_TRIES = 4;
  * on their own when the SDK calls their failure passing.
  */
 export async function uploadInParts(
-  connection: Connection,
+  client: S3Client,
   target: { readonly Bucket: string; readonly Key: string; readonly IfNoneMatch?: string },
   body: Extract<Body, { kind: 'chunks' }>,
   options: PutOptions,
 ): Promise<void> {
-  const { Upload } = await import('@aws-sdk/lib-storage');
-  const { sdk, client } = connection;
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
 
@@ -30,12 +28,12 @@ export async function uploadInParts(
 
   /** The library neither ends the calls in flight on a signal nor the other parts after a failure: so do it here. */
   const send = async (command: Parameters<S3Client['send']>[0]): Promise<unknown> => {
-    if (command instanceof sdk.AbortMultipartUploadCommand) {
+    if (command instanceof AbortMultipartUploadCommand) {
       return await client.send(command, { abortSignal: AbortSignal.timeout(10_000) }).catch(() => undefined);
     }
     for (let attempt = 1; ; attempt++) {
       try {
-        return await client.send(command as InstanceType<typeof sdk.UploadPartCommand>, { abortSignal: signal });
+        return await client.send(command as UploadPartCommand, { abortSignal: signal });
       } catch (error) {
         if (attempt < PART_TRIES && !signal.aborted && isPassing(error)) {
           await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** attempt * (0.5 + Math.random() / 2)));
