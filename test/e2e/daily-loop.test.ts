@@ -95,13 +95,11 @@ describe.each(['S3', 'folder'])('the daily loop, with a remote on %s', (kind) =>
     // The param goes back: the result is known and is restored, nothing runs.
     setEpochs(folder, 3);
     const back = await repro(me);
-    expect(back.ran).toEqual(back.restored.includes('evaluate') ? [] : ['evaluate']);
-    expect(back.restored).toContain('train');
-    expect(ranSince()).toEqual(back.ran);
+    expect(back).toMatchObject({ ran: [], restored: ['train', 'evaluate'], skipped: ['prepare'] });
+    expect(ranSince()).toEqual([]);
     expect(readFileSync(join(folder, 'model/weights.bin')).equals(model)).toBe(true);
     setEpochs(folder, 5);
-    await repro(me);
-    ranSince();
+    expect(await repro(me)).toMatchObject({ ran: [] });
     expect(await me.run('git', 'status', '--porcelain')).toBe('');
     good(await me.dag('push'));
 

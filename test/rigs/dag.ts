@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,8 @@ export interface Shell {
   readonly folder: string;
   /** Runs `dag` and returns what came of it, whatever that is. */
   readonly dag: (...args: string[]) => Promise<Outcome>;
+  /** Starts `dag` and leaves it to the caller. */
+  readonly start: (...args: string[]) => ChildProcess;
   /** Runs a command that must succeed. @returns its standard output. */
   readonly run: (command: string, ...args: string[]) => Promise<string>;
 }
@@ -55,6 +57,7 @@ export function openShell(folder: string, home: string, env: Readonly<Record<str
   return {
     folder,
     dag: (...args) => exec(NODE, [DAG, ...args]),
+    start: (...args) => spawn(NODE, [DAG, ...args], { cwd: folder, env: environment, stdio: 'ignore' }),
     run: async (command, ...args) => {
       const outcome = await exec(command, args);
       if (outcome.status === 0) return outcome.stdout;
