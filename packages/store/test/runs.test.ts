@@ -1,0 +1,82 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ProjectPath, parseRunKey, type RunKey, type RunRecord, type StageAddress } from '@dag/model';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { decodeRunRecord, encodeRunRecord, hashText, openStore, type Store } from '../src/index.ts';
+
+let dir: string;
+let store: Store;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'dag-runs-'));
+  store = openStore({ dir });
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const key = parseRunKey('a'.repeat(64)) as RunKey;
+
+function record(more: Partial<RunRecord> = {}): RunRecord {
+  return {
+    schema: 1,
+    key,
+    stage: 'train' as StageAddress,
+    fingerprint: '{"fingerprint":1}',
+    outs: new Map([
+      ['model.bin' as ProjectPath, { kind: 'file', digest: hashText('m'), size: 1, executable: true }],
+      ['logs' as ProjectPath, { kind: 'folder', digest: hashText('l'), size: 5, files: 2 }],
+    ]),
+    startedAt: '2024-05-01T12:00:00.000Z',
+    seconds: 1.5,
+    context: { node: 'v20', cpus: 2, gpu: false },
+    ...more,
+  };
+}
+
+test('records of one key, newest first; the same one twice is one', () => {
+  const later = record({ startedAt: '2024-06-01T12:00:00.000Z' });
+  store.runs.put(record());
+  store.runs.put(later);
+  store.runs.put(record());
+  expect(store.runs.find(key)).toEqual([later, record()]);
+  expect(openStore({ dir }).runs.find(key)).toHaveLength(2);
+  expect([...store.runs.list()]).toHaveLength(2);
+  expect(store.runs.find('b'.repeat(64) as RunKey)).toEqual([]);
+});
+
+test('a damaged record is passed over, and written anew', () => {
+  store.runs.put(record());
+  const folder = join(dir, 'runs/aa', key);
+  const file = join(folder, readdirSync(folder)[0] as string);
+  const good = readFileSync(file, 'utf8');
+  chmodSync(file, 0o644);
+  for (const text of [
+    '',
+    good.slice(0, 50),
+    'null',
+    '[]',
+    '{"schema":2}',
+    good.replaceAll('a'.repeat(64), 'b'.repeat(64)),
+  ]) {
+    writeFileSync(file, text);
+    expect(store.runs.find(key)).toEqual([]);
+    expect([...store.runs.list()]).toEqual([]);
+  }
+  store.runs.put(record());
+  expect(store.runs.find(key)).toEqual([record()]);
+});
+
+test.each([
+  ['an out outside the project', { outs: { '../x': { digest: hashText('x'), size: 1 } } }],
+  ['an out that is the project', { outs: { '': { digest: hashText('x'), size: 1 } } }],
+  ['an absolute out', { outs: { '/etc/x': { digest: hashText('x'), size: 1 } } }],
+  ['a digest that is none', { outs: { x: { digest: 'blake3:12', size: 1 } } }],
+  ['a negative size', { outs: { x: { digest: hashText('x'), size: -1 } } }],
+  ['outs that are a list', { outs: [] }],
+  ['a key that is none', { key: '../../x' }],
+  ['a context that is nested', { context: { a: {} } }],
+  ['a start that is no time', { startedAt: 'yesterday' }],
+  ['a duration that is text', { seconds: '1' }],
+])('%s is no record', (_, change) => {
+  const json = { ...(JSON.parse(encodeRunRecord(record())) as object), ...change };
+  expect(decodeRunRecord(JSON.stringify(json)).ok).toBe(false);
+});

@@ -1,0 +1,83 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type FileStats, hashText, isSettled, openStatCache } from '../src/index.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'dag-stat-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const stats = (ino: number, more: Partial<FileStats> = {}): FileStats => ({
+  dev: 1n,
+  ino: BigInt(ino),
+  size: 5n,
+  mtimeNs: 1_000_000_001n,
+  ctimeNs: 2_000_000_002n,
+  ...more,
+});
+
+test('a digest is found for exactly these stats, also by a cache opened later', () => {
+  const cache = openStatCache(dir);
+  cache.record(stats(1), hashText('one'));
+  cache.flush();
+  expect(cache.find(stats(1))).toBe(hashText('one'));
+  const other = openStatCache(dir);
+  expect(other.find(stats(1))).toBe(hashText('one'));
+  const changes: Partial<FileStats>[] = [{ size: 6n }, { mtimeNs: 1n }, { ctimeNs: 1n }, { dev: 2n }, { ino: 2n }];
+  for (const change of changes) expect(other.find(stats(1, change))).toBeUndefined();
+  other.record(stats(1, { size: 9n }), hashText('two'));
+  other.flush();
+  expect(other.find(stats(1))).toBeUndefined();
+  expect(other.find(stats(1, { size: 9n }))).toBe(hashText('two'));
+  cache.close();
+  other.close();
+});
+
+test('without a folder it knows nothing', () => {
+  const cache = openStatCache(undefined);
+  cache.record(stats(1), hashText('one'));
+  cache.flush();
+  expect(cache.find(stats(1))).toBeUndefined();
+});
+
+test('a flipped byte in a value is noticed', async () => {
+  const cache = openStatCache(dir);
+  for (let i = 0; i < 50; i++) cache.record(stats(i), hashText(`${i}`));
+  cache.flush();
+  cache.close();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const file = join(dir, 'stat-1.mdb');
+  const bytes = readFileSync(file);
+  const hex = Buffer.from(hashText('7').slice(7), 'hex');
+  const fd = openSync(file, 'r+');
+  for (let at = bytes.indexOf(hex); at !== -1; at = bytes.indexOf(hex, at + 1))
+    writeSync(fd, Buffer.from([0x55]), 0, 1, at);
+  closeSync(fd);
+  const again = openStatCache(dir);
+  expect(again.find(stats(7))).toBeUndefined();
+  expect(again.find(stats(8))).toBe(hashText('8'));
+  again.close();
+});
+
+test('a file that is younger than the clock can tell is not settled', () => {
+  const now = 10_000_000_000n;
+  const at = (time: bigint) => stats(1, { mtimeNs: time, ctimeNs: time });
+  expect(isSettled(at(now - 30_000_001n), now)).toBe(true);
+  expect(isSettled(at(now - 10_000_001n), now)).toBe(false);
+  expect(isSettled(at(now + 5_000_000_001n), now)).toBe(false);
+  expect(isSettled(at(now - 1_000_000_000n), now)).toBe(false);
+  expect(isSettled(at(now - 3_000_000_000n), now)).toBe(true);
+  expect(isSettled(stats(1, { mtimeNs: now, ctimeNs: 1n }), now)).toBe(false);
+});
+
+test('a folder that can not be made is no error', () => {
+  writeFileSync(join(dir, 'file'), '');
+  const cache = openStatCache(join(dir, 'file/inside'));
+  cache.record(stats(1), hashText('one'));
+  cache.flush();
+  expect(cache.find(stats(1))).toBeUndefined();
+  cache.close();
+});

@@ -1,0 +1,210 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Artifact, Digest } from '@dag/model';
+import { openStore } from '@dag/store';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { buildChild, removeChild, startChild } from './child/build.ts';
+import { commitOne, listing, newProject, type Project, path } from './helpers.ts';
+
+beforeAll(buildChild);
+afterAll(removeChild);
+let project: Project;
+afterEach(() => project.dispose());
+
+const at = (file: string): string => join(project.root, file);
+
+function fillData(version: string, count = 1800): void {
+  rmSync(at('data'), { recursive: true, force: true });
+  for (let folder = 0; folder < 3; folder++) mkdirSync(at(`data/${folder}`), { recursive: true });
+  for (let i = 0; i < count; i++) writeFileSync(at(`data/${i % 3}/${i}`), `${version} ${i}`);
+  for (let i = 0; i < 3; i++) writeFileSync(at(`data/large-${i}`), randomBytes(150_000));
+}
+
+/** Every object of an artifact, read and verified by a store that knows nothing yet. */
+function expectWhole(artifact: Artifact): void {
+  const store = openStore({ dir: at('.cache') });
+  const bad: string[] = [];
+  for (const { digest } of store.objectsOf(artifact, (failure) => bad.push(failure.reason))) {
+    if (store.check(digest) !== undefined) bad.push(digest);
+  }
+  store.close();
+  expect(bad).toEqual([]);
+}
+
+async function killAfter(ms: number, ...args: string[]): Promise<string> {
+  const child = startChild(...args);
+  await child.printed('started');
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  child.process.kill('SIGKILL');
+  return child.ended;
+}
+
+const leftovers = (): string[] => readdirSync(at('.cache/tmp'));
+
+describe('kill -9 at a random moment', () => {
+  test('of commit: what was committed is whole, what was not is no harm, the next commit works', async () => {
+    project = newProject();
+    fillData('first');
+    const first = await commitOne(project.ws, 'data');
+    for (let round = 0; round < 12; round++) {
+      fillData(`round ${round}`, 600 + 150 * round);
+      const before = listing(at('data'));
+      const printed = await killAfter(Math.random() * 250, 'commit', project.root, 'data');
+      const ws = project.reopen();
+      ws.recover();
+      expect(leftovers()).toEqual([]);
+      expect(listing(at('data'))).toEqual(before);
+      const reported = /^\[.*$/m.exec(printed)?.[0];
+      if (reported !== undefined) expectWhole((JSON.parse(reported) as [string, Artifact][])[0]?.[1] as Artifact);
+      expectWhole(await commitOne(ws, 'data'));
+    }
+    expectWhole(first);
+  });
+
+  test('of checkout: every file is whole, and the next checkout finishes the work', async () => {
+    project = newProject();
+    fillData('one');
+    const one = await commitOne(project.ws, 'data');
+    fillData('two');
+    const two = await commitOne(project.ws, 'data');
+    const both = [one, two].map((artifact) => JSON.stringify(artifact));
+    for (let round = 0; round < 8; round++) {
+      if (round % 4 === 0) rmSync(at('data'), { recursive: true, force: true });
+      await killAfter(Math.random() * 400, 'checkout', project.root, ...both);
+      const ws = project.reopen();
+      ws.recover();
+      expect(leftovers()).toEqual([]);
+      const wanted = round % 2 === 0 ? one : two;
+      expect(await ws.checkout([{ path: path('data'), artifact: wanted }])).toMatchObject({ failed: [], refused: [] });
+      const trusting = (await ws.observe([path('data')])).get(path('data'));
+      const hashing = (await project.reopen({ statCache: false }).observe([path('data')])).get(path('data'));
+      expect([trusting, hashing]).toEqual([wanted, wanted]);
+    }
+  });
+
+  test('while outs are set aside: recover brings them back', async () => {
+    project = newProject();
+    fillData('old', 20);
+    const before = listing(at('data'));
+    for (let round = 0; round < 20; round++) {
+      await killAfter(Math.random() * 60, 'aside', project.root);
+      project.reopen().recover();
+      expect(listing(at('data'))).toEqual(before);
+      expect(leftovers()).toEqual([]);
+    }
+    expect(project.ws.recover()).toEqual([]);
+  });
+});
+
+describe('set aside', () => {
+  test('put back, discard, and what is in use by a living process', async () => {
+    project = newProject();
+    project.write('data/a', 'old');
+    const first = project.ws.setAside([path('data'), path('absent')]);
+    expect(existsSync(at('data'))).toBe(false);
+    expect(project.reopen().recover()).toEqual([]);
+    project.write('data/a', 'new');
+    project.write('absent', 'made');
+    first.putBack();
+    first.discard();
+    expect(project.read('data/a')).toBe('old');
+    expect(existsSync(at('absent'))).toBe(false);
+    const second = project.ws.setAside([path('data')]);
+    project.write('data/a', 'new');
+    second.discard();
+    second.putBack();
+    expect(project.read('data/a')).toBe('new');
+    expect(leftovers()).toEqual([]);
+  });
+});
+
+describe('processes at once', () => {
+  test('they commit the same and different things into one cache', async () => {
+    project = newProject();
+    fillData('shared', 900);
+    execFileSync('cp', ['-r', at('data'), at('same')]);
+    project.write('other/a', 'alone');
+    const children = [['data'], ['same'], ['other'], ['data', 'other']].map((words) =>
+      startChild('commit', project.root, ...words),
+    );
+    const texts = await Promise.all(children.map((child) => child.ended));
+    const digests = new Map<string, Set<Digest>>();
+    for (const text of texts) {
+      for (const [name, artifact] of JSON.parse(text.split('\n')[1] as string) as [string, Artifact][]) {
+        expectWhole(artifact);
+        const key = name === 'same' ? 'data' : name;
+        digests.set(key, (digests.get(key) ?? new Set()).add(artifact.digest));
+      }
+    }
+    expect([...digests.values()].map((set) => set.size)).toEqual([1, 1]);
+  });
+
+  test('a lock is held by one at a time', async () => {
+    project = newProject();
+    writeFileSync(at('counter'), '0');
+    await Promise.all([1, 2, 3, 4].map(() => startChild('count', project.root, '12').ended));
+    expect(readFileSync(at('counter'), 'utf8')).toBe('48');
+    expect(readdirSync(at('.cache/locks'))).toEqual([]);
+  });
+
+  test('a killed holder lets go', async () => {
+    project = newProject();
+    const child = startChild('hold', project.root);
+    await child.printed('held');
+    const request = { read: [path('m')], write: [], purpose: 'test' };
+    await expect(project.ws.acquire(request, { wait: false })).rejects.toThrow(/holding/);
+    const waiting = project.ws.acquire(request, { wait: true });
+    child.process.kill('SIGKILL');
+    await child.ended;
+    (await waiting)();
+  });
+});
+
+function mountSmall(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'dag-full-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder], { stdio: 'ignore' });
+    return folder;
+  } catch {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+}
+
+test('a full disk: said in words, nothing half-written stays, and it works when there is room', async (context) => {
+  const folder = mountSmall();
+  project = newProject({}, folder);
+  if (folder === undefined) return context.skip('a tmpfs can be mounted only by root');
+  try {
+    project.write('keep', 'kept');
+    const kept = await commitOne(project.ws, 'keep');
+    project.write('data/large', randomBytes(2_500_000));
+    for (let i = 0; i < 40; i++) project.write(`data/${i}`, `small ${i}`);
+    await expect(project.ws.commit([path('data')])).rejects.toMatchObject({
+      failure: { code: 'io', message: expect.stringContaining('the disk is full') },
+    });
+    expect(leftovers()).toEqual([]);
+    writeFileSync(at('data/large'), randomBytes(1_000_000));
+    const artifact = await commitOne(project.ws, 'data');
+    expectWhole(artifact);
+    expectWhole(kept);
+    project.write('filler', randomBytes(1_000_000));
+    rmSync(at('data'), { recursive: true });
+    project.write('more', Buffer.alloc(1_000_000));
+    await expect(project.ws.checkout([{ path: path('data'), artifact }])).rejects.toThrow(/the disk is full/);
+    expect(existsSync(at('data'))).toBe(false);
+    expect(leftovers()).toEqual([]);
+    rmSync(at('filler'));
+    expect(await project.ws.checkout([{ path: path('data'), artifact }])).toMatchObject({
+      added: ['data'],
+      failed: [],
+    });
+  } finally {
+    await project.dispose();
+    execFileSync('umount', ['-l', folder]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
