@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { canonicalJson, type Stage, type StageAddress, type Value } from '@dag/model';
+import { canonicalJson, resolvePath, type Stage, type StageAddress, type Value } from '@dag/model';
 import { describe, expect, it } from 'vitest';
 import { readJson } from '../src/data/json.ts';
 import { toValue } from '../src/data/value.ts';
@@ -13,6 +13,9 @@ const folder = corpusFolder();
 const OTHER_FILES = new Set(['146', '173', '197', '222', '231']);
 /** Deps outside the project, which DVC takes and this tool refuses. */
 const OUTSIDE = new Set(['036', '194']);
+
+/** Deps with wildcards: a path to DVC, and here a pattern that outs match, so that there are more edges. */
+const PATTERNS = new Set(['215']);
 
 type Json = { readonly [key: string]: Value };
 
@@ -37,6 +40,7 @@ describe.skipIf(folder === undefined)(
         const theirs = (expected['stages'] as Json[]).filter((stage) => !String(stage['file']).endsWith('.dvc'));
         expect(ours(pipeline, reader)).toEqual(theirs.map(normal).sort());
         const edges = (expected['edges'] as string[][]).filter((edge) => !edge.some((end) => end.endsWith('.dvc')));
+        if (PATTERNS.has(name)) return;
         expect(pipeline.edges.map(([up, down]) => `${up} → ${down}`).sort()).toEqual(
           edges.map(([down, up]) => `${rename(up)} → ${rename(down)}`).sort(),
         );
@@ -95,7 +99,11 @@ function our(address: StageAddress, stage: Stage, pipeline: Pipeline, reader: Re
     stage: address,
     wdir: stage.wdir,
     cmd: stage.action.kind === 'command' ? stage.action.cmd : null,
-    deps: stage.deps.map((dep) => dep.path).sort(),
+    deps: [
+      ...new Set(
+        stage.deps.map((dep) => (dep.pattern === undefined ? dep.path : (resolvePath(stage.wdir, dep.pattern) ?? ''))),
+      ),
+    ].sort(),
     outs: stage.outs
       .map(({ path, cache, persist, push, remote, kind }) =>
         canonicalJson({ path, cache, persist, push, remote: remote ?? null, kind }),

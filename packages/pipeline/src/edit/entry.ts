@@ -43,11 +43,11 @@ export function replaceValue(document: Document, entry: Entry, content: Content,
   const { key, value } = entry;
   const colon = document.text.indexOf(':', key.end);
   const indent = ' '.repeat(columnOf(document.text, key.start));
-  return {
-    start: colon + 1,
-    end: Math.max(value.end, colon + 1),
-    text: flow ? ` ${content.flow}` : content.block(indent),
-  };
+  const lines = content.block(indent);
+  if (!flow && value.start === value.end && lines.startsWith('\n')) {
+    return insertLine(document.text, lineEnd(document.text, key.end), `${lines.slice(1)}\n`);
+  }
+  return { start: colon + 1, end: Math.max(value.end, colon + 1), text: flow ? ` ${content.flow}` : lines };
 }
 
 /** Takes an entry out, with the comment lines right above it and those inside it. */
@@ -76,12 +76,15 @@ function removeLines({ text }: Document, start: number, end: number): Edit {
   const column = columnOf(text, start);
   let from = lineStart(text, start);
   if (/\S/.test(text.slice(from, start).replace(/^\ufeff/, ''))) from = start;
+  const own = from;
   while (from > 0) {
     const above = lineStart(text, from - 1);
     const line = text.slice(above, from);
     if (!/^[ ]*#/.test(line) || line.search(/\S/) !== column) break;
     from = above;
   }
+  // Comments that begin the file are about the file.
+  if (from === 0) from = own;
   let to = lineEnd(text, end);
   for (let next = to; next < text.length; ) {
     const lineTo = lineEnd(text, next);
@@ -90,8 +93,9 @@ function removeLines({ text }: Document, start: number, end: number): Edit {
     else if (line.trim() !== '') break;
     next = lineTo;
   }
-  const blankAbove = from === 0 || /\n[ \t]*\r?\n$/.test(text.slice(0, from)) || /^\s*\n$/.test(text.slice(0, from));
-  while (blankAbove && to < text.length) {
+  const above = text.slice(lineStart(text, Math.max(0, from - 1)), from);
+  const first = above.trim() === '' || (!above.trim().startsWith('#') && above.search(/\S/) < column);
+  while (first && to < text.length) {
     const lineTo = lineEnd(text, to);
     if (text.slice(to, lineTo).trim() !== '') break;
     to = lineTo;

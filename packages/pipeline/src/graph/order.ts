@@ -57,7 +57,7 @@ class IndexHeap {
   }
 }
 
-/** One cycle among stages that no topological order holds: indices in the order of the edges. */
+/** One cycle among stages that no topological order holds: indices in the order of the edges, the earliest first. */
 export function findCycle(upstream: readonly (readonly number[])[], rest: ReadonlySet<number>): number[] {
   const start = Math.min(...rest);
   const seen = new Map<number, number>();
@@ -65,7 +65,11 @@ export function findCycle(upstream: readonly (readonly number[])[], rest: Readon
   // Every stage that is left has an upstream that is left too: following it must come back.
   for (let at: number | undefined = start; at !== undefined; ) {
     const before = seen.get(at);
-    if (before !== undefined) return path.slice(before).reverse();
+    if (before !== undefined) {
+      const cycle = path.slice(before).reverse();
+      const first = cycle.indexOf(Math.min(...cycle));
+      return [...cycle.slice(first), ...cycle.slice(0, first)];
+    }
     seen.set(at, path.length);
     path.push(at);
     at = upstream[at]?.find((other) => rest.has(other));

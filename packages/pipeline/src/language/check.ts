@@ -137,11 +137,13 @@ function checkTable(node: MapNode, shape: Shape & { type: 'table' }, name: strin
 /** Reports a key that nobody knows, with the nearest known one. */
 export function unknownKey(key: ScalarNode, known: readonly string[], name: string, context: CheckContext): void {
   const word = String(key.value);
-  let hint = Object.hasOwn(FORMER_KEYS, word) ? FORMER_KEYS[word] : suggestion(word, known);
-  if (SECRET_KEYS.includes(word))
-    hint = 'credentials belong in the environment or in a profile of the AWS configuration';
-  hint ??= `known keys: ${known.join(', ')}`;
   const where = name === '' ? '' : ` in ${name}`;
+  if (SECRET_KEYS.includes(word)) {
+    context.report.addSecret(context.source, key, 'unknown-key', `"${word}"${where}: a secret can't stand in a file`);
+    return;
+  }
+  let hint = Object.hasOwn(FORMER_KEYS, word) ? FORMER_KEYS[word] : suggestion(word, known);
+  hint ??= `known keys: ${known.join(', ')}`;
   context.report.add(context.source, key, 'unknown-key', `unknown key "${word}"${where}`, hint);
 }
 

@@ -38,7 +38,10 @@ export function parseLock(text: string, file: ProjectPath): Result<Lock, Diagnos
       '`dag install` sets up a merge driver; now take one side with `git checkout --ours` or `--theirs`, then `dag repro`';
     report.add(source, problem.at, 'conflict', `${file} holds a conflict marker of git`, hint);
   } else if (problem) report.add(source, problem.at, 'bad-lock', `${file} is damaged: ${problem.message}`, WAY_OUT);
-  const lock = problem ? undefined : readLock(root, reader);
+  else if (text !== '' && !text.endsWith('\n')) {
+    bad(reader, { start: text.length - 1, end: text.length }, `${file} is cut short: its last line has no end`);
+  }
+  const lock = report.count > 0 ? undefined : readLock(root, reader);
   const diagnostics = report.sorted();
   return lock === undefined || diagnostics.length > 0 ? err(diagnostics) : ok(lock);
 }

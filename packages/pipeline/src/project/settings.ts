@@ -90,8 +90,7 @@ function readRemote(name: string, node: Node, source: Source, report: Report): R
   }
   for (const at of [urlNode, findValue(node, 'endpoint')]) {
     if (at !== undefined && /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(textOf(at) ?? '')) {
-      const hint = 'credentials belong in the environment or in a profile of the AWS configuration';
-      report.add(source, at, 'bad-value', `the URL of the remote "${name}" holds credentials`, hint);
+      report.addSecret(source, at, 'bad-value', `the URL of the remote "${name}" holds credentials`);
       return undefined;
     }
   }

@@ -11,9 +11,9 @@ export function projectPath(
   source: Source,
   report: Report,
 ): ProjectPath | undefined {
-  const path = resolvePath(folder, written);
-  if (path !== undefined) return path;
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(written);
+  const path = url ? undefined : resolvePath(folder, written);
+  if (path !== undefined) return path;
   const hint = written.startsWith('/')
     ? 'write it relative to the project; bring data from elsewhere in first'
     : 'bring the file into the project, and name it by its path there';

@@ -25,6 +25,14 @@ export function parseYaml(text: string): { root: Node | undefined; problems: rea
       problems: [{ at, message: `the character U+${code.padStart(4, '0')} can't stand in YAML` }],
     };
   }
+  const lone = /\r(?!\n)/.exec(text);
+  if (lone) {
+    const at = { start: lone.index, end: lone.index + 1 };
+    return {
+      root: undefined,
+      problems: [{ at, message: 'a carriage return that ends no line', hint: 'save with LF line ends' }],
+    };
+  }
   const quick = readQuick(text);
   if (quick !== undefined) return { root: quick.root, problems: [] };
   return readFull(text);

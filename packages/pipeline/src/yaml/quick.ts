@@ -350,7 +350,7 @@ class QuickReader {
     this.skipLine();
     const lines: string[] = [];
     let indent = explicit === undefined ? -1 : Math.max(parent, 0) + Number(explicit);
-    let end = this.pos;
+    let end = start + match[0].length;
     let pos = this.pos;
     let longestBlank = 0;
     while (pos < text.length) {
@@ -384,7 +384,7 @@ class QuickReader {
     this.pos = pos;
     const value = blockText(lines, folded, chomp, text.endsWith('\n') || pos < text.length);
     this.nextContent();
-    return { kind: 'scalar', value, float: false, start, end: Math.max(end, start + 1) };
+    return { kind: 'scalar', value, float: false, start, end };
   }
 
   /** A flow map or list. Leaves `pos` behind its bracket. */

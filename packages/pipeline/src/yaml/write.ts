@@ -22,9 +22,11 @@ function isPlain(text: string): boolean {
   return PLAIN.test(text) && !text.endsWith(' ') && typeof resolvePlain(text).value === 'string' && !/ #/.test(text);
 }
 
+/** A number; large whole ones with an exponent, so that they are not read as exact integers. */
 function yamlNumber(value: number): string {
   if (Number.isNaN(value)) return '.nan';
   if (!Number.isFinite(value)) return value > 0 ? '.inf' : '-.inf';
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return value.toExponential();
   return Object.is(value, -0) ? '0' : String(value);
 }
 

@@ -1,0 +1,213 @@
+import type { Diagnostic, Result } from '@dag/model';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  addDataText,
+  addStageText,
+  removeDataText,
+  removeRemoteText,
+  removeStageText,
+  type StageDefinition,
+  setDefaultRemoteText,
+  setFrozenText,
+  setRemoteText,
+} from '../src/index.ts';
+import { path, sound, words } from './rig/memory.ts';
+
+const FILE = path('pipeline.yaml');
+
+const TEXT = `# the pipeline
+remote: store   # default
+stages:
+  # first
+  a:
+    cmd: "echo   a"   # keep
+    deps: [x,   y]
+
+  # second
+  b:
+    cmd: b
+    # inside b
+
+# last words
+`;
+
+function text(result: Result<string, Diagnostic[]>): string {
+  return result.ok ? result.value : `refused: ${words(result.error)}`;
+}
+
+const STAGE: StageDefinition = {
+  name: 'train',
+  cmd: 'python train.py --x "1"',
+  deps: ['data/raw', 'a b'],
+  params: ['lr', { file: 'p.json', keys: ['a.b', 'c'] }, { file: 'all.toml', keys: [] }],
+  outs: [{ path: 'model' }, { path: 'state', persist: true }],
+  metrics: [{ path: 'm.json', cache: false }],
+  env: ['LANG', 'A=b'],
+  resources: { gpu: 1, memory: '8GB' },
+};
+
+describe('stages', () => {
+  it('are added behind the last, or into an empty file', () => {
+    expect(text(addStageText('', FILE, STAGE))).toMatchInlineSnapshot(`
+      "stages:
+        train:
+          cmd: python train.py --x "1"
+          deps:
+            - data/raw
+            - a b
+          params:
+            - lr
+            - p.json:
+                - a.b
+                - c
+            - all.toml: null
+          env:
+            - LANG
+            - A=b
+          resources:
+            gpu: 1
+            memory: 8GB
+          outs:
+            - model
+            - state:
+                persist: true
+          metrics:
+            - m.json:
+                cache: false
+      "
+    `);
+    expect(text(addStageText(TEXT, FILE, { name: 'c', cmd: 'one\ntwo' }))).toMatchInlineSnapshot(`
+      "# the pipeline
+      remote: store   # default
+      stages:
+        # first
+        a:
+          cmd: "echo   a"   # keep
+          deps: [x,   y]
+
+        # second
+        b:
+          cmd: b
+
+        c:
+          cmd: |-
+            one
+            two
+          # inside b
+
+      # last words
+      "
+    `);
+    expect(text(addStageText('stages: {a: {cmd: a}}', FILE, { name: 'c', cmd: 'c: d', deps: ['x'] }))).toBe(
+      "stages: {a: {cmd: a}, c: {cmd: 'c: d', deps: [x]}}",
+    );
+    expect(text(addStageText('stages: # none\nvars: []\n', FILE, { name: 'c', cmd: 'c' }))).toBe(
+      'stages: # none\n  c:\n    cmd: c\nvars: []\n',
+    );
+    expect(text(addStageText('stages: {}\r\n', FILE, { name: 'c', cmd: 'c' }))).toBe(
+      'stages:\r\n  c:\r\n    cmd: c\r\n',
+    );
+    expect(text(addStageText('jobs: 2', FILE, { name: 'c', cmd: 'c' }))).toBe('jobs: 2\nstages:\n  c:\n    cmd: c\n');
+  });
+
+  it('are rewritten in place, the rest kept', () => {
+    const before =
+      'stages:\n  a:\n    # why\n    cmd: old # c\n    wdir: w\n    deps:\n    - x\n    meta: {k: 1} # m\n  b: {cmd: b}\n';
+    expect(
+      text(
+        addStageText(before, FILE, { name: 'a', cmd: 'new', deps: ['x'], outs: [{ path: 'o' }] }, { replace: true }),
+      ),
+    ).toBe(
+      'stages:\n  a:\n    # why\n    cmd: new # c\n    deps:\n    - x\n    meta: {k: 1} # m\n    outs:\n      - o\n  b: {cmd: b}\n',
+    );
+    expect(text(addStageText(before, FILE, { name: 'a', cmd: 'new' }))).toContain('there is a stage "a" already');
+    const made = 'stages: {a: {foreach: [1], do: {cmd: x}}}\n';
+    expect(text(addStageText(made, FILE, { name: 'a', cmd: 'n' }, { replace: true }))).toContain(
+      'comes from a template',
+    );
+  });
+
+  it('are taken out with their own comments', () => {
+    expect(text(removeStageText(TEXT, FILE, 'a'))).toBe(TEXT.replace(/ {2}# first[\s\S]*?\n\n/, ''));
+    expect(text(removeStageText(TEXT, FILE, 'b'))).toBe(TEXT.replace(/ {2}# second[\s\S]*?\n\n/, ''));
+    expect(text(removeStageText('stages: {a: {cmd: x}, b: {cmd: y}}\n', FILE, 'a'))).toBe('stages: {b: {cmd: y}}\n');
+    expect(text(removeStageText('stages: {a: {cmd: x}, b: {cmd: y}}\n', FILE, 'b'))).toBe('stages: {a: {cmd: x}}\n');
+    expect(text(removeStageText('jobs: 1\nstages:\n  a: {cmd: x}\n', FILE, 'a'))).toBe('jobs: 1\n');
+    expect(text(removeStageText(TEXT, FILE, 'z'))).toContain('there is no stage "z"');
+  });
+
+  it('are frozen and unfrozen, back to the same bytes', () => {
+    const frozen = text(setFrozenText(TEXT, FILE, 'a', true));
+    expect(frozen).toBe(TEXT.replace('deps: [x,   y]\n', 'deps: [x,   y]\n    frozen: true\n'));
+    expect(text(setFrozenText(frozen, FILE, 'a', true))).toBe(frozen);
+    expect(text(setFrozenText(frozen, FILE, 'a', false))).toBe(TEXT);
+    const group = 'stages:\n  g:\n    foreach: [1]\n    do:\n      cmd: x\n';
+    expect(text(setFrozenText(group, FILE, 'g', true))).toBe(`${group}      frozen: true\n`);
+    expect(text(setFrozenText(group, FILE, 'g@1', true))).toContain('made by the template "g"');
+  });
+
+  it('come out of the text as they went in', () => {
+    const word = fc
+      .string({ unit: 'grapheme', minLength: 1 })
+      .filter((s) => !s.includes('${') && !s.includes('\0') && s.isWellFormed());
+    const part = fc.stringMatching(/^[a-z0-9 :#'"{}&*!-]{1,8}$/).filter((s) => s.trim() !== '' && !/[*?[]/.test(s));
+    const lists = fc.uniqueArray(part, { maxLength: 4 });
+    const starts = [
+      '',
+      '# c\n',
+      'stages:\n',
+      'stages: {}\n',
+      'stages:\n    z:\n        cmd: z\n',
+      'jobs: 1',
+      'stages: {z: {cmd: z}}',
+      'stages:\r\n  z:\r\n    cmd: |\r\n      z\r\n',
+    ];
+    fc.assert(
+      fc.property(fc.constantFrom(...starts), word, lists, (start, cmd, deps) => {
+        const result = addStageText(start, FILE, { name: 'new', cmd, deps: deps.map((dep) => `d/${dep}`) });
+        const stage = sound({ 'pipeline.yaml': text(result) }).stages.get('new' as never);
+        expect(stage?.action).toEqual({ kind: 'command', cmd });
+        expect(stage?.deps.map((dep) => dep.path)).toEqual(deps.map((dep) => `d/${dep}`));
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('data', () => {
+  it('is added and taken out', () => {
+    expect(text(addDataText('', FILE, [{ path: 'a' }, { path: 'b', desc: 'x: y', push: false }]))).toBe(
+      "data:\n  - a\n  - {path: b, desc: 'x: y', push: false}\n",
+    );
+    const before = 'data:\n- a # one\n# of b\n- {path: b, desc: q}\nstages: {}\n';
+    expect(text(addDataText(before, FILE, [{ path: 'c' }, { path: './a' }, { path: 'b', push: false }]))).toBe(
+      'data:\n- a # one\n# of b\n- {path: b, desc: q, push: false}\n- c\nstages: {}\n',
+    );
+    expect(text(addDataText('data: [a]\n', FILE, [{ path: 'b' }]))).toBe('data: [a, b]\n');
+    expect(text(removeDataText(before, FILE, ['a']))).toBe('data:\n# of b\n- {path: b, desc: q}\nstages: {}\n');
+    expect(text(removeDataText(before, FILE, ['b']))).toBe('data:\n- a # one\nstages: {}\n');
+    expect(text(removeDataText(before, FILE, ['a', 'b']))).toBe('stages: {}\n');
+    expect(text(removeDataText('data: [a, b, c]\n', FILE, ['a', 'c']))).toBe('data: [b]\n');
+    expect(text(removeDataText(before, FILE, ['z']))).toContain('z is not in the data:');
+  });
+});
+
+describe('remotes', () => {
+  it('are set, made the default, and taken out', () => {
+    const one = text(setRemoteText('# mine\n', FILE, { name: 'store', url: 's3://b/p' }));
+    expect(one).toBe('# mine\nremotes:\n  store: s3://b/p\n');
+    const two = text(
+      setRemoteText(one, FILE, { name: 'box', url: '../x', endpoint: 'http://h:9000', path_style: true }),
+    );
+    expect(two).toBe(`${one}  box: {url: ../x, endpoint: http://h:9000, path_style: true}\n`);
+    const named = text(setDefaultRemoteText(two, FILE, 'store'));
+    expect(named).toBe(two.replace('remotes:', 'remote: store\nremotes:'));
+    expect(text(setDefaultRemoteText(named, FILE, 'box'))).toBe(named.replace('remote: store', 'remote: box'));
+    expect(text(setDefaultRemoteText(named, FILE, undefined))).toBe(two);
+    expect(text(setRemoteText(two, FILE, { name: 'store', url: '../y' }))).toBe(two.replace('s3://b/p', '../y'));
+    expect(text(removeRemoteText(named, FILE, 'store'))).toBe(two.replace('  store: s3://b/p\n', ''));
+    expect(text(removeRemoteText(one, FILE, 'store'))).toBe('# mine\n');
+    expect(text(removeRemoteText(one, FILE, 'q'))).toContain('there is no remote "q"');
+  });
+});

@@ -1,0 +1,329 @@
+import { describe, expect, it } from 'vitest';
+import { load, path, problems, sound } from './rig/memory.ts';
+
+describe('loadPipeline', () => {
+  it('reads every field of a stage', () => {
+    const pipeline = sound({
+      'sub/pipeline.yaml': `stages:
+  train:
+    cmd: [python a.py, python b.py]
+    wdir: work
+    deps: [../in, a.py]
+    params: [lr, {../other.json: [a.b]}, {all.toml: }]
+    env: [LANG, MODE=fast]
+    strict_env: true
+    resources: {gpu: 1, cpu: 0.5, memory: 8GB}
+    mutex: db
+    retries: 2
+    timeout: 1h30m
+    outs: [{model: {persist: true, remote: store, push: false, desc: it}}]
+    metrics: [{m.json: {cache: false}}]
+    plots: [{p.csv: {x: step}}]
+    frozen: true
+    always_changed: true
+    desc: text
+    meta: {a: [1]}
+`,
+    });
+    const [stage] = pipeline.stages.values();
+    expect(stage).toEqual({
+      address: 'sub/pipeline.yaml:train',
+      name: 'train',
+      file: 'sub/pipeline.yaml',
+      wdir: 'sub/work',
+      action: { kind: 'command', cmd: ['python a.py', 'python b.py'] },
+      deps: [{ path: 'sub/in' }, { path: 'sub/work/a.py' }],
+      params: [
+        { file: 'sub/work/params.yaml', keys: ['lr'] },
+        { file: 'sub/other.json', keys: ['a.b'] },
+        { file: 'sub/work/all.toml', keys: 'all' },
+      ],
+      env: [{ name: 'LANG' }, { name: 'MODE', value: 'fast' }],
+      strictEnv: true,
+      resources: { gpu: 1, cpu: 0.5, memory: 8e9 },
+      mutex: ['db'],
+      retries: 2,
+      timeout: 5_400_000,
+      outs: [
+        { path: 'sub/work/model', kind: 'out', cache: true, persist: true, push: false, remote: 'store', desc: 'it' },
+        { path: 'sub/work/m.json', kind: 'metric', cache: false, persist: false, push: true },
+        { path: 'sub/work/p.csv', kind: 'plot', cache: true, persist: false, push: true },
+      ],
+      frozen: true,
+      alwaysChanged: true,
+      desc: 'text',
+      meta: { a: [1] },
+      line: 2,
+    });
+  });
+
+  it('connects stages by path: the same, inside, around, and a params file that is made', () => {
+    const pipeline = sound({
+      'pipeline.yaml': `stages:
+  use: {cmd: c, deps: [dir/file, other]}
+  make: {cmd: a, outs: [dir]}
+  parts: {cmd: b, outs: [other/x, other/y]}
+  params: {cmd: d, outs: [made.json]}
+  last: {cmd: e, params: [{made.json: [a]}]}
+`,
+    });
+    expect(pipeline.edges).toEqual([
+      ['make', 'use'],
+      ['params', 'last'],
+      ['parts', 'use'],
+    ]);
+    expect(pipeline.order).toEqual(['make', 'parts', 'use', 'params', 'last']);
+    expect(pipeline.upstream('use' as never)).toEqual(['make', 'parts']);
+  });
+
+  it('does not look into ignored, made or tracked folders', () => {
+    const inner = 'stages: {x: {cmd: x}}\n';
+    const pipeline = sound({
+      'pipeline.yaml': 'data: [raw]\nstages: {make: {cmd: m, outs: [made]}}\n',
+      '.gitignore': 'ignored/\n',
+      '.dagignore': '/own\n',
+      'ignored/pipeline.yaml': inner,
+      'own/pipeline.yaml': inner,
+      'raw/pipeline.yaml': inner,
+      'made/pipeline.yaml': inner,
+      'node_modules/pipeline.yaml': inner,
+      'seen/deep/pipeline.yaml': inner,
+    });
+    expect(pipeline.files).toEqual(['pipeline.yaml', 'seen/deep/pipeline.yaml']);
+  });
+
+  it('lets .cache/local.yaml win, key by key', () => {
+    const { settings } = sound(
+      { 'pipeline.yaml': 'remote: a\nremotes: {a: s3://one, b: ../two}\ncache: {dir: x, link: copy}\njobs: auto\n' },
+      {
+        localSettings:
+          'remote: b\nremotes: {a: {url: s3://mine, endpoint: http://host, path_style: true}}\ncache: {dir: y}\n',
+      },
+    );
+    expect(settings).toEqual({
+      remote: 'b',
+      remotes: new Map([
+        ['a', { name: 'a', url: 's3://mine', endpoint: 'http://host', pathStyle: true }],
+        ['b', { name: 'b', url: '../two' }],
+      ]),
+      cache: { dir: 'y', link: ['copy'] },
+      jobs: 'auto',
+      parsing: { bool: 'store_true', list: 'nargs' },
+    });
+  });
+
+  it('expands patterns to files and outs, a name that exists wins, and groups stand for their outs', () => {
+    const pipeline = sound({
+      'pipeline.yaml': `stages:
+  each:
+    foreach: [a, b]
+    do: {cmd: "make \${item}", outs: ["data/\${item}.csv"]}
+  join: {cmd: join, deps: ["data/*.csv", "[x]", {stage: each}]}
+  all: {cmd: all, deps: [{stage: each}]}
+`,
+      'data/c.csv': '',
+      'data/.hidden.csv': '',
+      '[x]': '',
+    });
+    expect(pipeline.stages.get('join' as never)?.deps).toEqual([
+      { path: 'data/c.csv', pattern: 'data/*.csv' },
+      { path: 'data/a.csv', pattern: 'data/*.csv' },
+      { path: 'data/b.csv', pattern: 'data/*.csv' },
+      { path: '[x]' },
+    ]);
+    expect(pipeline.upstream('all' as never)).toEqual(['each@a', 'each@b']);
+    expect(pipeline.groups.get('each' as never)).toEqual(['each@a', 'each@b']);
+  });
+
+  it('with targets, goes on past a broken file that they do not need', () => {
+    const files = {
+      'pipeline.yaml': 'stages: {good: {cmd: x, deps: [sub/out]}}\n',
+      'sub/pipeline.yaml': 'stages: {make: {cmd: y, outs: [out]}}\n',
+      'bad/pipeline.yaml': 'stages: {oops: {cdm: z}}\n',
+    };
+    expect(load(files).pipeline).toBeUndefined();
+    const some = load(files, { targets: ['good'] });
+    expect(some.pipeline?.upstream('good' as never)).toEqual(['sub/pipeline.yaml:make']);
+    expect(some.diagnostics.map((one) => one.file)).toEqual(['bad/pipeline.yaml']);
+    expect(load(files, { targets: ['pipeline.yaml:oops'], cwd: path('bad') }).pipeline).toBeUndefined();
+  });
+
+  it('has an empty graph for an empty file, and for none', () => {
+    expect(sound({ 'pipeline.yaml': '' }).stages.size).toBe(0);
+    expect(sound({ 'pipeline.yaml': '# nothing\n' }).stages.size).toBe(0);
+    expect(sound({}).files).toEqual([]);
+  });
+});
+
+describe('problems', () => {
+  it('names every one of a file, with its place and the nearest key', () => {
+    expect(
+      problems(`stages:
+  train:
+    cdm: python train.py
+    deps: data
+    outs:
+      - model: {cach: false}
+    frozen: 'yes'
+  étape:
+    cmd: x
+    resources: {memory: lots}
+jbos: 2
+`),
+    ).toMatchInlineSnapshot(`
+      "pipeline.yaml:3:5: unknown key "cdm" in stages.train
+            cdm: python train.py
+            ^^^
+        did you mean "cmd"?
+      pipeline.yaml:4:11: stages.train.deps must be a list, not the string "data"
+            deps: data
+                  ^^^^
+        put it on a line of its own, behind \`- \`
+      pipeline.yaml:6:17: unknown key "cach" in stages.train.outs.model
+              - model: {cach: false}
+                        ^^^^
+        did you mean "cache"?
+      pipeline.yaml:7:13: stages.train.frozen must be true or false, not the string "yes"
+            frozen: 'yes'
+                    ^^^^^
+      pipeline.yaml:10:25: "lots" is no amount of memory
+            resources: {memory: lots}
+                                ^^^^
+        write 8GB or 512MiB
+      pipeline.yaml:11:1: unknown key "jbos"
+        jbos: 2
+        ^^^^
+        did you mean "jobs"?"
+    `);
+  });
+
+  it('shows a cycle as a path, and what reads its own out', () => {
+    expect(
+      problems(`stages:
+  a: {cmd: a, deps: [c.txt], outs: [a.txt]}
+  b: {cmd: b, deps: [a.txt], outs: [b.txt]}
+  c: {cmd: c, deps: [b.txt], outs: [c.txt]}
+  own: {cmd: d, deps: [./x], outs: [x]}
+`),
+    ).toMatchInlineSnapshot(`
+      "pipeline.yaml:2:3: stages depend on each other in a circle: a → b → c → a
+          a: {cmd: a, deps: [c.txt], outs: [a.txt]}
+          ^
+        one of them must not read what a later one makes
+      pipeline.yaml:5:24: stage own both reads and makes x
+          own: {cmd: d, deps: [./x], outs: [x]}
+                               ^^^
+        a stage can not need what it makes: take it from deps or outs"
+    `);
+  });
+
+  it('names both owners of a doubled or overlapping path', () => {
+    expect(
+      problems(`data: [raw]
+stages:
+  a: {cmd: a, outs: [m]}
+  b: {cmd: b, outs: [./m, raw/x]}
+`),
+    ).toMatchInlineSnapshot(`
+      "pipeline.yaml:4:22: m is made by stage b, and by stage a too
+          b: {cmd: b, outs: [./m, raw/x]}
+                             ^^^
+        let one of them make it, or give one another path
+      pipeline.yaml:4:27: raw/x (stage b) lies inside raw (data: of pipeline.yaml)
+          b: {cmd: b, outs: [./m, raw/x]}
+                                  ^^^^^
+        keep them in folders of their own, or list only the folder"
+    `);
+  });
+
+  it('refuses paths outside the project, credentials, and unknown remotes', () => {
+    expect(
+      problems(`remote: stroe
+remotes:
+  store: {url: s3://b, secret_access_key: abc}
+  other: https://user:pass@host/x
+stages:
+  a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
+`),
+    ).toMatchInlineSnapshot(`
+      "pipeline.yaml:1:9: there is no remote "stroe"
+        remote: stroe
+                ^^^^^
+        did you mean "store"?
+      pipeline.yaml:3:24: "secret_access_key" in remotes.store: a secret can't stand in a file
+        credentials belong in the environment or in a profile of the AWS configuration
+      pipeline.yaml:4:10: the URL of the remote "other" holds credentials
+        credentials belong in the environment or in a profile of the AWS configuration
+      pipeline.yaml:6:22: ../x lies outside the project
+          a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
+                             ^^^^
+        bring the file into the project, and name it by its path there
+      pipeline.yaml:6:28: /etc/passwd lies outside the project
+          a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
+                                   ^^^^^^^^^^^
+        write it relative to the project; bring data from elsewhere in first
+      pipeline.yaml:6:41: s3://b/k lies outside the project
+          a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
+                                                ^^^^^^^^
+        fetch it in a stage of its own
+      pipeline.yaml:6:59: a path in .git can't be an out or tracked data
+          a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
+                                                                  ^^^^^^"
+    `);
+  });
+
+  it('points into templates, and names the item', () => {
+    expect(
+      problems(
+        `stages:
+  a: {cmd: "run \${modle.lr} \${model}", deps: ["\${lst}"]}
+  b:
+    foreach: \${items}
+    do: {cmd: "run \${item.x}"}
+  c: {cmd: "run \${a..b} \${}"}
+`,
+        { 'params.yaml': 'model: {lr: 1}\nlst: [1]\nitems: {one: {x: 1}, two: {y: 2}}\n' },
+      ),
+    ).toMatchInlineSnapshot(`
+      "pipeline.yaml:2:17: \${modle.lr}: there is no "modle"
+          a: {cmd: "run \${modle.lr} \${model}", deps: ["\${lst}"]}
+                        ^^^^^^^^^^^
+        did you mean "model"?
+      pipeline.yaml:2:48: \${lst} is a list, which can't stand here
+          a: {cmd: "run \${modle.lr} \${model}", deps: ["\${lst}"]}
+                                                       ^^^^^^
+        name one of its items: \`[0]\`
+      pipeline.yaml:5:20: \${item.x}: there is no "x" in "item" (for b@two)
+            do: {cmd: "run \${item.x}"}
+                           ^^^^^^^^^
+        did you mean "y"?
+      pipeline.yaml:6:17: \${a..b}: a name is missing before or after a dot
+          c: {cmd: "run \${a..b} \${}"}
+                        ^^^^^^^
+      pipeline.yaml:6:25: \${}: nothing stands between the braces
+          c: {cmd: "run \${a..b} \${}"}
+                                ^^^"
+    `);
+  });
+
+  it('shows broken YAML and conflict markers where they stand', () => {
+    expect(problems('stages:\n  a:\n    cmd: x: y\n')).toMatchInlineSnapshot(`
+      "pipeline.yaml:3:10: not a valid mapping
+            cmd: x: y
+                 ^
+        a value that holds \`: \` has to be quoted; check the indentation"
+    `);
+    expect(problems('stages:\n<<<<<<< HEAD\n  a: {cmd: x}\n=======\n>>>>>>> b\n')).toMatchInlineSnapshot(`
+      "pipeline.yaml:2:1: a conflict marker of git
+        <<<<<<< HEAD
+        ^^^^^^^^^^^^
+        settle the merge conflict and take the markers out"
+    `);
+    expect(problems('a: 1\na: 2\n')).toMatchInlineSnapshot(`
+      "pipeline.yaml:2:1: the key "a" stands here twice
+        a: 2
+        ^
+        keep one of the two"
+    `);
+  });
+});
