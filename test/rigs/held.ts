@@ -32,6 +32,7 @@ if (trap) process.on('SIGTERM', () => {});
 const connection = require('node:net').connect(socket);
 connection.write(JSON.stringify({ name, pid: process.pid }) + '\\n');
 connection.on('data', (status) => process.exit(Number(status)));
+connection.on('close', () => process.exit(1));
 `;
 
 export async function holdCommands(): Promise<Held> {
@@ -39,9 +40,12 @@ export async function holdCommands(): Promise<Held> {
   const waiting = new Map<string, HeldCommand[]>();
   const wanted = new Map<string, ((command: HeldCommand) => void)[]>();
   const running = new Set<HeldCommand>();
+  const connections = new Set<net.Socket>();
   const order: string[] = [];
   const server = net.createServer((connection) => {
     connection.on('error', () => {});
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
     connection.once('data', (line) => {
       const { name, pid } = JSON.parse(String(line)) as { name: string; pid: number };
       const gone = new Promise<void>((resolve) => connection.once('close', () => resolve()));
@@ -65,6 +69,9 @@ export async function holdCommands(): Promise<Held> {
     },
     running: () => [...running].map((command) => command.name).sort(),
     order,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close: () => {
+      for (const connection of connections) connection.destroy();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
   };
 }

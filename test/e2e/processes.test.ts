@@ -1,0 +1,169 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Held, holdCommands } from '../rigs/held.ts';
+import { makeProject, type TestProject } from '../rigs/project.ts';
+
+let project: TestProject;
+let held: Held;
+beforeEach(async () => {
+  project = makeProject();
+  held = await holdCommands();
+});
+afterEach(async () => {
+  await held.close();
+  project.remove();
+});
+
+/** Writes a pipeline of held stages: each makes NAME.txt once it is let go. */
+function stages(deps: Readonly<Record<string, { deps?: string[]; extra?: string; before?: string }>>, head = ''): void {
+  const texts = Object.entries(deps).map(([name, { deps: needs = [], extra = '', before = '' }]) => {
+    const cmd = `${before}${held.command(name)} && echo ${name} > ${name}.txt`;
+    return `  ${name}:\n    cmd: ${JSON.stringify(cmd)}\n    deps: ${JSON.stringify(needs)}\n    outs: [${name}.txt]\n${extra}`;
+  });
+  project.write('pipeline.yaml', `${head}stages:\n${texts.join('')}`);
+}
+
+describe('at once', () => {
+  test('as many as -j allows, and nothing before all that it needs', async () => {
+    stages({ a: {}, b: {}, c: {}, d: { deps: ['a.txt', 'b.txt'] } });
+    const run = project.repro(['-j', '2']);
+    const [a, b] = [await held.started('a'), await held.started('b')];
+    expect(held.running()).toEqual(['a', 'b']);
+    a.release();
+    const c = await held.started('c');
+    expect(held.running()).toEqual(['b', 'c']);
+    b.release();
+    const d = await held.started('d');
+    expect(held.running()).toEqual(['c', 'd']);
+    c.release();
+    d.release();
+    expect(await run).toMatchObject({ status: 0, ran: ['a', 'b', 'c', 'd'] });
+  });
+
+  test('one, where nothing says otherwise', async () => {
+    stages({ a: {}, b: {} });
+    const run = project.repro();
+    const a = await held.started('a');
+    a.release();
+    (await held.started('b')).release();
+    expect(await run).toMatchObject({ ran: ['a', 'b'] });
+    expect(held.order).toEqual(['a', 'b']);
+  });
+
+  test('never two that share a mutex', async () => {
+    const extra = '    mutex: [db]\n';
+    stages({ a: { extra }, b: { extra }, c: {} }, 'jobs: 3\n');
+    const run = project.repro();
+    const a = await held.started('a');
+    const c = await held.started('c');
+    expect(held.running()).toEqual(['a', 'c']);
+    a.release();
+    (await held.started('b')).release();
+    c.release();
+    expect(await run).toMatchObject({ status: 0 });
+  });
+});
+
+describe('interrupted', () => {
+  test('once: stages end, old outs come back, the exit status is 130', async () => {
+    stages({ a: {}, b: { deps: ['a.txt'] } });
+    const first = project.repro();
+    (await held.started('a')).release();
+    (await held.started('b')).release();
+    expect(await first).toMatchObject({ status: 0 });
+    const lock = project.read('pipeline.lock');
+    const { child, ended } = project.start(['repro', '-f', '--json']);
+    const a = await held.started('a');
+    expect(project.exists('a.txt')).toBe(false);
+    child.kill('SIGINT');
+    await a.gone;
+    const run = await ended;
+    expect(run.status).toBe(130);
+    expect(run.events.at(-1)).toMatchObject({ event: 'summary', ran: [], cancelled: ['a', 'b'] });
+    expect(project.read('a.txt')).toBe('a\n');
+    expect(project.read('pipeline.lock')).toBe(lock);
+    expect(await project.repro()).toMatchObject({ skipped: ['a', 'b'] });
+  });
+
+  test('twice: what does not end is killed', async () => {
+    project.write(
+      'pipeline.yaml',
+      `stages:\n  a:\n    cmd: ${JSON.stringify(`trap '' TERM; ${held.command('a').replace(/ a$/, ' a trap')}`)}\n`,
+    );
+    const { child, ended } = project.start(['repro']);
+    const a = await held.started('a');
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    await a.gone;
+    expect((await ended).status).toBe(130);
+  });
+
+  test('by kill -9: the next run puts the outs back and goes on', async () => {
+    stages({ a: {}, b: { deps: ['a.txt'] } });
+    const first = project.repro();
+    (await held.started('a')).release();
+    (await held.started('b')).release();
+    await first;
+    const { child, ended } = project.start(['repro', '-f']);
+    (await held.started('a')).release();
+    const b = await held.started('b');
+    child.kill('SIGKILL');
+    await ended;
+    process.kill(-groupOf(b.pid), 'SIGKILL');
+    await b.gone;
+    expect(project.exists('b.txt')).toBe(false);
+    const again = await project.dag(['repro']);
+    expect(again.stderr).toContain("put back 'b.txt', which an interrupted run had set aside");
+    expect(again.status).toBe(0);
+    expect(project.read('b.txt')).toBe('b\n');
+  });
+});
+
+test('no grandchild survives its stage', async () => {
+  const left = held.command('left');
+  project.write('pipeline.yaml', `stages:\n  s:\n    cmd: ${JSON.stringify(`${left} & ${held.command('s')}`)}\n`);
+  const run = project.repro();
+  const [child, stage] = [await held.started('left'), await held.started('s')];
+  stage.release();
+  await child.gone;
+  expect(await run).toMatchObject({ status: 0, ran: ['s'] });
+});
+
+describe('two processes', () => {
+  test('work side by side on different stages, and both results stand in the lock', async () => {
+    stages({ a: {}, b: {} });
+    const [one, two] = [project.repro(['a']), project.repro(['b'])];
+    const [a, b] = [await held.started('a'), await held.started('b')];
+    a.release();
+    b.release();
+    expect(await one).toMatchObject({ status: 0, ran: ['a'] });
+    expect(await two).toMatchObject({ status: 0, ran: ['b'] });
+    expect(await project.repro()).toMatchObject({ skipped: ['a', 'b'] });
+  });
+
+  test('the second waits for a stage that the first runs, and then has nothing to do', async () => {
+    stages({ a: {} });
+    const one = project.repro();
+    const a = await held.started('a');
+    const { child, ended } = project.start(['repro']);
+    await new Promise<void>((resolve) =>
+      child.stderr?.on('data', (text) => String(text).includes('waiting for') && resolve()),
+    );
+    const { status, stderr } = await project.dag(['repro', '--no-wait']);
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/a\.txt is in use by process \d+ .*\(dag repro: stage 'a'\) since/);
+    expect((await project.dag(['status'])).status).toBe(0);
+    a.release();
+    expect(await one).toMatchObject({ ran: ['a'] });
+    const second = await ended;
+    expect(second.status).toBe(0);
+    expect(second.stderr).toMatch(/waiting for dag repro: stage 'a' \(pid \d+/);
+    expect(held.order).toEqual(['a']);
+  });
+});
+
+/** The process group of a process, from /proc. */
+function groupOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2]);
+}
