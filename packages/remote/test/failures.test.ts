@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PutBucketPolicyCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { freePort, missingS3, needS3, type S3Server, startS3 } from '../../../test/rigs/s3.ts';
+import { startTlsFront } from '../../../test/rigs/tls-front.ts';
 import { openRemote, redact } from '../src/index.ts';
 import {
   addFile,
@@ -145,6 +146,22 @@ describe('what a user sees when the remote can not be used: S3', () => {
   test('https where the server speaks http', async () => {
     const failure = await push('s3://bucket/p', server.env, { endpoint: server.endpoint.replace('http:', 'https:') });
     expect(failure.message).toContain('no secure connection could be made');
+  });
+
+  test('a certificate of an unknown authority, until AWS_CA_BUNDLE names it', async () => {
+    const front = await startTlsFront(server.endpoint, freshFolder());
+    const failure = await push('s3://bucket/p', server.env, { endpoint: front.endpoint });
+    expect(failure.message).toContain('no secure connection could be made (DEPTH_ZERO_SELF_SIGNED_CERT');
+    expect(failure.hint).toContain('AWS_CA_BUNDLE');
+    const config = { url: 's3://bucket/tls', endpoint: front.endpoint };
+    const remote = await remoteAt(config, { ...server.env, AWS_CA_BUNDLE: front.certificate });
+    const roots = [{ path: 'x', artifact: addFile(store, 'over TLS') }];
+    expect(await remote.push({ roots }, store)).toMatchObject({ objects: 1, failed: [] });
+    expect(await remote.fetch({ roots }, freshStore())).toMatchObject({ objects: 1, failed: [] });
+    remote.close();
+    front.close();
+    const absent = await push('s3://bucket/p', { ...server.env, AWS_CA_BUNDLE: '/not/there.pem' });
+    expect(absent.message).toContain('AWS_CA_BUNDLE names /not/there.pem, which can not be read');
   });
 
   test('something that is no S3 server', async () => {
