@@ -57,7 +57,7 @@ async function placeAll(
   applied: Applied,
   options: CheckoutOptions,
 ): Promise<Context['local']> {
-  const jobs: Job[] = [];
+  const rounds: Job[][] = [];
   let totalFiles = 0;
   let totalBytes = 0;
   for (const { folder, path, temp, files } of plans.flatMap((plan) => plan.placements)) {
@@ -65,7 +65,9 @@ async function placeAll(
     for (let from = 0; from < files.length; from += CHUNK) {
       const part = files.slice(from, from + CHUNK);
       for (const { size } of part) totalBytes += size;
-      jobs.push({
+      const round = from / CHUNK;
+      rounds[round] ??= [];
+      rounds[round].push({
         kind: 'place',
         op,
         folder,
@@ -80,6 +82,8 @@ async function placeAll(
       });
     }
   }
+  // One part of each folder after the other: two threads that write into one folder wait for each other in the kernel.
+  const jobs = rounds.flat();
   const large = totalFiles > MANY_FILES || totalBytes > MANY_BYTES;
   const pool = (large ? context.threads() : undefined) ?? context.local;
   await pool.run(
