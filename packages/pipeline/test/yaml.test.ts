@@ -62,8 +62,8 @@ const TOKENS = [
   '@',
   '%',
   'é',
-  '"m\n  n"',
-  "'m\n\n  n'",
+  '"m\n              n"',
+  "'m\n\n              n'",
 ];
 
 describe('the quick reader', () => {

@@ -81,7 +81,9 @@ export function readContents(
   const context = loaded === 'broken' ? undefined : loaded;
   const stages = findValue(root, 'stages');
   const drafts =
-    stages?.kind === 'map' ? readStages(stages, { file, folder, source, report, files, finder, parsing, context }) : [];
+    stages?.kind === 'map'
+      ? readStages(stages, { file, folder, source, report, files, finder, parsing, context, templated })
+      : [];
   const resolve = (node: Node) => resolveTop(node, context, finder, parsing, source, report);
   return {
     drafts,

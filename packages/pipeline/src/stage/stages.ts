@@ -25,6 +25,8 @@ export interface StagesPlace {
   readonly parsing: ParsingSettings;
   /** Values for templates; undefined when they could not be loaded, which is reported already. */
   readonly context: Context | undefined;
+  /** Whether the file holds any template. */
+  readonly templated: boolean;
 }
 
 const NO_ITEM: ReadonlyMap<string, Bound> = new Map();
@@ -62,7 +64,7 @@ function readDefinition(key: ScalarNode, value: Node, place: StagesPlace): MapNo
   const context = { source, report, templates: true };
   const fits = checkShape(value, each ? FOREACH : STAGE, `stages.${key.value}`, context);
   if (!fits || value.kind !== 'map') return undefined;
-  if (!source.text.includes('${')) return value;
+  if (!place.templated) return value;
   return checkTemplates(value, source, report) ? value : undefined;
 }
 
@@ -125,7 +127,7 @@ function one(
   const used = new Map<ProjectPath, Map<string, Value>>();
   const origin = { name, group, file, folder, source, report, at: key, line, used };
   const vars = findValue(body, 'vars');
-  if (vars === undefined && !source.text.includes('${')) return buildStage(body, origin);
+  if (vars === undefined && !place.templated) return buildStage(body, origin);
   if (place.context === undefined) return undefined;
   try {
     const label = group === undefined ? undefined : name;

@@ -131,9 +131,10 @@ function convertScalar(node: LibraryNode, at: Range, state: Conversion): ScalarN
   const tag = node.tag;
   if (tag !== undefined && tag !== 'tag:yaml.org,2002:str' && tag !== '!') return tagged(tag, text, at, state);
   if (node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED') {
-    let end = at.end;
-    while (end > at.start + 1 && ' \r\n'.includes(state.text[end - 1] as string)) end--;
-    return { kind: 'scalar', value: text, float: false, start: at.start, end };
+    const end = at.start + state.text.slice(at.start, at.end).replace(/(?:\r?\n *)+$/, '').length;
+    // A last line without its break gets none, as DVC reads it.
+    const value = end === state.text.length ? text.replace(/\n$/, '') : text;
+    return { kind: 'scalar', value, float: false, start: at.start, end };
   }
   const plain = tag === undefined && (node.type === 'PLAIN' || node.type === undefined);
   const { value, float } = plain ? resolvePlain(text) : { value: text as Scalar, float: false };

@@ -361,8 +361,9 @@ class QuickReader {
       let first = pos;
       while (first < lineEnd && text.charCodeAt(first) === SPACE) first++;
       if (first === lineEnd) {
+        if (newline === -1 || (indent !== -1 && first - pos > indent)) throw new Unusual();
         if (indent === -1) longestBlank = Math.max(longestBlank, first - pos);
-        lines.push(indent !== -1 && first - pos > indent ? text.slice(pos + indent, lineEnd) : '');
+        lines.push('');
       } else {
         const column = first - pos;
         if (indent === -1) {
