@@ -127,7 +127,12 @@ async function viewWorker(
   const unchanged = await unchangedClosure(observer, module, locked);
   if (unchanged !== undefined) return { worker: { module, ...pinned, files: unchanged } };
   const closure = await project.modules.closure(module);
-  if (!closure.ok) return { worker: { module, ...pinned, files: new Map() }, failure: closure.error };
+  if (!closure.ok) {
+    return {
+      worker: { module, ...pinned, files: await lastClosure(observer, module, locked) },
+      failure: closure.error,
+    };
+  }
   return { worker: { module, ...pinned, files: closure.value.files } };
 }
 
@@ -145,4 +150,17 @@ async function unchangedClosure(
   const seen = await observer.observe(files.keys());
   for (const [path, digest] of files) if (seen.get(path)?.digest !== digest) return undefined;
   return files;
+}
+
+/** What is known of a module that does not compile: the files that it consisted of when it last did, as they are now. */
+async function lastClosure(
+  observer: Observer,
+  module: ProjectPath,
+  locked: LockedStage | undefined,
+): Promise<ReadonlyMap<ProjectPath, Digest>> {
+  const seen = await observer.observe([module, ...(locked?.worker?.files.keys() ?? [])]);
+  const files = [...seen].flatMap(([path, artifact]) =>
+    artifact === undefined ? [] : [[path, artifact.digest] as const],
+  );
+  return new Map(files);
 }

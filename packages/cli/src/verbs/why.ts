@@ -61,7 +61,7 @@ function* lines(explanation: Explanation, colour: boolean): Generator<string> {
   switch (decision.kind) {
     case 'skip':
       yield `${name} is skipped: ${decision.reason === 'frozen' ? 'it is frozen' : 'nothing changed'}`;
-      yield `  compared and equal: the command, ${compared}`;
+      yield `  compared and equal: its definition, ${compared}`;
       break;
     case 'restore':
       yield `${name} is restored, not run: ${reasonText(decision)}`;
