@@ -1,7 +1,7 @@
-import { existsSync, lstatSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ProjectPath, parseProjectPath } from '@dag/model';
-import { isErrno, writeFileDurable } from '@dag/store';
+import { isErrno, ownerOf, writeFileDurable } from '@dag/store';
 
 /** Where one path's content is while it is set aside; undefined when nothing stood there. */
 export interface AsideEntry {
@@ -12,9 +12,14 @@ export interface AsideEntry {
 
 const NAME = 'journal.json';
 
-/** Written, and on disk, before anything is renamed: what recover() needs to bring all back. */
+/**
+ * Written, and on disk, before anything is renamed: what recover() needs to bring all back. Places in the folder are
+ * written without its name, since recover() renames it.
+ */
 export function writeJournal(folder: string, entries: readonly AsideEntry[]): void {
-  const text = JSON.stringify({ schema: 1, entries: entries.map(({ path, at }) => ({ path, at: at ?? null })) });
+  const shorten = (at: string): string => (dirname(at) === folder ? basename(at) : at);
+  const lines = entries.map(({ path, at }) => ({ path, at: at === undefined ? null : shorten(at) }));
+  const text = JSON.stringify({ schema: 1, id: basename(folder), entries: lines });
   writeFileDurable(join(folder, NAME), Buffer.from(`${text}\n`), 0o600, folder);
 }
 
@@ -39,15 +44,16 @@ export function readJournal(root: string, folder: string): AsideEntry[] {
     if (isErrno(error, 'ENOENT', 'ENOTDIR') || error instanceof SyntaxError) return [];
     throw error;
   }
-  const { schema, entries } = (json ?? {}) as Record<string, unknown>;
-  if (schema !== 1 || !Array.isArray(entries)) return [];
+  const { schema, id, entries } = (json ?? {}) as Record<string, unknown>;
+  if (schema !== 1 || typeof id !== 'string' || !Array.isArray(entries)) return [];
   const found: AsideEntry[] = [];
   for (const entry of entries) {
     const { path: text, at } = (entry ?? {}) as Record<string, unknown>;
     const path = typeof text === 'string' ? parseProjectPath(text) : undefined;
     if (path === undefined || path === '' || (at !== null && typeof at !== 'string')) continue;
     if (at === null) found.push({ path, at: undefined });
-    else if (isOwnPlace(root, folder, path, at)) found.push({ path, at });
+    else if (/^\d+$/.test(at)) found.push({ path, at: join(folder, at) });
+    else if (isBeside(root, id, path, at)) found.push({ path, at });
   }
   return found;
 }
@@ -61,11 +67,19 @@ export function placeFor(root: string, folder: string, path: ProjectPath, index:
   return join(dirname(abs), `.dag-${basename(folder)}-${index}`);
 }
 
-function isOwnPlace(root: string, folder: string, path: ProjectPath, at: string): boolean {
-  if (dirname(at) === folder && /^\d+$/.test(basename(at))) return true;
-  return dirname(at) === dirname(join(root, path)) && basename(at).startsWith(`.dag-${basename(folder)}-`);
+function isBeside(root: string, id: string, path: ProjectPath, at: string): boolean {
+  return (
+    ownerOf(id) !== undefined && dirname(at) === dirname(join(root, path)) && basename(at).startsWith(`.dag-${id}-`)
+  );
 }
 
+/** Whether anything stands at a path, be it a symlink that leads nowhere. */
 export function stands(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined || existsSync(path);
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
-import { rmSync, statSync } from 'node:fs';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProjectPath } from '@dag/model';
-import { isLeftOver, listNames, sweepTemps, withIo } from '@dag/store';
+import { isErrno, isLeftOver, listNames, sweepTemps, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import { readJournal } from './journal.ts';
 import { dropAside, putBack } from './set-aside.ts';
@@ -17,7 +17,8 @@ export function recover(context: Context): ProjectPath[] {
   const back: ProjectPath[] = [];
   for (const name of listNames(tmp)) {
     if (!name.startsWith('aside-') || !isLeftOver(tmp, name, now)) continue;
-    const folder = join(tmp, name);
+    const folder = join(tmp, tempName('aside'));
+    if (!take(join(tmp, name), folder)) continue;
     const entries = readJournal(context.root, folder);
     back.push(...putBack(context.root, entries, join(kept, name)));
     dropAside(folder, entries);
@@ -30,4 +31,15 @@ export function recover(context: Context): ProjectPath[] {
   }
   context.store.sweep();
   return back;
+}
+
+/** Makes a dead process's folder ours, so that of several processes that recover at once one does it. */
+function take(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
 }

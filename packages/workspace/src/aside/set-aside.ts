@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ProjectPath } from '@dag/model';
 import { fsyncFolder, isErrno, tempName, withIo } from '@dag/store';
@@ -13,8 +13,7 @@ export function setAside(context: Context, paths: readonly ProjectPath[]): Aside
   const entries = withIo('set aside', folder, () => {
     mkdirSync(folder);
     const planned = paths.map((path, i): AsideEntry => {
-      const stats = lstatSync(join(root, path), { throwIfNoEntry: false });
-      return { path, at: stats === undefined ? undefined : placeFor(root, folder, path, i) };
+      return { path, at: stands(join(root, path)) ? placeFor(root, folder, path, i) : undefined };
     });
     writeJournal(folder, planned);
     return planned;

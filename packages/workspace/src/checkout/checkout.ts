@@ -15,7 +15,7 @@ export async function checkout(
   refuseOverlaps(items);
   const failed: PlanFailure[] = [];
   const allowed = items.filter(({ path, artifact }) => {
-    const reason = pathProblem(context.root, path);
+    const reason = pathProblem(context.root, path, context.skip);
     if (reason !== undefined) failed.push({ path, digest: artifact?.digest ?? NO_DIGEST, reason, missing: false });
     return reason === undefined;
   });

@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { type ProjectPath, resolvePath, type TreeEntry } from '@dag/model';
 
 /** Names that are never written, whatever a listing says: git runs what it finds in there. */
@@ -9,13 +9,14 @@ function isGitFolder(name: string): boolean {
 
 /**
  * Why nothing may be written at a path, in words; undefined when it may. Asked for every item, since paths come from files
- * that others wrote: not in .git or .cache, and not through a symlink, which could lead anywhere.
+ * that others wrote: not in .git or the cache, and not through a symlink, which could lead anywhere.
  */
-export function pathProblem(root: string, path: ProjectPath): string | undefined {
+export function pathProblem(root: string, path: ProjectPath, skip: readonly string[]): string | undefined {
   const parts = path.split('/');
   if (path === '') return 'it is the project itself';
   if (parts.some(isGitFolder)) return 'it is inside .git';
-  if (parts[0] === '.cache') return 'it is inside .cache';
+  const abs = join(root, path);
+  if (skip.some((folder) => abs === folder || abs.startsWith(folder + sep))) return 'it is inside the cache';
   let at = root;
   for (const part of parts.slice(0, -1)) {
     at = join(at, part);

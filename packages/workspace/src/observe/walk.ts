@@ -1,7 +1,7 @@
-import { type Dirent, lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { FailureError, joinPath, type ProjectPath } from '@dag/model';
-import { withIo } from '@dag/store';
+import { isErrno, withIo } from '@dag/store';
 import { type FolderRules, type IgnoreRules, isIgnored } from '../ignore-rules.ts';
 import { isHiddenTemp } from '../temp-folder.ts';
 import { emptyFacts, type FolderNode, type Standing } from './node.ts';
@@ -21,10 +21,10 @@ export interface WalkRules {
 export function walk(path: ProjectPath, rules: WalkRules): Standing {
   const abs = join(rules.root, path);
   return withIo('look at', path, () => {
-    const self = lstatSync(abs, { throwIfNoEntry: false });
+    const self = statOrNothing(lstatSync, abs);
     if (self === undefined) return { kind: 'absent', broken: false };
     const isLink = self.isSymbolicLink();
-    const stats = isLink ? statSync(abs, { throwIfNoEntry: false }) : self;
+    const stats = isLink ? statOrNothing(statSync, abs) : self;
     if (stats === undefined) return { kind: 'absent', broken: true };
     if (stats.isFile()) return { kind: 'file', abs, isLink, facts: emptyFacts() };
     if (!stats.isDirectory()) throw refusal(path, 'it is neither a file nor a folder');
@@ -32,6 +32,16 @@ export function walk(path: ProjectPath, rules: WalkRules): Standing {
     const folderRules = rules.ignore.in(path);
     return { kind: 'folder', isLink, node: walkFolder({ rules, top: real }, real, path, folderRules, [real]) };
   });
+}
+
+/** undefined also where a part of the path is a file, or symlinks lead in a circle. */
+function statOrNothing(stat: (path: string) => Stats, abs: string): Stats | undefined {
+  try {
+    return stat(abs);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
+    throw error;
+  }
 }
 
 interface Walk {
@@ -98,7 +108,7 @@ function addLink(current: Walk, node: FolderNode, name: string, ignore: FolderRu
     node.links.push({ name, target: isAbsolute(target) ? relative(node.abs, leadsTo) || '.' : target });
     return;
   }
-  const stats = statSync(abs, { throwIfNoEntry: false });
+  const stats = statOrNothing(statSync, abs);
   if (stats === undefined) {
     if (!current.rules.strict && current.rules.skip.some((folder) => leadsTo.startsWith(folder + sep))) return;
     throw refusal(

@@ -6,6 +6,7 @@ import {
   copyFileSync,
   fstatSync,
   linkSync,
+  lstatSync,
   openSync,
   writeSync,
 } from 'node:fs';
@@ -50,6 +51,11 @@ export function importLarge(
     const { digest } = hashOpenFile(fd);
     if (staging.has(digest)) return digest;
     if (!sameStats(stats, fstatSync(fd, { bigint: true })) || !tryLink(path, temp)) break;
+    const linked = lstatSync(temp, { bigint: true });
+    if (linked.ino !== stats.ino || linked.dev !== stats.dev) {
+      removeFile(temp);
+      break;
+    }
     chmodSync(temp, OBJECT_MODE);
     staging.putTemp(temp, digest);
     return digest;

@@ -1,6 +1,16 @@
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { type Digest, FailureError } from '@dag/model';
-import { hashBytes, hashOpenFile, isErrno, isSettled, nowNs, SMALL_LIMIT, type StatCache, sameStats } from '@dag/store';
+import {
+  type FileStats,
+  hashBytes,
+  hashOpenFile,
+  isErrno,
+  isSettled,
+  nowNs,
+  SMALL_LIMIT,
+  type StatCache,
+  sameStats,
+} from '@dag/store';
 
 /** How often a file that changes under our eyes is read again. */
 const ATTEMPTS = 3;
@@ -12,6 +22,10 @@ export interface ReadFile {
 }
 
 const small = Buffer.allocUnsafeSlow(SMALL_LIMIT + 1);
+
+function withCtime({ dev, ino, size, mtimeNs }: BigIntStats, ctimeNs: bigint): FileStats {
+  return { dev, ino, size, mtimeNs, ctimeNs };
+}
 
 export function statOf(path: string, follow: boolean): BigIntStats {
   return follow ? statSync(path, { bigint: true }) : lstatSync(path, { bigint: true });
@@ -51,7 +65,8 @@ export function readVerified(
     }
     try {
       const read = readOpen(fd, stats, options);
-      if (read === undefined || !sameStats(stats, fstatSync(fd, { bigint: true }))) continue;
+      const after = fstatSync(fd, { bigint: true });
+      if (read === undefined || !isUntouched(stats, after, options.large !== undefined)) continue;
       if (isSettled(stats, before)) options.statCache.record(stats, read);
       return { digest: read, stats };
     } finally {
@@ -87,4 +102,9 @@ function readOpen(
   const digest = hashBytes(bytes);
   options.onSmall?.(bytes, digest);
   return digest;
+}
+
+/** Making a file an object by link changes its ctime, not its mtime; anything else that does is a change. */
+function isUntouched(before: BigIntStats, after: BigIntStats, mayBeLinked: boolean): boolean {
+  return sameStats(before, mayBeLinked && after.nlink > before.nlink ? withCtime(after, before.ctimeNs) : after);
 }
