@@ -30,6 +30,7 @@ const outFields: Fields = {
   persist: field('Whether it stays in place while the stage runs (default false).', flag),
   remote: field('The one remote that it belongs to.', text),
   push: field('Whether push sends it (default true).', flag),
+  checkpoint: field('Accepted for old files, not read.', flag),
 };
 
 const plotLooks: Fields = {
@@ -215,7 +216,6 @@ export const PIPELINE: Shape = map(PIPELINE_FIELDS);
 /** Keys of earlier tools that are refused, and what to write instead. */
 export const FORMER_KEYS: { readonly [key: string]: string } = {
   live: 'DVC 1 and 2 only: list what it writes under `metrics:` and `plots:`',
-  checkpoint: 'DVC 1 and 2 only: take it out; use `persist: true` for an out that goes on where it stopped',
   outs_persist: 'write `outs: [{PATH: {persist: true}}]`',
   outs_no_cache: 'write `outs: [{PATH: {cache: false}}]`',
   metrics_no_cache: 'write `metrics: [{PATH: {cache: false}}]`',

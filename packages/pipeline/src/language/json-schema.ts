@@ -22,10 +22,17 @@ export function pipelineJsonSchema(): object {
     ...pipeline,
     $defs: {
       stage: { ...schemaOf(STAGE, true), ...action },
-      foreach: schemaOf(FOREACH, true),
+      foreach: foreachSchema(),
       do: { ...schemaOf(DO, true), ...action },
     },
   };
+}
+
+function foreachSchema(): object {
+  const schema = schemaOf(FOREACH, true);
+  const properties = schema['properties'] as Record<string, object>;
+  properties['do'] = { $ref: '#/$defs/do' };
+  return schema;
 }
 
 /** A scalar other than text may be written as a template inside stages. */

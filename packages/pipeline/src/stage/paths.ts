@@ -11,6 +11,10 @@ export function projectPath(
   source: Source,
   report: Report,
 ): ProjectPath | undefined {
+  if (written === '') {
+    report.add(source, at, 'bad-path', 'a path is empty');
+    return undefined;
+  }
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(written);
   const path = url ? undefined : resolvePath(folder, written);
   if (path !== undefined) return path;

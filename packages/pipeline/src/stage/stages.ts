@@ -62,6 +62,13 @@ function readDefinition(key: ScalarNode, value: Node, place: StagesPlace): MapNo
   const { source, report } = place;
   const each = value.kind === 'map' && (findEntry(value, 'foreach') ?? findEntry(value, 'do')) !== undefined;
   const context = { source, report, templates: true };
+  if (value.kind === 'map' && findEntry(value, 'matrix') === undefined) {
+    const stray = each ? undefined : (findEntry(value, 'exclude') ?? findEntry(value, 'include'));
+    if (stray) {
+      const message = `stages.${key.value}.${stray.key.value} needs a matrix beside it`;
+      report.add(source, stray.key, 'bad-value', message);
+    }
+  }
   const fits = checkShape(value, each ? FOREACH : STAGE, `stages.${key.value}`, context);
   if (!fits || value.kind !== 'map') return undefined;
   if (!place.templated) return value;

@@ -51,6 +51,16 @@ export function foreachItems(data: Node, name: string, scope: Scope): Combinatio
 export function matrixItems(definition: MapNode, name: string, scope: Scope): Combination[] {
   const matrix = findValue(definition, 'matrix');
   if (matrix?.kind !== 'map') return [];
+  if (matrix.entries.length === 0) {
+    scope.report.add(
+      scope.source,
+      matrix,
+      'bad-value',
+      `the matrix of ${name} is empty`,
+      'give it a list, or take it out',
+    );
+    throw new TemplateFailure();
+  }
   const axes = matrix.entries.map((entry): Axis => axis(entry, name, scope));
   let cells: Cell[] = [[]];
   for (const { key, values } of axes) {
@@ -63,7 +73,6 @@ export function matrixItems(definition: MapNode, name: string, scope: Scope): Co
     }
   }
   const excluded = cellList(findValue(definition, 'exclude'), axes, name, scope, false);
-  if (axes.length === 0) cells = [];
   if (excluded.length > 0) cells = cells.filter((cell) => !excluded.some((pattern) => matches(cell, pattern)));
   for (const added of cellList(findValue(definition, 'include'), axes, name, scope, true)) {
     const cell = [...added].map(([key, value]): Cell[number] => {
