@@ -73,7 +73,14 @@ function refusal(project: Project, stage: Stage, view: StageView): Failure | und
   const locked = project.locks.stage(stage);
   const missing = stage.outs.find((out) => view.observed.outs.get(out.path) === undefined);
   if (missing !== undefined) return missingOut(stage, missing.path);
-  if (locked === undefined || stage.frozen) return undefined;
+  if (locked === undefined) {
+    return {
+      code: 'refused',
+      message: `stage '${stage.address}' was not committed: it never ran, so nothing says that its outs come from its deps`,
+      hint: "run 'dag repro', or 'dag commit -f' if you know that they do",
+    };
+  }
+  if (stage.frozen) return undefined;
   const changes = inputChanges(stage, locked, view.observed).filter(isInput);
   if (changes.length === 0) return undefined;
   const names = changes.map((change) =>
