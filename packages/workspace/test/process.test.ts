@@ -121,6 +121,28 @@ describe('set aside', () => {
   });
 });
 
+test('a damaged page of the stat cache costs one run at most, and never gives a wrong answer', async () => {
+  project = newProject();
+  fillData('data', 600);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const wanted = await commitOne(project.ws, 'data');
+  await project.ws.close();
+  const file = at('.cache/stat/stat-1.mdb');
+  const good = readFileSync(file);
+  for (let round = 0; round < 6; round++) {
+    const bytes = Buffer.from(good);
+    for (let i = 0; i < 20; i++) bytes[8192 + Math.floor(Math.random() * (bytes.length - 8192))] = Math.random() * 256;
+    writeFileSync(file, bytes);
+    let crashes = 0;
+    for (let run = 0; run < 3; run++) {
+      const text = await startChild('commit', project.root, 'data').ended.catch(() => undefined);
+      if (text === undefined) crashes += 1;
+      else expect(JSON.parse(text.split('\n')[1] as string)).toEqual([['data', wanted]]);
+    }
+    expect(crashes).toBeLessThan(2);
+  }
+});
+
 describe('processes at once', () => {
   test('they commit the same and different things into one cache', async () => {
     project = newProject();

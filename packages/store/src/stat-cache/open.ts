@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Digest } from '@dag/model';
 import { hashText } from '../hash.ts';
 import { loadNative } from '../native.ts';
+import { InUse } from './in-use.ts';
 import { decodeValue, encodeKey, encodeValue, type FileStats, KEY_SIZE } from './record.ts';
 import { isSoundLmdb } from './sound.ts';
 
@@ -16,6 +17,7 @@ export interface StatCache {
   find(stats: FileStats): Digest | undefined;
   /** Records a digest, in memory until `flush`. Only what is known to be settled (`isSettled`) may be recorded. */
   record(stats: FileStats, digest: Digest): void;
+  /** Writes what was recorded. To be called at the end of each operation, also of one that failed: see `InUse`. */
   flush(): void;
   close(): void;
 }
@@ -46,17 +48,19 @@ export function openStatCache(folder: string | undefined): StatCache {
     state ??= { db: folder === undefined ? undefined : openLmdb(folder) };
     return state.db;
   };
+  const inUse = folder === undefined ? undefined : new InUse(folder);
   const attempt = <T>(work: (db: Lmdb) => T): T | undefined => {
-    const db = open();
-    if (db === undefined) return undefined;
+    if (state !== undefined && state.db === undefined) return undefined;
     try {
-      return work(db);
+      inUse?.begin();
+      const db = open();
+      return db === undefined ? undefined : work(db);
     } catch {
       state = { db: undefined };
       return undefined;
     }
   };
-  const flush = (): void => {
+  const write = (): void => {
     if (waiting.size === 0) return;
     const entries = [...waiting.values()];
     waiting = new Map();
@@ -79,11 +83,15 @@ export function openStatCache(folder: string | undefined): StatCache {
       }),
     record(stats, digest) {
       waiting.set(`${stats.dev}:${stats.ino}`, [stats, digest]);
-      if (waiting.size >= FLUSH_FROM) flush();
+      if (waiting.size >= FLUSH_FROM) write();
     },
-    flush,
+    flush() {
+      write();
+      inUse?.end();
+    },
     close() {
-      flush();
+      write();
+      inUse?.end();
       const db = state?.db;
       state = undefined;
       db?.close().catch(() => undefined);
@@ -97,7 +105,7 @@ function openLmdb(folder: string): Lmdb | undefined {
   try {
     mkdirSync(folder, { recursive: true });
     const path = join(folder, FILE_NAME);
-    if (existsSync(path) && !isSoundLmdb(path)) removeFiles(path);
+    if (InUse.hasCrashed(folder) || (existsSync(path) && !isSoundLmdb(path))) removeFiles(path);
     try {
       return openFile(lmdb, path);
     } catch {

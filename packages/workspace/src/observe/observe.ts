@@ -17,8 +17,11 @@ export async function look(
   const rules = { root, skip, ignore: context.ignore(), strict: false };
   const standing = paths.map((path) => [path, walk(path, rules)] as const);
   const op = context.nextOp();
-  await scan(context, op, standing, false, options);
-  await context.everywhere({ kind: 'settle', op });
+  try {
+    await scan(context, op, standing, false, options);
+  } finally {
+    await context.everywhere({ kind: 'settle', op });
+  }
   for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, hashBytes);
   return standing;
 }

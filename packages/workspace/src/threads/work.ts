@@ -188,6 +188,7 @@ export class ThreadWork {
     this.#stagings.delete(job.op);
     for (const { temp } of this.#unsettled.get(job.op) ?? []) if (temp !== undefined) removeFile(temp);
     this.#unsettled.delete(job.op);
+    this.#statCache.flush();
     return { kind: 'done', skipped: [] };
   }
 
