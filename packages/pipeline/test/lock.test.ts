@@ -147,15 +147,13 @@ describe('the lock', () => {
         \`dag install\` sets up a merge driver; now take one side with \`git checkout --ours\` or \`--theirs\`, then \`dag repro\`"
     `);
     expect(say("schema: 1\nstages:\n  a:\n    deps:\n      x: {digest: 'blake3:00', si")).toMatchInlineSnapshot(`
-      "pipeline.lock:5:34: pipeline.lock is damaged: flow map in block collection must be sufficiently indented and end with a }
+      "pipeline.lock:5:34: pipeline.lock is damaged: a "}" is missing
               x: {digest: 'blake3:00', si
                                          ^
         take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew"
     `);
     expect(say('')).toMatchInlineSnapshot(`
       "pipeline.lock:1:1: the lock is empty
-        
-        ^
         take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew"
     `);
     expect(say('schema: 2\n')).toMatchInlineSnapshot(`

@@ -87,19 +87,15 @@ describe('readParams', () => {
             ^"
     `);
     expect(read('p.py', 'a = (1\n')).toMatchInlineSnapshot(`
-      "p.py:2:1: not Python: a bracket is never closed
-        
-        ^"
+      "p.py:1:7: not Python: a bracket is never closed
+        a = (1
+              ^"
     `);
-    expect(read('p.yaml', '- 1\n')).toMatchInlineSnapshot(`
-      "p.yaml:1:1: p.yaml holds a list, not a map
-        
-        ^"
-    `);
+    expect(read('p.yaml', '- 1\n')).toMatchInlineSnapshot(`"p.yaml:1:1: p.yaml holds a list, not a map"`);
     expect(read('p.yaml', 'a: [1\n')).toMatchInlineSnapshot(`
-      "p.yaml:2:1: flow sequence in block collection must be sufficiently indented and end with a ]
-        
-        ^"
+      "p.yaml:1:6: a "]" is missing
+        a: [1
+             ^"
     `);
   });
 });

@@ -6,7 +6,7 @@ import type { Diagnostic } from '@dag/model';
 export function renderDiagnostic(diagnostic: Diagnostic): string {
   const { file, span, message, sourceLine, hint } = diagnostic;
   const lines = [`${file}${span ? `:${span.line}:${span.column}` : ''}: ${message}`];
-  if (span && sourceLine !== undefined) {
+  if (span && sourceLine !== undefined && sourceLine.trim() !== '') {
     const before = [...sourceLine].slice(0, span.column - 1);
     const indent = before.map((c) => (c === '\t' ? '\t' : ' '.repeat(columns(c)))).join('');
     const marked = [...sourceLine].slice(span.column - 1, span.column - 1 + span.length);

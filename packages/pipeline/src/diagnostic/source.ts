@@ -10,7 +10,9 @@ export interface Source {
 /** Line, column and length of a range, and the line it is on. A range over several lines marks the first. */
 export function locate(source: Source, range: Range): { span: Span; sourceLine: string } {
   const { text } = source;
-  const start = Math.max(0, Math.min(range.start, text.length));
+  let start = Math.max(0, Math.min(range.start, text.length));
+  // What is missing at the end of a text is shown behind its last line.
+  if (start === text.length) start = text.trimEnd().length;
   const lineStart = start === 0 ? 0 : text.lastIndexOf('\n', start - 1) + 1;
   let lineEnd = text.indexOf('\n', start);
   if (lineEnd === -1) lineEnd = text.length;

@@ -55,8 +55,12 @@ function explain(code: string, message: string): { message: string; hint?: strin
         message: 'not a valid mapping',
         hint: 'a value that holds `: ` has to be quoted; check the indentation',
       };
-    case 'MISSING_CHAR':
+    case 'BAD_INDENT':
+    case 'MISSING_CHAR': {
+      const end = /end with a (\S)/.exec(message)?.[1];
+      if (end !== undefined) return { message: `a "${end}" is missing` };
       return { message: message.replace(/ at line.*$/s, '') };
+    }
     default:
       return { message: message.replace(/ at line.*$/s, '').replace(/^(.)/, (c) => c.toLowerCase()) };
   }
