@@ -5,7 +5,7 @@ import { verb } from './verb.ts';
 export function declareVerbs(program: Command): Command {
   program
     .description(
-      'Keeps data, code and results of machine-learning work together: runs only what changed, restores the rest from a\ncache that is shared, and can say what made a file.',
+      'Keeps data, code and results of machine-learning work together: runs only what changed, restores the rest from a cache that is shared, and can say what made a file.',
     )
     .exitOverride()
     .showSuggestionAfterError()
@@ -232,16 +232,13 @@ function many(value: string, before: readonly string[] = []): string[] {
 
 const INIT = `Makes a project in this folder: an empty pipeline.yaml, and .cache/ in .gitignore.`;
 
-const ADD = `Tracks data: stores it in the cache, writes its path into pipeline.yaml and its digest into pipeline.lock, and keeps
-git from seeing it. Adding what is tracked already records how it stands now.`;
+const ADD = `Tracks data: stores it in the cache, writes its path into pipeline.yaml and its digest into pipeline.lock, and keeps git from seeing it. Adding what is tracked already records how it stands now.`;
 
 const STAGE_ADD = `Writes a stage into the pipeline.yaml of this folder and its cached outs into .gitignore. It is not run.`;
 
-const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command,
-deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back.`;
+const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command, deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back.`;
 
-const CHECKOUT = `Makes the workspace hold the outs and data that pipeline.lock names; use it after git checkout or git pull. Touches
-only what differs. Content that is nowhere in the cache is left alone unless forced.`;
+const CHECKOUT = `Makes the workspace hold the outs and data that pipeline.lock names; use it after git checkout or git pull. Touches only what differs. Content that is nowhere in the cache is left alone unless forced.`;
 
 const TRANSFER = {
   push: 'send what the remote lacks',

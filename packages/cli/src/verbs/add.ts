@@ -44,8 +44,9 @@ export async function add(context: Context, written: readonly string[], options:
       const progress = workProgress(context, 'storing');
       const artifacts = await project.workspace.commit(paths, { ...progress.options, signal: context.stop });
       progress.end();
+      const before = new Map(project.pipeline.data.map((entry) => [entry.path, project.locks.data(entry)]));
       await record(project, artifacts, options);
-      report(context, project, artifacts);
+      report(context, before, artifacts);
     } finally {
       release();
     }
@@ -95,16 +96,19 @@ function withAllData(
   return pipeline;
 }
 
-function report(context: Context, project: OpenProject, artifacts: ReadonlyMap<ProjectPath, Artifact>): void {
+function report(
+  context: Context,
+  before: ReadonlyMap<ProjectPath, Artifact | undefined>,
+  artifacts: ReadonlyMap<ProjectPath, Artifact>,
+): void {
   let [objects, bytes] = [0, 0];
   for (const [tracked, artifact] of artifacts) {
-    const before = project.pipeline.data.find((entry) => entry.path === tracked);
-    const same = before !== undefined && sameArtifact(project.locks.data(before), artifact);
+    const how = !before.has(tracked) ? 'added' : sameArtifact(before.get(tracked), artifact) ? 'unchanged' : 'modified';
     const files = artifact.kind === 'folder' ? artifact.files : 1;
     objects += files;
     bytes += artifact.size;
-    context.emit({ event: 'added', path: tracked, digest: artifact.digest, size: artifact.size, files });
-    context.print(`${same ? 'tracked' : 'added'}  ${tracked}  ${count(files, 'file')}, ${bytesText(artifact.size)}`);
+    context.emit({ event: 'added', path: tracked, how, digest: artifact.digest, size: artifact.size, files });
+    context.print(`${how.padEnd(9)}  ${tracked}  ${count(files, 'file')}, ${bytesText(artifact.size)}`);
   }
   context.emit({ event: 'summary', objects, bytes, failed: [] });
 }
