@@ -50,10 +50,12 @@ function readDataFile(reader: SourceReader, path: ProjectPath, report: Report): 
   return { kind: 'bad', problem: `${path} holds ${root.kind === 'seq' ? 'a list' : 'a single value'}, not a map` };
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** Bytes as text; undefined, and reported, when they are not UTF-8. */
 export function decodeText(bytes: Uint8Array, file: ProjectPath, report: Report): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     const at = { start: 0, end: 0 };
     report.add({ file, text: '' }, at, 'syntax', 'not UTF-8 text', 'save the file as UTF-8');

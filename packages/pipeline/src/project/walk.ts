@@ -18,8 +18,8 @@ export interface WalkVisitor {
 /** Finds every pipeline.yaml; does not enter folders that are ignored, made by stages, or tracked. */
 export function walkPipelines(reader: SourceReader, visitor: WalkVisitor): void {
   const rules = ignoreRules(reader);
-  const queue: ProjectPath[] = [ROOT];
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+  const stack: ProjectPath[] = [ROOT];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const folder = next;
     const entries = reader.list(folder);
     const names = new Set<string>();
@@ -37,6 +37,6 @@ export function walkPipelines(reader: SourceReader, visitor: WalkVisitor): void 
       .sort(byCodeUnit)
       .map((name) => joinPath(folder, name))
       .filter((path) => !visitor.skip(path) && !rules.ignored(path, 'folder'));
-    queue.unshift(...inner);
+    for (const path of inner.reverse()) stack.push(path);
   }
 }
