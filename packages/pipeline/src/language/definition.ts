@@ -210,7 +210,7 @@ export const PIPELINE_FIELDS: Fields = {
   datasets: field('Accepted for old files, not read.', anything),
 };
 
-/** The file as a whole. */
+/** The file as a whole; stages are checked one by one, each by its own shape. */
 export const PIPELINE: Shape = map(PIPELINE_FIELDS);
 
 /** Keys of earlier tools that are refused, and what to write instead. */

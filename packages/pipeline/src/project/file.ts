@@ -4,7 +4,7 @@ import { toValue } from '../data/value.ts';
 import type { Report } from '../diagnostic/report.ts';
 import { lineOf, type Source } from '../diagnostic/source.ts';
 import { checkShape } from '../language/check.ts';
-import { PIPELINE_FIELDS, SETTINGS_FIELDS } from '../language/definition.ts';
+import { PIPELINE, SETTINGS_FIELDS } from '../language/definition.ts';
 import type { Shape } from '../language/shape.ts';
 import type { NamedArtifact, ParsingSettings, ShownFile, SourceReader, TopPlot } from '../pipeline.ts';
 import type { Draft } from '../stage/draft.ts';
@@ -35,15 +35,12 @@ export interface FileContents {
 
 const EMPTY: MapNode = { kind: 'map', entries: [], flow: false, start: 0, end: 0 };
 
-/** Shape of the file without its stages, which have their own. */
-const FILE_SHAPE: Shape = { type: 'map', fields: PIPELINE_FIELDS, required: [] };
-
 /** Reads a pipeline.yaml as far as its own text goes. Undefined when it can't be used at all; problems are reported. */
 export function parseFile(reader: SourceReader, file: ProjectPath, report: Report): ParsedFile | undefined {
   const bytes = reader.read(file);
   if (bytes === undefined) return undefined;
   const text = decodeText(bytes, file, report);
-  return text === undefined ? undefined : parseText(file, text, FILE_SHAPE, report);
+  return text === undefined ? undefined : parseText(file, text, PIPELINE, report);
 }
 
 /** Reads .cache/local.yaml: settings only. */
