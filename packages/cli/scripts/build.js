@@ -12,6 +12,8 @@ await build({
     dag: at('../src/dag.ts'),
     worker: at('../../worker/src/public.ts'),
     'worker-child': at('../../worker/src/child.ts'),
+    // A thread of the workspace; it is looked for beside the chunk that starts it.
+    'hash-worker': at('../../workspace/src/threads/hash-worker.ts'),
   },
   outdir: at('../dist'),
   bundle: true,
