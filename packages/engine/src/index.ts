@@ -11,4 +11,5 @@ export { repro } from './repro.ts';
 export type { ReproOptions, ReproSignals } from './repro-run.ts';
 export { SHELL } from './run/command.ts';
 export { machineContext } from './run/context.ts';
+export { endOrphans } from './run/orphans.ts';
 export { type Status, status } from './status.ts';

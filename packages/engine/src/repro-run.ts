@@ -41,6 +41,8 @@ export interface ReproRun {
   readonly leases: Leases;
   readonly options: ReproOptions;
   readonly signals: ReproSignals;
+  /** Kills whatever runs. */
+  abort(): void;
   readonly selected: ReadonlySet<StageAddress>;
   readonly outcomes: Map<StageAddress, Outcome>;
   emit(event: ReproEvent): void;

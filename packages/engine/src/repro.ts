@@ -25,13 +25,15 @@ export async function repro(
   emit: (event: ReproEvent) => void,
 ): Promise<ReproSummary> {
   const stages = selection.map((address) => stageAt(project, address));
+  const aborted = new AbortController();
   const run: ReproRun = {
     project,
     observer: new Observer(project),
     cached: cachedIn(project.store),
     leases: new Leases(),
     options,
-    signals,
+    signals: { stop: signals.stop, kill: AbortSignal.any([signals.kill, aborted.signal]) },
+    abort: () => aborted.abort(),
     selected: new Set(selection),
     outcomes: new Map(),
     emit,
@@ -71,7 +73,12 @@ async function schedule(run: ReproRun, stages: readonly Stage[]): Promise<void> 
       continue;
     }
     if (active.size === 0) break;
-    const done = await Promise.race(active.values());
+    const done = await Promise.race(active.values()).catch(async (bug) => {
+      // Nothing that was started may outlive this process.
+      run.abort();
+      await Promise.allSettled(active.values());
+      throw bug;
+    });
     active.delete(done);
     plan.settled(done);
   }

@@ -26,6 +26,8 @@ export interface WorkerRequest {
   logLine(line: string, stream: 'stdout' | 'stderr'): void;
   /** Called for each message between the start and the end, in order. */
   onMessage(message: ChildMessage): void;
+  /** Told the pid as soon as there is one; what it returns is called when the worker and all it started are gone. */
+  onStart?(pid: number | undefined): () => void;
   /** Asks the worker to end: `ctx.signal`, SIGTERM to its group, SIGKILL when the grace time is over. */
   readonly signal?: AbortSignal;
   /** Kills it at once. */
@@ -60,6 +62,7 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
     serialization: 'advanced',
     detached: true,
   });
+  const onEnd = request.onStart?.(child.pid);
   const seen: Seen = { last: undefined, backend: undefined, outOfMemory: false };
   watch(child, request, seen);
   const stopping = stopper(child, request);
@@ -67,6 +70,7 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
     const exit = await exitOf(child);
     return typeof exit === 'string' ? notRun('failed', exit) : judge(exit, seen, stopping.reason(), request);
   } finally {
+    onEnd?.();
     stopping.dispose();
   }
 }

@@ -13,7 +13,7 @@ export { ioFailure, isErrno, ObjectDamaged, ObjectMissing, shortName, withIo } f
 export * from './hash.ts';
 export { layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
 export { linkLoose, publishLoose } from './loose.ts';
-export { type Owner, ownerOf, ownerState, tempName, thisOwner } from './owner.ts';
+export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } from './owner.ts';
 export { decodeRunRecord, encodeRunRecord } from './run-json.ts';
 export { dropStaged, type Staging } from './staging.ts';
 export * from './stat-cache/open.ts';

@@ -19,6 +19,12 @@ export function thisOwner(): Owner {
   return own;
 }
 
+/** Another process of this machine, as it is now; undefined where there is none of that pid. */
+export function ownerWithPid(pid: number): Owner | undefined {
+  const start = processStart(pid);
+  return start === undefined ? undefined : { host: thisOwner().host, pid, start };
+}
+
 /** A fresh file name `KIND-HOST-PID-START-RANDOM`: unique, and its maker can be told from it. */
 export function tempName(kind: string): string {
   const { host, pid, start } = thisOwner();

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LockBook, machineContext, type Project } from '@dag/engine';
+import { endOrphans, LockBook, machineContext, type Project } from '@dag/engine';
 import { type Diagnostic, FailureError, type ProjectPath } from '@dag/model';
 import { LINK_STRATEGIES, type LinkStrategy, loadPipeline, type Pipeline } from '@dag/pipeline';
 import { hashBytes, openStore } from '@dag/store';
@@ -26,7 +26,7 @@ export interface OpenProject extends Project {
 }
 
 /** Opens the project that the user stands in. Throws a FailureError where there is none, or it does not hold together. */
-export function openProject(context: Context, options: OpenProjectOptions = {}): OpenProject {
+export async function openProject(context: Context, options: OpenProjectOptions = {}): Promise<OpenProject> {
   const root = requireRoot({ root: context.root, cwd: context.cwd, env: context.io.env });
   const cwd = folderIn(root, context.cwd);
   const reader = workspaceReader(root);
@@ -34,6 +34,9 @@ export function openProject(context: Context, options: OpenProjectOptions = {}):
   const store = openStore({ dir: cacheDir(root, pipeline, context) });
   const workspace = openWorkspace({ root, store, link: linkStrategies(pipeline, context) });
   if (options.mutates === true) {
+    for (const { stage, pid } of await endOrphans(store.dir)) {
+      context.say(`ended stage '${stage}' (pid ${pid}), which a killed dag had left running`);
+    }
     for (const back of workspace.recover()) context.say(`put back '${back}', which an interrupted run had set aside`);
   }
   return {

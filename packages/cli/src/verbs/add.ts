@@ -28,7 +28,7 @@ interface Options {
 }
 
 export async function add(context: Context, written: readonly string[], options: Options): Promise<number> {
-  const project = openProject(context, { mutates: true });
+  const project = await openProject(context, { mutates: true });
   try {
     const paths =
       options.glob === true ? expandGlobs(project, context.cwd, written) : projectPaths(project, context, written);

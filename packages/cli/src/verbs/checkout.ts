@@ -16,7 +16,7 @@ export interface CheckoutFlags {
 }
 
 export async function checkout(context: Context, targets: readonly string[], flags: CheckoutFlags): Promise<number> {
-  const project = openProject(context, { targets, mutates: true });
+  const project = await openProject(context, { targets, mutates: true });
   try {
     const report = await checkOut(context, project, targets, flags);
     showReport(context, report, flags);

@@ -12,7 +12,7 @@ export async function commit(
   targets: readonly string[],
   options: { readonly force?: boolean },
 ): Promise<number> {
-  const project = openProject(context, { targets, mutates: true });
+  const project = await openProject(context, { targets, mutates: true });
   try {
     const stages = new Set<Stage>();
     const data = new Set<TrackedData>();

@@ -8,7 +8,7 @@ import type { Context, Run } from '../verb.ts';
 /** `freeze` and `unfreeze`. */
 export function setFrozen(frozen: boolean): Run<object> {
   return async (context: Context, targets: readonly string[]): Promise<number> => {
-    const project = openProject(context, { targets, mutates: true });
+    const project = await openProject(context, { targets, mutates: true });
     try {
       const selected = selectStages(project.pipeline, targets, { single: true }, project.cwd);
       if (!selected.ok) throw new FailureError(selected.error);

@@ -13,7 +13,7 @@ interface Options {
 }
 
 export async function graph(context: Context, targets: readonly string[], options: Options): Promise<number> {
-  const project = openProject(context, { targets });
+  const project = await openProject(context, { targets });
   try {
     const shown = shownStages(project, targets, options);
     if (context.json) {

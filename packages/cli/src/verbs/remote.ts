@@ -96,7 +96,7 @@ export async function remoteDefault(
 }
 
 async function withProject(context: Context, work: (project: OpenProject) => Promise<void>): Promise<number> {
-  const project = openProject(context);
+  const project = await openProject(context);
   try {
     await work(project);
     return EXIT.done;

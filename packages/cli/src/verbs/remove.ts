@@ -22,7 +22,7 @@ export async function remove(
   targets: readonly string[],
   options: { readonly outs?: boolean },
 ): Promise<number> {
-  const project = openProject(context, { mutates: true });
+  const project = await openProject(context, { mutates: true });
   try {
     const data = new Set<TrackedData>();
     const stages = new Set<Stage>();

@@ -36,7 +36,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
     throw new FailureError({ code: 'usage', message: 'repro -i asks, and there is no terminal to ask on' });
   }
   const flagged = options.jobs === undefined ? undefined : positiveInteger('--jobs', options.jobs);
-  const project = openProject(context, { targets, mutates: options.dry !== true });
+  const project = await openProject(context, { targets, mutates: options.dry !== true });
   try {
     const selection = select(project, targets, options);
     const reporter = reproReporter(context, project, selection, options.dry ?? false);

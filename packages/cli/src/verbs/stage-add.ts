@@ -29,7 +29,7 @@ interface Options {
 }
 
 export async function stageAdd(context: Context, words: readonly string[], options: Options): Promise<number> {
-  const project = openProject(context, { mutates: true });
+  const project = await openProject(context, { mutates: true });
   try {
     const file = pipelineFileHere(project);
     const definition = stageDefinition(words, options);

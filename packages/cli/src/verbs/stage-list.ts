@@ -9,7 +9,7 @@ export async function stageList(
   targets: readonly string[],
   options: { readonly nameOnly?: boolean },
 ): Promise<number> {
-  const project = openProject(context, { targets });
+  const project = await openProject(context, { targets });
   try {
     const selected = selectStages(
       project.pipeline,

@@ -15,7 +15,7 @@ interface Options {
 }
 
 export async function statusVerb(context: Context, targets: readonly string[], options: Options): Promise<number> {
-  const project = openProject(context, { targets });
+  const project = await openProject(context, { targets });
   try {
     const { stages, data, tracked } = wanted(project, targets);
     const found = await status(project, stages, data);

@@ -29,7 +29,7 @@ interface Moved {
 }
 
 export async function push(context: Context, targets: readonly string[], options: Options): Promise<number> {
-  const project = openProject(context, { targets });
+  const project = await openProject(context, { targets });
   try {
     const picked = pickTracked(project, targets, options).filter(({ tracked }) => tracked.push);
     const records = options.runCache === true ? [...project.store.runs.list()] : [];
@@ -43,7 +43,7 @@ export async function push(context: Context, targets: readonly string[], options
 }
 
 export async function fetch(context: Context, targets: readonly string[], options: Options): Promise<number> {
-  const project = openProject(context, { targets, mutates: true });
+  const project = await openProject(context, { targets, mutates: true });
   try {
     return conclude(context, 'fetch', 'fetched', await bring(context, project, targets, options), options);
   } finally {
@@ -52,7 +52,7 @@ export async function fetch(context: Context, targets: readonly string[], option
 }
 
 export async function pull(context: Context, targets: readonly string[], options: Options): Promise<number> {
-  const project = openProject(context, { targets, mutates: true });
+  const project = await openProject(context, { targets, mutates: true });
   try {
     const moved = await bring(context, project, targets, options);
     const report = await checkOut(context, project, targets, { ...options, allowMissing: true });

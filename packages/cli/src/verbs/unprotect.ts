@@ -7,7 +7,7 @@ import { count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
 export async function unprotect(context: Context, written: readonly string[]): Promise<number> {
-  const project = openProject(context, { mutates: true });
+  const project = await openProject(context, { mutates: true });
   try {
     const paths = written.map((text) => {
       const path = toProjectPath(project.root, fs.realpathSync(context.cwd), text);

@@ -9,7 +9,7 @@ import { count, secondsText } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
 export async function why(context: Context, targets: readonly string[]): Promise<number> {
-  const project = openProject(context, { targets });
+  const project = await openProject(context, { targets });
   try {
     const selected = selectStages(project.pipeline, targets, { single: true }, project.cwd);
     if (!selected.ok) throw new FailureError(selected.error);

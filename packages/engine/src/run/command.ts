@@ -13,6 +13,8 @@ const STRICT_MINIMUM = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'LC_CTYPE', 
 export interface StageIo {
   readonly log: RunLog;
   onLine(stream: 'stdout' | 'stderr', line: string): void;
+  /** Notes the process group, for as long as it works; see `noteGroup`. */
+  onStart(pid: number | undefined): () => void;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
 }

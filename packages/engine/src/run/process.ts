@@ -16,6 +16,8 @@ export interface ProcessRequest {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: RunLog;
   onLine(stream: 'stdout' | 'stderr', line: string): void;
+  /** Told the pid of the group's leader as soon as there is one; what it returns is called when the group is gone. */
+  onStart?(pid: number | undefined): () => void;
   /** Asks it to end (SIGTERM to its group, SIGKILL after the grace time). */
   readonly stop: AbortSignal;
   /** Kills it at once. */
@@ -44,6 +46,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
+  const onEnd = request.onStart?.(child.pid);
   forward(child, 'stdout', request);
   forward(child, 'stderr', request);
   let why: 'stopped' | 'timed-out' | undefined;
@@ -64,6 +67,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     if (why !== undefined) return { status: why };
     return exit;
   } finally {
+    onEnd?.();
     clearTimeout(timer);
     request.stop.removeEventListener('abort', stop);
     request.kill.removeEventListener('abort', kill);

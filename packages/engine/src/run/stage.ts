@@ -8,6 +8,7 @@ import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
 import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
+import { noteGroup } from './orphans.ts';
 import type { ProcessEnd } from './process.ts';
 import { runWorkerStage } from './worker.ts';
 
@@ -98,6 +99,7 @@ async function runOnce(
     log,
     stop: options.stop,
     kill: options.kill,
+    onStart: (pid) => noteGroup(project.store.dir, stage.address, pid),
     onLine: (stream, line) => options.emit({ event: 'output', stage: stage.address, stream, line }),
   };
   options.emit({

@@ -47,6 +47,7 @@ export async function runWorkerStage(
         io.onLine(stream, line);
       },
       onMessage: (message) => passOn(stage, message, io),
+      onStart: io.onStart,
       signal: io.stop,
       kill: io.kill,
       ...(stage.timeout === undefined ? {} : { timeout: stage.timeout }),
