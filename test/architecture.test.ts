@@ -69,6 +69,20 @@ test('only the cli prints', () => {
   expect(printing).toEqual([]);
 });
 
+test('package-lock.json names every optional package, or npm ci would refuse it', () => {
+  const lock = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>;
+  };
+  const missing = Object.entries(lock.packages).flatMap(([at, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) => !(`${at}/node_modules/${name}` in lock.packages) && !(`node_modules/${name}` in lock.packages),
+    ),
+  );
+  expect(missing, 'node .ci/complete-lock.js adds them').toEqual([]);
+  const hosts = Object.values(lock.packages).filter(({ resolved = '' }) => resolved.startsWith('http'));
+  expect(hosts).toEqual([]);
+});
+
 function isAllowed(imported: string, allowed: readonly string[]): boolean {
   return allowed.some((name) =>
     name.includes('/')

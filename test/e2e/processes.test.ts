@@ -91,8 +91,12 @@ describe('interrupted', () => {
     );
     const { child, ended } = project.start(['repro']);
     const a = await held.started('a');
+    const told = new Promise<void>((resolve) =>
+      child.stderr?.on('data', (text) => String(text).includes('stopping') && resolve()),
+    );
     child.kill('SIGINT');
-    child.kill('SIGTERM');
+    await told;
+    child.kill('SIGINT');
     await a.gone;
     expect((await ended).status).toBe(130);
   });

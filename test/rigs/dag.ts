@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The built CLI. */
-const DAG = join(dirname(fileURLToPath(import.meta.url)), '../../packages/cli/dist/dag.js');
+/** The built CLI, as users run it. */
+export const DAG = join(dirname(fileURLToPath(import.meta.url)), '../../packages/cli/dist/dag.js');
 
 /** The Node that runs it: DAG_TEST_NODE, or the one that runs the tests. */
-const NODE = process.env['DAG_TEST_NODE'] ?? process.execPath;
+export const NODE = process.env['DAG_TEST_NODE'] ?? process.execPath;
 
 export interface Outcome {
   readonly status: number | null;
@@ -28,19 +28,7 @@ export interface Shell {
 
 export function openShell(folder: string, home: string, env: Readonly<Record<string, string>> = {}): Shell {
   if (!existsSync(DAG)) throw new Error('the CLI is not built: npm run build');
-  const environment = {
-    PATH: [dirname(NODE), process.env['PATH'] ?? ''].join(':'),
-    HOME: home,
-    LANG: 'C.UTF-8',
-    CI: 'true',
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_AUTHOR_NAME: 'A Tester',
-    GIT_AUTHOR_EMAIL: 'tester@example.com',
-    GIT_COMMITTER_NAME: 'A Tester',
-    GIT_COMMITTER_EMAIL: 'tester@example.com',
-    AWS_EC2_METADATA_DISABLED: 'true',
-    ...env,
-  };
+  const environment = scrubbedEnv(home, env);
   const exec = (file: string, args: readonly string[]) =>
     new Promise<Outcome>((resolve, reject) => {
       const child = execFile(
@@ -65,5 +53,22 @@ export function openShell(folder: string, home: string, env: Readonly<Record<str
         `${command} ${args.join(' ')}: exit status ${outcome.status}\n${outcome.stdout}${outcome.stderr}`,
       );
     },
+  };
+}
+
+/** The environment of a person with this HOME: nothing of the caller's but where programs are. */
+export function scrubbedEnv(home: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return {
+    PATH: [dirname(NODE), process.env['PATH'] ?? ''].join(':'),
+    HOME: home,
+    LANG: 'C.UTF-8',
+    CI: 'true',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_AUTHOR_NAME: 'A Tester',
+    GIT_AUTHOR_EMAIL: 'tester@example.com',
+    GIT_COMMITTER_NAME: 'A Tester',
+    GIT_COMMITTER_EMAIL: 'tester@example.com',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    ...extra,
   };
 }

@@ -2,17 +2,11 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-/** The built program, as users run it. */
-export const DAG = fileURLToPath(new URL('../../packages/cli/dist/dag.js', import.meta.url));
+import { DAG, NODE, type Outcome, scrubbedEnv } from './dag.ts';
 
 /** How a run of `dag` ended. */
-export interface Ran {
-  readonly status: number | null;
+export interface Ran extends Outcome {
   readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
   /** Standard output as NDJSON. */
   readonly events: readonly Record<string, unknown>[];
 }
@@ -67,7 +61,7 @@ export function makeProject(options: { readonly clone?: TestProject } = {}): Tes
   }
   const at = (...parts: string[]): string => path.join(root, ...parts);
   const start = (args: readonly string[], { env: extra = {}, cwd = '.' }: RunOptions = {}) => {
-    const child = spawn(process.execPath, [DAG, ...args], {
+    const child = spawn(NODE, [DAG, ...args], {
       cwd: at(cwd),
       env: { ...env, ...extra },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -102,21 +96,6 @@ export function makeProject(options: { readonly clone?: TestProject } = {}): Tes
       };
     },
     remove: () => fs.rmSync(base, { recursive: true, force: true }),
-  };
-}
-
-function scrubbedEnv(home: string): Record<string, string> {
-  const { PATH = '/usr/bin:/bin' } = process.env;
-  return {
-    PATH,
-    HOME: home,
-    TMPDIR: os.tmpdir(),
-    LC_ALL: 'C.UTF-8',
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_AUTHOR_NAME: 'A',
-    GIT_AUTHOR_EMAIL: 'a@example.org',
-    GIT_COMMITTER_NAME: 'A',
-    GIT_COMMITTER_EMAIL: 'a@example.org',
   };
 }
 
