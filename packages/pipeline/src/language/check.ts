@@ -9,7 +9,7 @@ import { describe, type Shape } from './shape.ts';
 export interface CheckContext {
   readonly source: Source;
   readonly report: Report;
-  /** Whether `${…}` may stand for any scalar. */
+  /** Whether `${…}` may stand for any scalar: false once they are resolved. */
   readonly templates: boolean;
 }
 
@@ -69,7 +69,10 @@ function checkScalar(node: ScalarNode, shape: Shape, name: string, context: Chec
   if (context.templates && typeof value === 'string' && value.includes('${')) return true;
   switch (shape.type) {
     case 'text':
-      if (typeof value !== 'string') break;
+      if (typeof value !== 'string') {
+        if (shape.words && !context.templates) return true;
+        break;
+      }
       if (shape.values === undefined || shape.values.includes(value)) return true;
       context.report.add(
         context.source,

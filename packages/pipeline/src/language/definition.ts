@@ -13,14 +13,16 @@ import {
   type Shape,
   table,
   text,
+  words,
 } from './shape.ts';
 
 const texts = list(text);
+const wordList = list(words);
 
 const annotations: Fields = {
-  desc: field('What it is, for people.', text),
-  type: field('A type, for people and tools.', text),
-  labels: field('Labels, for people and tools.', texts),
+  desc: field('What it is, for people.', words),
+  type: field('A type, for people and tools.', words),
+  labels: field('Labels, for people and tools.', wordList),
   meta: field('Anything; kept, not read.', anything),
 };
 
@@ -34,12 +36,12 @@ const outFields: Fields = {
 };
 
 const plotLooks: Fields = {
-  template: field('Plot template.', text),
-  x: field('Field on the x axis.', text),
-  y: field('Field on the y axis.', text),
-  x_label: field('Label of the x axis.', text),
-  y_label: field('Label of the y axis.', text),
-  title: field('Title.', text),
+  template: field('Plot template.', words),
+  x: field('Field on the x axis.', words),
+  y: field('Field on the y axis.', words),
+  x_label: field('Label of the x axis.', words),
+  y_label: field('Label of the y axis.', words),
+  title: field('Title.', words),
   header: field('Whether a CSV file has a header line.', flag),
 };
 
@@ -60,7 +62,7 @@ export const STAGE_FIELDS: Fields = {
   ),
   params: field(
     'Keys of params.yaml, or a file with a list of its keys; without keys the whole file.',
-    list(either(text, table(either(texts, nothing), 'a params file'))),
+    list(either(text, table(either(wordList, nothing), 'a params file'))),
   ),
   vars: field('Values for `${…}`: files, or maps.', vars),
   env: field('Variables that count: NAME, or NAME=value to set it as well.', texts),
@@ -81,7 +83,7 @@ export const STAGE_FIELDS: Fields = {
   plots: field('Plot data that it makes.', list(plot)),
   frozen: field('Whether it is kept as it is, whatever changes.', flag),
   always_changed: field('Whether it runs every time.', flag),
-  desc: field('What it does, for people.', text),
+  desc: field('What it does, for people.', words),
   meta: field('Anything; kept, not read.', anything),
 };
 
@@ -90,10 +92,7 @@ const cells = list(table(anything, 'a matrix key'));
 /** A stage that stands for itself or, with `matrix`, for one per combination. */
 export const STAGE: Shape = map({
   ...STAGE_FIELDS,
-  matrix: field(
-    'One stage for each combination of these lists.',
-    table(either(text, list(anything), table(anything, 'a name')), 'a name'),
-  ),
+  matrix: field('One stage for each combination of these lists.', table(either(text, list(anything)), 'a name')),
   exclude: field('Combinations of the matrix to leave out.', cells),
   include: field('Combinations to add to the matrix.', cells),
 });

@@ -1,6 +1,7 @@
 /** What may stand at a place in pipeline.yaml. The parser's checks and the JSON Schema are both made from these. */
 export type Shape =
-  | { readonly type: 'text'; readonly values?: readonly string[] }
+  /** `words`: only for people to read, so that a template may draw any scalar there. */
+  | { readonly type: 'text'; readonly values?: readonly string[]; readonly words?: true }
   | { readonly type: 'boolean' }
   | { readonly type: 'integer'; readonly least: number }
   | { readonly type: 'number' }
@@ -22,6 +23,7 @@ export interface Field {
 }
 
 export const text: Shape = { type: 'text' };
+export const words: Shape = { type: 'text', words: true };
 export const flag: Shape = { type: 'boolean' };
 export const anything: Shape = { type: 'any' };
 export const nothing: Shape = { type: 'null' };

@@ -14,6 +14,7 @@ import { yamlKey, yamlScalar } from '../yaml/write.ts';
 /**
  * Writes a pipeline.lock: maps keyed by name or path, sorted by code unit, an artifact a line, so that texts of two
  * branches merge entry by entry and the same lock is the same text. Paths are written relative to the folder of `file`.
+ * Stages are taken as they were when first written: change a copy, never the stage itself.
  */
 export function renderLock(lock: Lock, file: ProjectPath): string {
   const folder = parentPath(file);
@@ -24,7 +25,18 @@ export function renderLock(lock: Lock, file: ProjectPath): string {
   return text;
 }
 
+/** Texts of stages that were written before: a lock of thousands is written anew after each stage that ran. */
+const written = new WeakMap<LockedStage, { readonly folder: ProjectPath; readonly text: string }>();
+
 function stageText(stage: LockedStage, folder: ProjectPath): string {
+  const before = written.get(stage);
+  if (before?.folder === folder) return before.text;
+  const text = newStageText(stage, folder);
+  written.set(stage, { folder, text });
+  return text;
+}
+
+function newStageText(stage: LockedStage, folder: ProjectPath): string {
   const { cmd, worker, wdir } = stage;
   let text = '';
   if (typeof cmd === 'string') text += `    cmd: ${yamlScalar(cmd)}\n`;

@@ -3,6 +3,7 @@ import { toValue } from '../data/value.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { UsedValues } from '../pipeline.ts';
+import { formatScalar } from '../template/format.ts';
 import type { MapNode, Node, Range, ScalarNode } from '../yaml/node.ts';
 import type { Draft, DraftDep } from './draft.ts';
 import { type ReadOuts, readOuts } from './outs.ts';
@@ -32,7 +33,9 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft | un
   for (const { key, value } of definition.entries) fields.set(key.value, value);
   const wdirNode = fields.get('wdir');
   const wdir =
-    wdirNode === undefined ? origin.folder : projectPath(origin.folder, scalarText(wdirNode), wdirNode, source, report);
+    wdirNode === undefined || scalarText(wdirNode) === ''
+      ? origin.folder
+      : projectPath(origin.folder, scalarText(wdirNode), wdirNode, source, report);
   if (wdir === undefined) return undefined;
   const deps = readDeps(fields.get('deps'), wdir, origin);
   const made: ReadOuts = { outs: [], places: [], plotProperties: [] };
@@ -67,7 +70,7 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft | un
     ...(timeout === undefined ? {} : { timeout }),
     frozen: isTrue(fields.get('frozen')),
     alwaysChanged: isTrue(fields.get('always_changed')),
-    ...(desc === undefined ? {} : { desc: scalarText(desc) }),
+    ...(isNull(desc) ? {} : { desc: scalarText(desc) }),
     ...(meta === undefined ? {} : { meta: toValue(meta) }),
     line: origin.line,
   };
@@ -76,7 +79,12 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft | un
 }
 
 function scalarText(node: Node | undefined): string {
-  return node?.kind === 'scalar' && node.value !== null ? String(node.value) : '';
+  return node?.kind === 'scalar' && node.value !== null ? formatScalar(node) : '';
+}
+
+/** Nothing: the key is not there, or a template drew null for it. */
+function isNull(node: Node | undefined): boolean {
+  return node === undefined || (node.kind === 'scalar' && node.value === null);
 }
 
 function isTrue(node: Node | undefined): boolean {

@@ -3,6 +3,7 @@ import { setOwn, toValue } from '../data/value.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { PlotProperties } from '../pipeline.ts';
+import { formatScalar } from '../template/format.ts';
 import type { Entry, Node, Range } from '../yaml/node.ts';
 import { outPath } from './paths.ts';
 
@@ -63,7 +64,7 @@ function readOut(path: ProjectPath, kind: OutKind, flags: readonly Entry[]): Out
     else if (key.value === 'persist') persist = scalar === true;
     else if (key.value === 'push') push = scalar !== false;
     else if (key.value === 'remote') remote = String(scalar);
-    else if (key.value === 'desc') desc = String(scalar);
+    else if (key.value === 'desc') desc = value.kind === 'scalar' && scalar !== null ? formatScalar(value) : undefined;
   }
   const optional = { ...(remote === undefined ? {} : { remote }), ...(desc === undefined ? {} : { desc }) };
   return { path, kind, cache, persist, push, ...optional };

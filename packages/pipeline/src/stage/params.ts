@@ -1,6 +1,7 @@
 import type { ParamDep, ProjectPath } from '@dag/model';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
+import { formatScalar } from '../template/format.ts';
 import type { Node, Range } from '../yaml/node.ts';
 import { projectPath } from './paths.ts';
 
@@ -28,7 +29,7 @@ export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, rep
         const named = value.kind === 'seq' ? value.items : [];
         if (named.length === 0) file.keys = 'all';
         else if (file.keys !== 'all') {
-          for (const node of named) if (node.kind === 'scalar') file.keys.add(String(node.value));
+          for (const node of named) if (node.kind === 'scalar') file.keys.add(formatScalar(node));
         }
       }
     }

@@ -57,6 +57,20 @@ function soundName(key: ScalarNode, place: StagesPlace): boolean {
   return false;
 }
 
+/** A second @ would make the address of a generated stage say two things. */
+function soundItem(item: Combination, name: string, at: Node, place: StagesPlace): boolean {
+  if (!item.key.includes('@')) return true;
+  const message = `the name "${name}@${item.key}" holds a second @`;
+  place.report.add(
+    place.source,
+    at,
+    'bad-value',
+    message,
+    'name the items otherwise: a map of items has names of its own',
+  );
+  return false;
+}
+
 /** A definition that fits its shape, its templates well formed. */
 function readDefinition(key: ScalarNode, value: Node, place: StagesPlace): MapNode | undefined {
   const { source, report } = place;
@@ -91,6 +105,7 @@ function expand(definition: MapNode, key: ScalarNode, line: number, place: Stage
     const body = template?.kind === 'map' ? template : withoutMatrix(definition);
     const drafts: Draft[] = [];
     for (const item of items) {
+      if (!soundItem(item, name, foreach ?? matrix ?? key, place)) break;
       const draft = one(body, item, `${name}@${item.key}`, name, key, line, place);
       if (draft) drafts.push(draft);
       // One broken item stands for all that fail in the same way.
@@ -168,7 +183,7 @@ function stageContext(
   if (wdirNode !== undefined) {
     const resolved = resolveNode(wdirNode, 'scalar', scopeOf(place, base, item.current, undefined, undefined));
     const written = resolved.kind === 'scalar' ? String(resolved.value) : '';
-    folder = projectPath(place.folder, written, wdirNode, source, report);
+    if (written !== '') folder = projectPath(place.folder, written, wdirNode, source, report);
   }
   if (folder === undefined) throw new TemplateFailure();
   const reserved = [...item.current.keys()];

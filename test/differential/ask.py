@@ -1,0 +1,136 @@
+"""Answers what real DVC makes of projects: one JSON request a line in, one JSON answer a line out.
+
+A request is {"files": {path: text}}, an answer {"stages": […], "edges": […]} or {"refused": why, "crash": bool}. Nothing of a
+project is run. The first line out is {"version": …}.
+"""
+
+import json
+import logging
+import math
+import os
+import shutil
+import sys
+import tempfile
+
+home = os.path.realpath(tempfile.mkdtemp(prefix="dag-dvc-"))
+os.environ.update(
+    DVC_NO_ANALYTICS="1",
+    DVC_TEST="true",
+    DVC_SITE_CACHE_DIR=os.path.join(home, "site"),
+    DVC_GLOBAL_CONFIG_DIR=os.path.join(home, "config"),
+    DVC_SYSTEM_CONFIG_DIR=os.path.join(home, "config"),
+)
+
+import dvc  # noqa: E402
+from dvc.dependency import ParamsDependency  # noqa: E402
+from dvc.exceptions import DvcException  # noqa: E402
+from dvc.repo import Repo  # noqa: E402
+from dvc.repo.index import Index  # noqa: E402
+
+logging.disable(logging.CRITICAL)
+
+
+def plain(value):
+    """A value as JSON has it; what JSON lacks is named."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53 - 1:
+        return {"integer": str(value)}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return {"other": str(value)}
+
+
+def words(value):
+    """What a template drew where text is meant: DVC keeps its type, and shows it as text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if value is None else str(value)
+
+
+def inside(root, item):
+    return os.path.relpath(item.fs_path, root)
+
+
+def params_of(root, dep):
+    try:
+        values = plain(dep.read_params())
+    except DvcException:
+        values = None
+    return {"keys": [words(key) for key in dep.params], "values": values}
+
+
+def out_of(root, out):
+    kind = "metric" if out.metric else "plot" if out.plot else "out"
+    return {
+        "path": inside(root, out),
+        "kind": kind,
+        "cache": bool(out.use_cache),
+        "persist": bool(out.persist),
+        "push": bool(out.can_push),
+        "remote": out.remote,
+        "desc": words(out.annot.desc),
+    }
+
+
+def stage_of(root, stage):
+    tracked = {os.path.normpath(file): plain(values) for file, values in (stage.tracked_vars or {}).items()}
+    return {
+        "stage": stage.addressing,
+        "wdir": os.path.relpath(stage.wdir, root),
+        "cmd": [words(one) for one in stage.cmd] if isinstance(stage.cmd, list) else words(stage.cmd),
+        "deps": [inside(root, dep) for dep in stage.deps if not isinstance(dep, ParamsDependency)],
+        "params": {inside(root, dep): params_of(root, dep) for dep in stage.deps if isinstance(dep, ParamsDependency)},
+        "outs": [out_of(root, out) for out in stage.outs],
+        "used": tracked,
+        "frozen": bool(stage.frozen),
+        "always": bool(stage.always_changed),
+        "desc": words(stage.desc),
+        "meta": plain(stage.meta),
+    }
+
+
+def answer(root):
+    try:
+        index = Index.from_repo(Repo(root))
+        edges = [[before.addressing, after.addressing] for after, before in index.graph.edges()]
+        return {"stages": [stage_of(root, stage) for stage in index.stages], "edges": edges}
+    except DvcException as error:
+        cause = error.__cause__
+        return {"refused": f"{error}" + (f" ({cause})" if cause else ""), "crash": False}
+    except Exception as error:  # DVC itself fell over: refused as well
+        return {"refused": f"{type(error).__name__}: {error}", "crash": True}
+
+
+def write(root, files):
+    for path, text in files.items():
+        at = os.path.join(root, path)
+        os.makedirs(os.path.dirname(at), exist_ok=True)
+        with open(at, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+
+
+def main():
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else prints
+    replies.write(json.dumps({"version": dvc.__version__}) + "\n")
+    replies.flush()
+    for count, line in enumerate(sys.stdin):
+        root = os.path.join(home, f"p{count}")
+        write(root, {".dvc/config": "[core]\nno_scm = true\n", **json.loads(line)["files"]})
+        os.chdir(root)
+        reply = answer(root)
+        os.chdir(home)
+        shutil.rmtree(root)
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+try:
+    main()
+finally:
+    shutil.rmtree(home, ignore_errors=True)

@@ -1,0 +1,108 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** What real DVC makes of a project: see ask.py. */
+export type Answer =
+  | { readonly stages: readonly TheirStage[]; readonly edges: readonly (readonly [string, string])[] }
+  /** `crash`: DVC itself fell over. */
+  | { readonly refused: string; readonly crash: boolean };
+
+export interface TheirStage {
+  readonly stage: string;
+  readonly wdir: string;
+  readonly cmd: unknown;
+  readonly deps: readonly string[];
+  readonly params: { readonly [file: string]: { readonly keys: readonly string[]; readonly values: unknown } };
+  readonly outs: readonly {
+    readonly path: string;
+    readonly kind: string;
+    readonly cache: boolean;
+    readonly persist: boolean;
+    readonly push: boolean;
+    readonly remote: string | null;
+    readonly desc: string | null;
+  }[];
+  readonly used: { readonly [file: string]: { readonly [key: string]: unknown } };
+  readonly frozen: boolean;
+  readonly always: boolean;
+  readonly desc: string | null;
+  readonly meta: unknown;
+}
+
+/** Real DVC in one long-lived process. */
+export interface Dvc {
+  readonly version: string;
+  /** @param files texts by path; a pipeline.yaml goes to DVC as dvc.yaml. One question at a time. */
+  ask(files: { readonly [path: string]: string }): Promise<Answer>;
+  close(): void;
+}
+
+export const WITHOUT_DVC =
+  'real DVC is not installed (python3 -m venv DIR && DIR/bin/pip install dvc, then DVC_PYTHON=DIR/bin/python)';
+
+/**
+ * A Python that can import dvc: `DVC_PYTHON`, the one that CI installs, that of the `dvc` on PATH, or of /opt/dvc. Undefined
+ * where there is none.
+ */
+export function findDvcPython(): string | undefined {
+  const named = process.env['DVC_PYTHON'];
+  if (named !== undefined && named !== '') return named;
+  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+  const candidates = [join(cache, 'dag-ci/dvc/bin/python'), pythonOfCommand(), '/opt/dvc/bin/python'];
+  return candidates.find((python): python is string => python !== undefined && canImport(python));
+}
+
+/** The interpreter in the first line of the `dvc` on PATH. */
+function pythonOfCommand(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const dvc = folders.map((folder) => join(folder, 'dvc')).find((file) => existsSync(file));
+  if (dvc === undefined) return undefined;
+  const interpreter = /^#!(\S+)/.exec(readFileSync(dvc, 'utf8'))?.[1];
+  return interpreter ?? join(dirname(realpathSync(dvc)), 'python');
+}
+
+function canImport(python: string): boolean {
+  if (!existsSync(python)) return false;
+  try {
+    execFileSync(python, ['-c', 'import dvc.repo'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts DVC with a Python that has it. */
+export async function startDvc(python: string): Promise<Dvc> {
+  const script = fileURLToPath(new URL('ask.py', import.meta.url));
+  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const lines = linesOf(child);
+  const { version } = JSON.parse(await lines()) as { version: string };
+  return {
+    version,
+    ask: async (files) => {
+      const theirs = Object.fromEntries(Object.entries(files).map(([path, text]) => [theirName(path), text]));
+      child.stdin.write(`${JSON.stringify({ files: theirs })}\n`);
+      return JSON.parse(await lines()) as Answer;
+    },
+    close: () => child.stdin.end(),
+  };
+}
+
+function theirName(path: string): string {
+  return path.replace(/(^|\/)pipeline\.yaml$/, '$1dvc.yaml');
+}
+
+/** The lines that a process writes, one a call. */
+function linesOf(child: ChildProcess): () => Promise<string> {
+  if (child.stdout === null) throw new Error('the process has no output');
+  const iterator = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return async () => {
+    const { value, done } = await iterator.next();
+    if (done) throw new Error('DVC ended before it answered');
+    return value;
+  };
+}
