@@ -6,6 +6,7 @@ import { usesRunCache } from '../decide.ts';
 import type { ReproEvent } from '../event.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
+import type { ActionEnd } from './action.ts';
 import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
 import { noteGroup } from './orphans.ts';
@@ -32,14 +33,6 @@ export interface StageRunOptions {
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
   emit(event: ReproEvent): void;
-}
-
-/** Ends of a process that concern the worker protocol carry more. */
-export interface ActionEnd {
-  readonly end: ProcessEnd;
-  /** A failure that says more than the exit status. */
-  readonly failure?: Failure;
-  readonly context?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /**

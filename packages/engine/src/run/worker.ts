@@ -5,10 +5,11 @@ import type { ChildMessage, WireError } from '@dag/worker/protocol';
 import type { ReproEvent } from '../event.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
-import { runWorker, type WorkerEnd, workerInit } from '../worker-run.ts';
+import type { ActionEnd } from './action.ts';
 import { type StageIo, stageEnv } from './command.ts';
 import type { ProcessEnd } from './process.ts';
-import type { ActionEnd } from './stage.ts';
+import { workerInit } from './worker-init.ts';
+import { runWorker, type WorkerEnd } from './worker-process.ts';
 
 type WorkerAction = Extract<Action, { kind: 'worker' }>;
 

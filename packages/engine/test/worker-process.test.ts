@@ -9,7 +9,8 @@ import type { ChildMessage } from '@dag/worker/protocol';
 import { build } from 'esbuild';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { runWorker, seedOf, type WorkerEnd, type WorkerRequest, workerInit } from '../src/worker-run.ts';
+import { seedOf, workerInit } from '../src/run/worker-init.ts';
+import { runWorker, type WorkerEnd, type WorkerRequest } from '../src/run/worker-process.ts';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -239,7 +240,7 @@ describe('nothing outlives', () => {
     await build({
       ...BUNDLE,
       stdin: {
-        contents: `import { runWorker } from './worker-run.ts';
+        contents: `import { runWorker } from './run/worker-process.ts';
           runWorker({ ...JSON.parse(process.argv[2]), env: process.env, logLine() {}, onMessage() {} });`,
         resolveDir: source('../src'),
       },
