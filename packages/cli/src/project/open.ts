@@ -1,13 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endOrphans, LockBook, machineContext, type Project } from '@dag/engine';
+import { endOrphans, LockBook, type Project } from '@dag/engine';
 import { type Diagnostic, FailureError, type ProjectPath } from '@dag/model';
 import { LINK_STRATEGIES, type LinkStrategy, loadPipeline, type Pipeline } from '@dag/pipeline';
 import { hashBytes, openStore } from '@dag/store';
 import { openWorkspace } from '@dag/workspace';
 import { failureText } from '../failure.ts';
 import type { Context } from '../verb.ts';
+import { runContext } from './context.ts';
 import { workspaceLockFiles, workspaceReader } from './files.ts';
 import { requireRoot } from './root.ts';
 
@@ -59,7 +60,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
       childEntry: beside('worker-child.js'),
     },
     env: context.io.env,
-    context: machineContext,
+    context: runContext(root),
     clock: () => new Date(),
     close: async () => {
       await workspace.close();

@@ -3,7 +3,6 @@ import {
   type BackendInfo,
   type ChildMessage,
   type ParentMessage,
-  PROTOCOL_VERSION,
   readChildMessage,
   type WireError,
   type WorkerInit,
