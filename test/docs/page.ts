@@ -73,16 +73,21 @@ export function renderCommands(commands: readonly Command[]): string[] {
   });
 }
 
-/** A transcript without what differs from one time to the next: durations, times, folders, process and commit ids. */
+/**
+ * A transcript without what differs from one time or machine to the next: durations, times, process and commit ids, and how
+ * the shell words it that a command is not there.
+ */
 export function normalise(text: string): string {
   return text
     .replace(/\b\d+ h \d+ min\b|\b\d+ min \d+ s\b|\b\d+(\.\d+)? s\b/g, 'N s')
     .replace(/"(seconds|saved_seconds)":[\d.e-]+/g, '"$1":N')
     .replace(/\b\d{4}-\d\d-\d\dT\d{6}-\d{3}Z-\d+\.log/g, 'TIME.log')
     .replace(/\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, 'TIME')
-    .replace(/\b(pid|process) \d+\b/g, '$1 N')
+    .replace(/\b(pid|process) \d+ on [^\s,)]+/g, '$1 N')
     .replace(/\b\d+(\.\d+)?(ms|s)\b/g, 'N s')
+    .replace(/; N s saved/g, '')
     .replace(/^(\[\S+ (?:\(root-commit\) )?)[0-9a-f]{7,40}\]/gm, '$1COMMIT]')
     .replace(/\b(HEAD is now at|Switched to) [0-9a-f]{7,40}\b/g, '$1 COMMIT')
-    .replace(/^[0-9a-f]{7} /gm, 'COMMIT ');
+    .replace(/^[0-9a-f]{7} /gm, 'COMMIT ')
+    .replace(/\/bin\/sh: .*not found$/gm, '/bin/sh: not found');
 }

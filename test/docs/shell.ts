@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
+import { DAG, NODE, scrubbedEnv } from '../rigs/dag.ts';
 import { makeProject } from '../rigs/project.ts';
 
 /** A person's shell in a project of its own: what one command does to it, the next one sees. */
@@ -19,30 +19,24 @@ const SHOWN = '/home/ada';
 /** The repository; set-up lines find it as $DOCS_REPO. */
 const REPO = path.resolve(import.meta.dirname, '../..');
 
-/** The built program, as users run it. */
-const DAG = path.join(REPO, 'packages/cli/dist/dag.js');
-
 /** Starts a shell in a new project, with `dag` on its PATH; with `npm`, npm finds the registry that the caller's does. */
 export function openPageShell(options: { readonly npm: boolean }): PageShell {
   const project = makeProject();
   const base = path.dirname(project.root);
   const bin = path.join(base, 'bin');
   fs.mkdirSync(bin);
-  fs.writeFileSync(path.join(bin, 'dag'), `#!/bin/sh\nexec '${process.execPath}' '${DAG}' "$@"\n`, { mode: 0o755 });
+  fs.writeFileSync(path.join(bin, 'dag'), `#!/bin/sh\nexec '${NODE}' '${DAG}' "$@"\n`, { mode: 0o755 });
   const child = spawn('sh', [], {
     cwd: project.root,
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {
-      PATH: [bin, path.dirname(process.execPath), process.env['PATH'] ?? '/usr/bin:/bin'].join(':'),
-      HOME: project.home,
-      LC_ALL: 'C.UTF-8',
+      ...scrubbedEnv(project.home),
+      PATH: [bin, path.dirname(NODE), process.env['PATH'] ?? '/usr/bin:/bin'].join(':'),
       TZ: 'UTC',
+      GIT_AUTHOR_DATE: '2026-01-02T03:04:05Z',
+      GIT_COMMITTER_DATE: '2026-01-02T03:04:05Z',
       DOCS_REPO: REPO,
       ...(options.npm ? npmSettings() : {}),
-      AWS_EC2_METADATA_DISABLED: 'true',
-      GIT_CONFIG_NOSYSTEM: '1',
-      ...author('AUTHOR'),
-      ...author('COMMITTER'),
     },
   });
   child.stdin.write('exec 2>&1\n');
@@ -57,20 +51,11 @@ export function openPageShell(options: { readonly npm: boolean }): PageShell {
 }
 
 function npmSettings(): Record<string, string> {
-  const names = Object.keys(process.env).filter((name) => /^npm_config_(userconfig|globalconfig|cafile)$/i.test(name));
-  const file = path.join(os.homedir(), '.npmrc');
-  return {
-    npm_config_userconfig: file,
-    ...Object.fromEntries(names.map((name) => [name, process.env[name] ?? ''])),
-  };
-}
-
-function author(role: string): Record<string, string> {
-  return {
-    [`GIT_${role}_NAME`]: 'Ada',
-    [`GIT_${role}_EMAIL`]: 'ada@example.org',
-    [`GIT_${role}_DATE`]: '2026-01-02T03:04:05Z',
-  };
+  const registry = execFileSync('npm', ['config', 'get', 'registry'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return { npm_config_registry: registry.trim(), npm_config_update_notifier: 'false' };
 }
 
 /** Hands a command to the shell and reads up to the mark that it prints behind it. `$?` outlives the mark. */
