@@ -14,7 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   remote: ['store', 'model'],
   worker: ['model'],
   engine: ['pipeline', 'store', 'workspace', 'worker/protocol', 'model'],
-  cli: ['engine', 'pipeline', 'store', 'workspace', 'remote', 'worker', 'model'],
+  git: ['pipeline', 'model'],
+  cli: ['engine', 'git', 'pipeline', 'store', 'workspace', 'remote', 'worker', 'model'],
   digits: [],
 };
 
