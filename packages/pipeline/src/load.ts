@@ -55,8 +55,12 @@ function readFiles(reader: SourceReader, options: LoadOptions, report: Report): 
     : undefined;
   const local =
     options.localSettings === undefined ? undefined : parseLocal(LOCAL_SETTINGS, options.localSettings, report);
+  const user =
+    options.userSettings === undefined
+      ? undefined
+      : parseLocal(options.userSettings.file as ProjectPath, options.userSettings.text, report);
   const settings = readSettings(
-    [root, local].filter((file) => file !== undefined),
+    [user, root, local].filter((file) => file !== undefined),
     report,
   );
   const params = dataFiles(reader, report);
@@ -145,6 +149,7 @@ function assemble(graph: Graph, read: FilesRead): Pipeline {
 function soundFor(options: LoadOptions, pipeline: Pipeline, read: FilesRead, report: Report): boolean {
   const bad = (file: ProjectPath) => read.broken.has(file) || report.has(file);
   if (report.has(LOCAL_SETTINGS) || bad(PIPELINE_FILE as ProjectPath)) return false;
+  if (options.userSettings !== undefined && report.has(options.userSettings.file)) return false;
   const seen = new Set<StageAddress>();
   for (const target of options.targets ?? []) {
     const found = resolveTarget(pipeline, target, options.cwd ?? ROOT, { glob: false });

@@ -53,7 +53,7 @@ export interface ParsingSettings {
   readonly list: 'nargs' | 'append';
 }
 
-/** Settings of the project: the root pipeline.yaml, with .cache/local.yaml over it. */
+/** Settings of the project: the user's own, the root pipeline.yaml over them, .cache/local.yaml over both. */
 export interface Settings {
   /** Name of the default remote. */
   readonly remote?: string;
@@ -134,8 +134,10 @@ export interface LoadOptions {
   readonly targets?: readonly string[];
   /** The folder that targets are relative to; the root by default. */
   readonly cwd?: ProjectPath;
-  /** Text of `.cache/local.yaml`. */
+  /** Text of `.cache/local.yaml`; its settings win over all others. */
   readonly localSettings?: string;
+  /** The user's own settings, for all projects: the weakest. `file` is what messages call it. */
+  readonly userSettings?: { readonly file: string; readonly text: string };
 }
 
 export interface Loaded {

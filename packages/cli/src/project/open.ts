@@ -1,16 +1,14 @@
-import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endOrphans, LockBook, type Project } from '@dag/engine';
-import { type Diagnostic, FailureError, type ProjectPath } from '@dag/model';
-import { LINK_STRATEGIES, type LinkStrategy, loadPipeline, type Pipeline } from '@dag/pipeline';
+import { FailureError, type ProjectPath } from '@dag/model';
+import { LINK_STRATEGIES, type LinkStrategy, type Pipeline } from '@dag/pipeline';
 import { hashBytes, openStore } from '@dag/store';
 import { openWorkspace } from '@dag/workspace';
-import { failureText } from '../failure.ts';
 import type { Context } from '../verb.ts';
 import { runContext } from './context.ts';
-import { workspaceLockFiles, workspaceReader } from './files.ts';
-import { requireRoot } from './root.ts';
+import { workspaceLockFiles } from './files.ts';
+import { loadProject } from './load.ts';
 
 export interface OpenProjectOptions {
   /** What the verb is about: only what these need must be sound. Relative to the user's folder. */
@@ -28,10 +26,7 @@ export interface OpenProject extends Project {
 
 /** Opens the project that the user stands in. Throws a FailureError where there is none, or it does not hold together. */
 export async function openProject(context: Context, options: OpenProjectOptions = {}): Promise<OpenProject> {
-  const root = requireRoot({ root: context.root, cwd: context.cwd, env: context.io.env });
-  const cwd = folderIn(root, context.cwd);
-  const reader = workspaceReader(root);
-  const pipeline = loadOrFail(context, root, cwd, options.targets);
+  const { root, cwd, pipeline, reader } = loadProject(context, options.targets);
   const store = openStore({ dir: cacheDir(root, pipeline, context) });
   const workspace = openWorkspace({ root, store, link: linkStrategies(pipeline, context) });
   if (options.mutates === true) {
@@ -69,30 +64,6 @@ export async function openProject(context: Context, options: OpenProjectOptions 
   };
 }
 
-/** Loads the pipeline; problems in files that the targets don't need are warnings. */
-function loadOrFail(
-  context: Context,
-  root: string,
-  cwd: ProjectPath,
-  targets: readonly string[] | undefined,
-): Pipeline {
-  const local = path.join(root, '.cache', 'local.yaml');
-  const { pipeline, diagnostics } = loadPipeline(workspaceReader(root), {
-    cwd,
-    ...(targets === undefined || targets.length === 0 ? {} : { targets }),
-    ...(fs.existsSync(local) ? { localSettings: fs.readFileSync(local, 'utf8') } : {}),
-  });
-  if (pipeline === undefined) throw new FailureError({ code: 'invalid-pipeline', diagnostics });
-  if (diagnostics.length > 0) warn(context, diagnostics);
-  return pipeline;
-}
-
-function warn(context: Context, diagnostics: readonly Diagnostic[]): void {
-  if (context.json) return;
-  const text = failureText({ code: 'invalid-pipeline', diagnostics }, context.io.colour.err);
-  context.say(`${text.replaceAll(/^(\S*)error/gm, '$1warning')}The above is in files that are not needed here.`);
-}
-
 /** Where the cache is: `DAG_CACHE_DIR`, else `cache.dir`, else `.cache`; absolute. */
 function cacheDir(root: string, pipeline: Pipeline, context: Context): string {
   const set = context.io.env['DAG_CACHE_DIR'] || pipeline.settings.cache.dir;
@@ -109,11 +80,6 @@ function linkStrategies(pipeline: Pipeline, context: Context): readonly LinkStra
     code: 'usage',
     message: `DAG_CACHE_LINK is '${set}': each name must be one of ${LINK_STRATEGIES.join(', ')}`,
   });
-}
-
-function folderIn(root: string, cwd: string): ProjectPath {
-  const relative = path.relative(root, fs.realpathSync(cwd)).split(path.sep).join('/');
-  return (relative.startsWith('..') ? '' : relative) as ProjectPath;
 }
 
 /** A file of the built program, beside this one. */

@@ -7,8 +7,15 @@ function jsonText(value: unknown): string {
   if (typeof value === 'bigint') return value.toString();
   if (value instanceof Map) return jsonText(Object.fromEntries(value));
   if (value instanceof Set) return jsonText([...value]);
-  if (Array.isArray(value)) return `[${value.map((item) => (item === undefined ? 'null' : jsonText(item))).join(',')}]`;
+  if (Array.isArray(value)) {
+    let items = '';
+    for (const item of value) items += `${items === '' ? '' : ','}${item === undefined ? 'null' : jsonText(item)}`;
+    return `[${items}]`;
+  }
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${jsonText(member)}`).join(',')}}`;
+  let members = '';
+  for (const [key, member] of Object.entries(value)) {
+    if (member !== undefined) members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${jsonText(member)}`;
+  }
+  return `{${members}}`;
 }

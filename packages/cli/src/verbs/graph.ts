@@ -1,7 +1,7 @@
 import { FailureError, type Stage, type StageAddress } from '@dag/model';
 import { type Pipeline, selectStages } from '@dag/pipeline';
 import { EXIT } from '../failure.ts';
-import { type OpenProject, openProject } from '../project/open.ts';
+import { type LoadedProject, loadProject } from '../project/load.ts';
 import { dotText, drawGraph, mermaidText, type ShownGraph } from '../render/graph.ts';
 import type { Context } from '../verb.ts';
 
@@ -13,24 +13,19 @@ interface Options {
 }
 
 export async function graph(context: Context, targets: readonly string[], options: Options): Promise<number> {
-  const project = await openProject(context, { targets });
-  try {
-    const shown = shownStages(project, targets, options);
-    if (context.json) {
-      context.emit(graphJson(project.pipeline, shown));
-      return EXIT.done;
-    }
-    const nodes = options.outs === true ? outGraph(project.pipeline, shown) : stageGraph(project.pipeline, shown);
-    const text =
-      options.mermaid === true ? mermaidText(nodes) : options.dot === true ? dotText(nodes) : drawGraph(nodes);
-    if (text !== '') context.print(text.trimEnd());
+  const project = loadProject(context, targets);
+  const shown = shownStages(project, targets, options);
+  if (context.json) {
+    context.emit(graphJson(project.pipeline, shown));
     return EXIT.done;
-  } finally {
-    await project.close();
   }
+  const nodes = options.outs === true ? outGraph(project.pipeline, shown) : stageGraph(project.pipeline, shown);
+  const text = options.mermaid === true ? mermaidText(nodes) : options.dot === true ? dotText(nodes) : drawGraph(nodes);
+  if (text !== '') context.print(text.trimEnd());
+  return EXIT.done;
 }
 
-function shownStages(project: OpenProject, targets: readonly string[], options: Options): ReadonlySet<StageAddress> {
+function shownStages(project: LoadedProject, targets: readonly string[], options: Options): ReadonlySet<StageAddress> {
   if (targets.length === 0) return new Set(project.pipeline.stages.keys());
   const how = options.full === true ? { pipeline: true } : {};
   const selected = selectStages(project.pipeline, targets, how, project.cwd);

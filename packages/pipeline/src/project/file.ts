@@ -43,7 +43,7 @@ export function parseFile(reader: SourceReader, file: ProjectPath, report: Repor
   return text === undefined ? undefined : parseText(file, text, PIPELINE, report);
 }
 
-/** Reads .cache/local.yaml: settings only. */
+/** Reads .cache/local.yaml, or the user's own file: settings only. */
 export function parseLocal(file: ProjectPath, text: string, report: Report): ParsedFile | undefined {
   return parseText(file, text, { type: 'map', fields: SETTINGS_FIELDS, required: [] }, report);
 }
