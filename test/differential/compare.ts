@@ -32,7 +32,7 @@ function ourStage(address: StageAddress, stage: Stage, pipeline: Pipeline, reade
     stage: address,
     wdir: stage.wdir === '' ? '.' : stage.wdir,
     cmd: stage.action.kind === 'command' ? stage.action.cmd : null,
-    deps: [...new Set(stage.deps.map((dep) => dep.path))].sort(),
+    deps: [...new Set(stage.deps.map((dep) => dep.path || '.'))].sort(),
     params: Object.fromEntries(
       stage.params.map(({ file, keys }) => [
         file,
@@ -58,6 +58,8 @@ function theirStage(stage: TheirStage): string {
   return line({
     ...stage,
     stage: ourAddress(stage.stage),
+    // A template that draws null is a stage without a command in DVC, and the word None here, as inside a longer text.
+    cmd: stage.cmd ?? 'None',
     deps: [...new Set(stage.deps)].sort(),
     params: Object.fromEntries(
       Object.entries(stage.params).map(([file, { keys, values }]) => [

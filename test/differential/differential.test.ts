@@ -16,8 +16,13 @@ const TAKEN_HERE: readonly RegExp[] = [/expected bool for dictionary value/];
  * Where this tool refuses and DVC does not, on purpose: what this tool says, and why.
  * - A command that is a map (`cmd: ${models}`) loads in DVC, and fails when it runs.
  * - A remote that a template makes a number is no name.
+ * - A single key where a list belongs (`{more.yaml: key}`) makes DVC fall over, but not beside the same file without keys.
  */
-const REFUSED_HERE: readonly RegExp[] = [/^a map alone is no command/, /\.remote must be a string/];
+const REFUSED_HERE: readonly RegExp[] = [
+  /^a map alone is no command/,
+  /\.remote must be a string/,
+  /\.params\.\S+ must be a list/,
+];
 
 const SEED = Number(process.env['DAG_SEED'] ?? Date.now() % 2 ** 31);
 const RUNS = Number(process.env['DAG_RUNS'] ?? 300);

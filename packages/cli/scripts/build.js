@@ -22,7 +22,7 @@ await build({
   platform: 'node',
   target: 'node20.19',
   external: [...Object.keys({ ...dependencies, ...optionalDependencies }), '@tensorflow/*'],
-  define: { DAG_VERSION: JSON.stringify(version) },
+  define: { DAG_VERSION: JSON.stringify(version), DAG_YAML_LIBRARY: JSON.stringify('./yaml.cjs') },
   minifySyntax: true,
   minifyWhitespace: true,
   keepNames: false,
@@ -33,6 +33,18 @@ await build({
   banner: {
     js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`,
   },
+});
+// The full YAML reader, loaded by `require` when a text needs it.
+await build({
+  stdin: { contents: "module.exports = require('yaml')", resolveDir: at('../../pipeline') },
+  outfile: at('../dist/yaml.cjs'),
+  bundle: true,
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20.19',
+  minify: true,
+  legalComments: 'linked',
+  logLevel: 'warning',
 });
 const entry = at('../dist/dag.js');
 writeFileSync(entry, `#!/usr/bin/env node\n${readFileSync(entry, 'utf8')}`);

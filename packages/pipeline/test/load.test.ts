@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { load, path, problems, sound } from './rig/memory.ts';
+import { load, path, problems, sound, words } from './rig/memory.ts';
 
 describe('loadPipeline', () => {
   it('reads every field of a stage', () => {
@@ -110,6 +110,31 @@ describe('loadPipeline', () => {
       jobs: 'auto',
       parsing: { bool: 'store_true', list: 'nargs' },
     });
+  });
+
+  it("takes the user's own settings where nothing else says more", () => {
+    const userSettings = {
+      file: '~/.config/dag/config.yaml',
+      text: 'jobs: 3\nremotes: {a: s3://user, c: s3://mine}\ncache: {dir: z}\n',
+    };
+    const { settings } = sound(
+      { 'pipeline.yaml': 'remote: c\nremotes: {a: s3://one}\ncache: {link: copy}\n' },
+      { userSettings, localSettings: 'cache: {dir: y}\n' },
+    );
+    expect([...settings.remotes.values()].map(({ url }) => url)).toEqual(['s3://one', 's3://mine']);
+    expect(settings).toMatchObject({ remote: 'c', jobs: 3, cache: { dir: 'y', link: ['copy'] } });
+    const { pipeline, diagnostics } = load(
+      { 'pipeline.yaml': '' },
+      { userSettings: { ...userSettings, text: 'job: 3\n' } },
+    );
+    expect(pipeline).toBeUndefined();
+    expect(words(diagnostics)).toBe(
+      '~/.config/dag/config.yaml:1:1: unknown key "job"\n  job: 3\n  ^^^\n  did you mean "jobs"?',
+    );
+  });
+
+  it('finds a params.yaml that can not be read, though nothing draws on it', () => {
+    expect(problems('stages: {a: {cmd: a}}\n', { 'params.yaml': 'a: [\n' })).toContain('params.yaml:1:5');
   });
 
   it('expands patterns to files and outs, a name that exists wins, and groups stand for their outs', () => {

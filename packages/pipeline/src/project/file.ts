@@ -11,7 +11,7 @@ import type { Draft } from '../stage/draft.ts';
 import { outPath, projectPath } from '../stage/paths.ts';
 import { readStages } from '../stage/stages.ts';
 import type { Finder } from '../template/bound.ts';
-import { type Context, EMPTY_CONTEXT, fileContext } from '../template/context.ts';
+import { type Context, fileContext } from '../template/context.ts';
 import { checkTemplates, resolveNode, TemplateFailure } from '../template/interpolate.ts';
 import { findValue, type MapNode, type Node, type Range } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
@@ -74,7 +74,8 @@ export function readContents(
   const vars = findValue(root, 'vars');
   const templated = vars !== undefined || source.text.includes('${');
   const place = { source, report, files, folder, name: 'vars', reserved: [] };
-  const loaded = templated ? fileContext(vars, place) : EMPTY_CONTEXT;
+  // Read even where nothing draws on it: a params.yaml that can't be read is a mistake, and found before anything runs.
+  const loaded = fileContext(vars, place);
   const context = loaded === 'broken' ? undefined : loaded;
   const stages = findValue(root, 'stages');
   const drafts =

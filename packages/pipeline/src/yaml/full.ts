@@ -1,13 +1,5 @@
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type Node as LibraryNode,
-  type Pair,
-  parseDocument,
-  type YAMLMap,
-} from 'yaml';
+import type { Node as LibraryNode, Pair, YAMLMap } from 'yaml';
+import { type YamlLibrary, yamlLibrary } from './library.ts';
 import type { Entry, MapNode, Node, Range, Scalar, ScalarNode } from './node.ts';
 import { resolvePlain } from './scalar.ts';
 
@@ -25,7 +17,8 @@ const NODE_LIMIT = 1_000_000;
 
 /** Reads any YAML, with all its problems. Slower; for what the quick reader leaves, and for errors. */
 export function readFull(text: string): { root: Node | undefined; problems: readonly SyntaxProblem[] } {
-  const document = parseDocument(text, {
+  const yaml = yamlLibrary();
+  const document = yaml.parseDocument(text, {
     schema: 'failsafe',
     uniqueKeys: false,
     keepSourceTokens: false,
@@ -38,7 +31,7 @@ export function readFull(text: string): { root: Node | undefined; problems: read
     const at = { start: error.pos[0], end: Math.max(error.pos[1], error.pos[0] + 1) };
     problems.push({ at, ...explain(error.code, error.message) });
   }
-  const state: Conversion = { text, problems, anchors: new Map(), open: new Set(), count: 0 };
+  const state: Conversion = { yaml, text, problems, anchors: new Map(), open: new Set(), count: 0 };
   const root = document.contents ? convert(document.contents as LibraryNode, state) : undefined;
   return { root, problems };
 }
@@ -67,6 +60,7 @@ function explain(code: string, message: string): { message: string; hint?: strin
 }
 
 interface Conversion {
+  readonly yaml: YamlLibrary;
   readonly text: string;
   readonly problems: SyntaxProblem[];
   readonly anchors: Map<string, Node>;
@@ -81,7 +75,7 @@ function rangeOf(node: LibraryNode): Range {
 
 function convert(node: LibraryNode, state: Conversion): Node {
   const at = rangeOf(node);
-  if (isAlias(node)) {
+  if (state.yaml.isAlias(node)) {
     const target = state.anchors.get(node.source);
     if (target === undefined) {
       const message = state.open.has(node.source)
@@ -101,8 +95,8 @@ function convert(node: LibraryNode, state: Conversion): Node {
   const anchor = (node as { anchor?: string }).anchor;
   if (anchor !== undefined) state.open.add(anchor);
   let result: Node;
-  if (isMap(node)) result = convertMap(node, at, state);
-  else if (isSeq(node)) {
+  if (state.yaml.isMap(node)) result = convertMap(node, at, state);
+  else if (state.yaml.isSeq(node)) {
     const items = node.items.map((item) => convert(item as LibraryNode, state));
     result = { kind: 'seq', items, flow: node.flow === true, ...at, end: node.flow ? at.end : lastEnd(items, at) };
   } else result = convertScalar(node, at, state);
@@ -130,7 +124,7 @@ function lastEnd(items: readonly Node[], at: Range): number {
 }
 
 function convertScalar(node: LibraryNode, at: Range, state: Conversion): ScalarNode {
-  if (!isScalar(node)) return { kind: 'scalar', value: null, float: false, ...at };
+  if (!state.yaml.isScalar(node)) return { kind: 'scalar', value: null, float: false, ...at };
   const text = typeof node.value === 'string' ? node.value : (node.source ?? '');
   const tag = node.tag;
   if (tag !== undefined && tag !== 'tag:yaml.org,2002:str' && tag !== '!') return tagged(tag, text, at, state);
@@ -183,7 +177,7 @@ function convertMap(node: YAMLMap, at: Range, state: Conversion): MapNode {
       : { kind: 'scalar', value: null, float: false, ...keyEnd };
     if (key.kind !== 'scalar') {
       state.problems.push({ at: key, message: 'a key must be a plain word, not a list or map' });
-    } else if (key.value === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') {
+    } else if (key.value === '<<' && state.yaml.isScalar(pair.key) && pair.key.type === 'PLAIN') {
       const sources = value.kind === 'seq' ? value.items : [value];
       for (const source of sources) {
         if (source.kind === 'map') merged.push(source);
