@@ -68,8 +68,8 @@ export async function commitStages(project: Project, request: CommitRequest): Pr
 }
 
 function refusal(project: Project, stage: Stage, view: StageView): Failure | undefined {
-  const problem = view.problems[0];
-  if (problem !== undefined) return problem;
+  if (view.paramProblems.length > 0) return { code: 'invalid-pipeline', diagnostics: view.paramProblems };
+  if (view.moduleProblem !== undefined) return view.moduleProblem;
   const locked = project.locks.stage(stage);
   const missing = stage.outs.find((out) => view.observed.outs.get(out.path) === undefined);
   if (missing !== undefined) return missingOut(stage, missing.path);

@@ -13,6 +13,8 @@ import type { Observer } from './observer.ts';
 import type { Fetcher, Project } from './project.ts';
 
 export interface DataOptions {
+  /** Data that must be there; other data that is gone is left alone. */
+  readonly needed: ReadonlySet<TrackedData>;
   readonly dry: boolean;
   readonly noCommit: boolean;
   readonly allowMissing: boolean;
@@ -47,7 +49,7 @@ export async function settleData(
   });
   if (!options.dry) await recordData(project, observer, changed, options);
   for (const entry of data) {
-    if (seen.get(entry.path) !== undefined) continue;
+    if (seen.get(entry.path) !== undefined || !options.needed.has(entry)) continue;
     const locked = project.locks.data(entry);
     const back = locked !== undefined && (await bringBack(project, observer, entry, locked, options));
     if (!back && !(options.allowMissing && locked !== undefined)) failures.push(missingData(entry, locked));

@@ -1,4 +1,4 @@
-import { type Change, type Decision, parseFingerprint, type RunRecord, type Stage } from '@dag/model';
+import { type Change, type Decision, FailureError, parseFingerprint, type RunRecord, type Stage } from '@dag/model';
 import { cachedIn } from './cached.ts';
 import { compareInputs } from './changes.ts';
 import { decide } from './decide.ts';
@@ -13,7 +13,8 @@ import type { Project } from './project.ts';
  */
 export async function explain(project: Project, stage: Stage): Promise<Explanation> {
   const observer = new Observer(project);
-  const { observed } = await viewStage(project, observer, stage);
+  const { observed, paramProblems } = await viewStage(project, observer, stage);
+  if (paramProblems.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics: paramProblems });
   const decision: Decision = decide(stage, project.locks.stage(stage), observed, cachedIn(project.store));
   let nearest: { record: RunRecord; changes: readonly Change[] } | undefined;
   for (const record of project.store.runs.list()) {
@@ -23,21 +24,26 @@ export async function explain(project: Project, stage: Stage): Promise<Explanati
     const changes = compareInputs(earlier, observed.fingerprint, observed.declared);
     if (nearest === undefined || isNearer(changes, record, nearest)) nearest = { record, changes };
   }
-  const { deps, params, env, outs } = observed.fingerprint;
-  const changed = (kind: Change['changed']): number =>
-    decision.kind === 'run' || decision.kind === 'restore'
-      ? decision.changes.filter((change) => change.changed === kind).length
-      : 0;
+  const { params, env, outs } = observed.fingerprint;
+  const changes = 'changes' in decision ? decision.changes : [];
+  const unchanged = (kind: Change['changed'], total: number): number => {
+    // What was removed from the declaration is a change, and no longer among those that could be unchanged.
+    const changed = changes.filter(
+      (change) => change.changed === kind && !('how' in change && change.how === 'removed'),
+    );
+    return total - changed.length;
+  };
   const paramCount = [...params.values()].reduce((sum, values) => sum + values.size, 0);
+  const paramsGone = changes.filter((change) => change.changed === 'param' && change.how === 'deleted').length;
   return {
     stage: stage.address,
     decision,
     ...(nearest === undefined ? {} : { nearest }),
     unchanged: {
-      deps: Math.max(0, deps.size - changed('dep')),
-      params: Math.max(0, paramCount - changed('param')),
-      env: Math.max(0, env.size - changed('env')),
-      outs: Math.max(0, outs.size - changed('out')),
+      deps: unchanged('dep', observed.declared.deps.size),
+      params: unchanged('param', paramCount + paramsGone),
+      env: unchanged('env', env.size),
+      outs: unchanged('out', outs.size),
     },
   };
 }

@@ -1,5 +1,6 @@
 import type {
   Artifact,
+  Diagnostic,
   Digest,
   Failure,
   Fingerprint,
@@ -21,8 +22,10 @@ export interface StageView {
   readonly observed: Observed;
   readonly missingDeps: readonly ProjectPath[];
   readonly missingParams: readonly MissingParam[];
-  /** What is wrong with its params files or its module; it can't run before that is mended. */
-  readonly problems: readonly Failure[];
+  /** What is wrong with its params files; nothing that is said of the stage holds before that is mended. */
+  readonly paramProblems: readonly Diagnostic[];
+  /** Why its module can't run. */
+  readonly moduleProblem?: Failure;
 }
 
 export interface ViewOptions {
@@ -48,10 +51,7 @@ export async function viewStage(
     else deps.set(path, artifact);
   }
   const params = observer.params(stage.params);
-  const problems: Failure[] = [];
-  if (params.diagnostics.length > 0) problems.push({ code: 'invalid-pipeline', diagnostics: params.diagnostics });
   const worker = await viewWorker(project, observer, stage);
-  if (worker.failure !== undefined) problems.push(worker.failure);
   const fingerprint: Fingerprint = {
     ...(stage.action.kind === 'command' ? { cmd: stage.action.cmd } : {}),
     ...(worker.worker === undefined ? {} : { worker: worker.worker }),
@@ -67,7 +67,13 @@ export async function viewStage(
     outs: new Map(stage.outs.map((out) => [out.path, seen.get(out.path)])),
     pending: options.pending ?? [],
   };
-  return { observed, missingDeps, missingParams: params.missing, problems };
+  return {
+    observed,
+    missingDeps,
+    missingParams: params.missing,
+    paramProblems: params.diagnostics,
+    ...(worker.failure === undefined ? {} : { moduleProblem: worker.failure }),
+  };
 }
 
 /** Every path of the workspace that a stage's decision looks at. */

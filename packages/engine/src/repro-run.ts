@@ -15,6 +15,8 @@ export interface ReproOptions {
   readonly noRunCache?: boolean;
   readonly noCommit?: boolean;
   readonly allowMissing?: boolean;
+  /** Record all tracked data that changed, whether or not a selected stage reads it. */
+  readonly allData?: boolean;
   /** After a failure: `stop` starts nothing more, `keep-going` what doesn't need it, `ignore` even that. */
   readonly onFailure?: 'stop' | 'keep-going' | 'ignore';
   /** Stages at once. */

@@ -38,9 +38,11 @@ export async function repro(
     outcomes: new Map(),
     emit,
   };
-  const data = dataOf(project, stages);
+  const read = dataOf(project, stages);
+  const data = options.allData === true ? project.pipeline.data : read;
   await run.observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
   const failures = await settleData(project, run.observer, data, {
+    needed: new Set(read),
     dry: options.dry ?? false,
     noCommit: options.noCommit ?? false,
     allowMissing: options.allowMissing ?? false,
@@ -117,9 +119,10 @@ function joined(failures: readonly Failure[]): Failure {
   const first = failures[0] as Failure;
   const diagnostics = failures.flatMap((failure) => (failure.code === 'invalid-pipeline' ? failure.diagnostics : []));
   if (diagnostics.length > 0) return { code: 'invalid-pipeline', diagnostics };
-  if (first.code !== 'missing-dep' || failures.length === 1) return first;
-  const messages = failures.map((failure) => (failure.code === 'missing-dep' ? failure.message : ''));
-  return { ...first, message: messages.join('\n') };
+  const missing = failures.filter((failure) => failure.code === 'missing-dep');
+  if (first.code !== 'missing-dep' || missing.length === 1) return first;
+  const list = missing.map(({ message, hint }) => `\n  ${message}${hint === undefined ? '' : ` (${hint})`}`);
+  return { code: 'missing-dep', path: first.path, message: `${missing.length} things are missing:${list.join('')}` };
 }
 
 function summarize(selection: readonly StageAddress[], outcomes: ReproRun['outcomes']): ReproSummary {

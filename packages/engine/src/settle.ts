@@ -129,7 +129,7 @@ async function restore(run: ReproRun, stage: Stage, view: StageView, decision: R
 }
 
 async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Outcome> {
-  const problem = view.problems[0] ?? missingInput(stage, view);
+  const problem = view.moduleProblem ?? invalidParams(view) ?? missingInput(stage, view);
   if (problem !== undefined) return failed(run, stage, problem, 0);
   const end = await runStage(run.project, stage, view, {
     noCommit: run.options.noCommit ?? false,
@@ -212,6 +212,11 @@ function failed(run: ReproRun, stage: Stage, failure: Failure, seconds: number, 
 function cancelled(run: ReproRun, stage: Stage, seconds = 0): Outcome {
   run.emit({ event: 'finished', stage: stage.address, status: 'cancelled', seconds });
   return { kind: 'cancelled' };
+}
+
+function invalidParams(view: StageView): Failure | undefined {
+  if (view.paramProblems.length === 0) return undefined;
+  return { code: 'invalid-pipeline', diagnostics: view.paramProblems };
 }
 
 function missingInput(stage: Stage, view: StageView): Failure | undefined {

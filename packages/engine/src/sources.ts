@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+import path from 'node:path';
 import {
   type Artifact,
   type Failure,
@@ -24,11 +26,13 @@ export async function checkSources(run: ReproRun, stages: readonly Stage[]): Pro
   for (const stage of stages) {
     if (stage.frozen) continue;
     const seen = await run.observer.observe(stage.deps.map((dep) => dep.path));
-    for (const [path, artifact] of seen) {
-      if (artifact !== undefined || madeIndex.overlaps(path) || tracked.overlaps(path)) continue;
-      if (run.options.allowMissing === true && lockedArtifact(run.project, path, stage) !== undefined) continue;
-      failures.push(missingDep(run.project, stage, path));
+    for (const [dep, artifact] of seen) {
+      if (artifact !== undefined || madeIndex.overlaps(dep) || tracked.overlaps(dep)) continue;
+      if (run.options.allowMissing === true && lockedArtifact(run.project, dep, stage) !== undefined) continue;
+      failures.push(missingDep(run.project, stage, dep));
     }
+    const place = missingPlace(run.project, stage, madeIndex);
+    if (place !== undefined) failures.push(place);
     const params = run.observer.params(stage.params);
     if (params.diagnostics.length > 0) failures.push({ code: 'invalid-pipeline', diagnostics: params.diagnostics });
     for (const param of params.missing) {
@@ -72,6 +76,20 @@ function missingDep(project: Project, stage: Stage, path: ProjectPath): Failure 
         ? `create it, track it with 'dag add ${path}', or take it out of the deps`
         : `stage '${maker.address}' makes it: run 'dag repro ${maker.address}', or restore it with 'dag checkout'`,
   };
+}
+
+/** A module or a working folder that is not there, and that no stage makes. */
+function missingPlace(project: Project, stage: Stage, made: PathIndex): Failure | undefined {
+  const at = (file: ProjectPath) => fs.statSync(path.join(project.root, file), { throwIfNoEntry: false });
+  const named = `stage '${stage.address}' (${stage.file}:${stage.line})`;
+  if (stage.action.kind === 'worker' && !made.overlaps(stage.action.module) && at(stage.action.module) === undefined) {
+    const message = `the worker module '${stage.action.module}' of ${named} does not exist`;
+    return { code: 'missing-dep', path: stage.action.module, message, hint: "create it, or correct 'worker:'" };
+  }
+  if (stage.wdir === '' || made.overlaps(stage.wdir) || at(stage.wdir)?.isDirectory() === true) return undefined;
+  const what = at(stage.wdir) === undefined ? 'does not exist' : 'is not a folder';
+  const message = `the wdir '${stage.wdir}' of ${named} ${what}`;
+  return { code: 'missing-dep', path: stage.wdir, message, hint: 'make that folder, or correct wdir' };
 }
 
 /** Says that a stage asks for a param which is not there. */

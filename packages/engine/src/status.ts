@@ -1,6 +1,8 @@
 import {
   type Artifact,
   type Change,
+  type Diagnostic,
+  FailureError,
   type ProjectPath,
   type Stage,
   type StageAddress,
@@ -19,7 +21,7 @@ export interface Status {
   readonly data: ReadonlyMap<ProjectPath, readonly Change[]>;
 }
 
-/** Compares the workspace with the locks. Reads only; waits for no other process. */
+/** Compares the workspace with the locks. Reads only; waits for no other process. Throws where a params file is broken. */
 export async function status(
   project: Project,
   stages: readonly Stage[],
@@ -27,11 +29,14 @@ export async function status(
 ): Promise<Status> {
   const observer = new Observer(project);
   const seen = await observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
+  const problems: Diagnostic[] = [];
   const changedStages = new Map<StageAddress, readonly Change[]>();
   for (const stage of stages) {
-    const changes = await stageStatus(project, observer, stage);
+    const changes = await stageStatus(project, observer, stage, problems);
     if (changes.length > 0) changedStages.set(stage.address, changes);
   }
+  // A params file that can't be read is no param that was deleted.
+  if (problems.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics: [...new Set(problems)] });
   const changedData = new Map<ProjectPath, readonly Change[]>();
   for (const entry of data) {
     const change = dataChange(project, entry, project.locks.data(entry), seen.get(entry.path));
@@ -40,8 +45,14 @@ export async function status(
   return { stages: changedStages, data: changedData };
 }
 
-async function stageStatus(project: Project, observer: Observer, stage: Stage): Promise<Change[]> {
-  const { observed } = await viewStage(project, observer, stage);
+async function stageStatus(
+  project: Project,
+  observer: Observer,
+  stage: Stage,
+  problems: Diagnostic[],
+): Promise<Change[]> {
+  const { observed, paramProblems } = await viewStage(project, observer, stage);
+  problems.push(...paramProblems);
   const locked = project.locks.stage(stage);
   const inputs = stage.frozen && locked !== undefined ? [] : inputChanges(stage, locked, observed);
   if (locked === undefined) return inputs;

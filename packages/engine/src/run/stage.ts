@@ -65,7 +65,7 @@ export async function runStage(
         const exit = action.end.status === 'exited' ? { exitCode: action.end.exitCode } : {};
         return { status: 'failed', failure, ...exit, seconds: seconds() };
       }
-      options.emit({ event: 'warning', stage: stage.address, message: `try ${attempt} failed; trying again` });
+      options.emit({ event: 'warning', stage: stage.address, message: `${messageOf(failure)}; trying again` });
     } catch (error) {
       if (options.stop.aborted || options.kill.aborted) return { status: 'cancelled', seconds: seconds() };
       if (!(error instanceof FailureError)) throw error;
@@ -130,6 +130,10 @@ async function keepOuts(
   return outs;
 }
 
+function messageOf(failure: Failure): string {
+  return failure.code === 'invalid-pipeline' ? 'its module does not compile' : failure.message;
+}
+
 function missingOuts(project: Project, stage: Stage): Failure | undefined {
   const missing = stage.outs.filter((out) => !exists(path.join(project.root, out.path)));
   if (missing.length === 0) return undefined;
@@ -143,7 +147,7 @@ function missingOuts(project: Project, stage: Stage): Failure | undefined {
 }
 
 function endFailure(stage: Stage, end: ProcessEnd, attempt: number): Failure | undefined {
-  const tries = attempt > 1 ? ` (try ${attempt})` : '';
+  const tries = attempt > 1 || stage.retries > 0 ? ` (try ${attempt} of ${stage.retries + 1})` : '';
   const failed = (what: string, hint?: string): Failure => ({
     code: 'stage-failed',
     stage: stage.address,

@@ -107,14 +107,14 @@ function processEnd(end: WorkerEnd): ProcessEnd {
 
 function workerFailure(stage: Stage, module: ProjectPath, error: WireError | undefined): Failure {
   const { name = 'Error', message = 'it ended without a word', stack, hint } = error ?? {};
-  const what = name === 'WorkerError' ? message : `threw ${name}: ${message}`;
+  const what = name === 'WorkerError' ? message : `it threw ${name}: ${message}`;
   // The stack repeats the message in its first line; what the user lacks is where.
   const where = stack?.split('\n').filter((line) => /^\s+at /.test(line));
   const trace = where === undefined || where.length === 0 ? '' : `\n${where.join('\n')}`;
   return {
     code: 'stage-failed',
     stage: stage.address,
-    message: `stage '${stage.address}' (${module}) ${what}${trace}`,
+    message: `stage '${stage.address}' (${module}): ${what}${trace}`,
     ...(hint === undefined ? {} : { hint }),
   };
 }
