@@ -46,6 +46,16 @@ await build({
   legalComments: 'linked',
   logLevel: 'warning',
 });
+// The JSON Schema for editors, from the definition that the parser checks against.
+const schema = await build({
+  entryPoints: [at('../../pipeline/src/language/json-schema.ts')],
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  write: false,
+});
+const { pipelineJsonSchema } = await import(`data:text/javascript,${encodeURIComponent(schema.outputFiles[0].text)}`);
+writeFileSync(at('../dist/pipeline.schema.json'), `${JSON.stringify(pipelineJsonSchema(), null, 1)}\n`);
 const entry = at('../dist/dag.js');
 writeFileSync(entry, `#!/usr/bin/env node\n${readFileSync(entry, 'utf8')}`);
 chmodSync(entry, 0o755);

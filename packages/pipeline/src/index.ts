@@ -8,6 +8,7 @@ export {
   type StageDefinition,
   setFrozenText,
 } from './edit/stage.ts';
+export { expandGlob } from './graph/glob.ts';
 export { pipelineJsonSchema } from './language/json-schema.ts';
 export { loadPipeline } from './load.ts';
 export { parseLock } from './lock/parse.ts';

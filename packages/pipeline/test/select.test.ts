@@ -46,7 +46,7 @@ describe('selectStages', () => {
   });
 
   it('says what it does not know', () => {
-    expect(select(['eahc'])).toBe('"eahc" is no stage, out, tracked path or pipeline.yaml');
+    expect(select(['eahc'])).toBe("'eahc' is no stage, out, tracked path or pipeline.yaml");
     expect(select(['../../x'])).toContain('is no stage');
   });
 });

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endOrphans, LockBook, type Project } from '@dag/engine';
@@ -9,6 +10,7 @@ import type { Context } from '../verb.ts';
 import { runContext } from './context.ts';
 import { workspaceLockFiles } from './files.ts';
 import { loadProject } from './load.ts';
+import { placeSchema } from './schema.ts';
 
 export interface OpenProjectOptions {
   /** What the verb is about: only what these need must be sound. Relative to the user's folder. */
@@ -30,10 +32,12 @@ export async function openProject(context: Context, options: OpenProjectOptions 
   const store = openStore({ dir: cacheDir(root, pipeline, context) });
   const workspace = openWorkspace({ root, store, link: linkStrategies(pipeline, context) });
   if (options.mutates === true) {
+    for (const folder of new Set([path.join(root, '.cache'), store.dir])) ignoreAll(folder);
     for (const { stage, pid } of await endOrphans(store.dir)) {
       context.say(`ended stage '${stage}' (pid ${pid}), which a killed dag had left running`);
     }
     for (const back of workspace.recover()) context.say(`put back '${back}', which an interrupted run had set aside`);
+    placeSchema(workspace);
   }
   return {
     root,
@@ -62,6 +66,14 @@ export async function openProject(context: Context, options: OpenProjectOptions 
       store.close();
     },
   };
+}
+
+/** A cache keeps itself out of git, whoever made the project. */
+function ignoreAll(folder: string): void {
+  const file = path.join(folder, '.gitignore');
+  if (fs.existsSync(file)) return;
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(file, '*\n');
 }
 
 /** Where the cache is: `DAG_CACHE_DIR`, else `cache.dir`, else `.cache`; absolute. */

@@ -1,8 +1,8 @@
+import fs from 'node:fs';
 import path from 'node:path';
 import type { Project } from '@dag/engine';
 import {
   type Artifact,
-  type Failure,
   FailureError,
   isWithin,
   type ObjectFailure,
@@ -85,7 +85,7 @@ export function pickTracked(project: OpenProject, targets: readonly string[], op
     }
     if (byPath.length > 0) continue;
     const selected = selectStages(project.pipeline, [target], { single: true }, project.cwd);
-    if (!selected.ok) throw new FailureError(unknownTarget(target, selected.error));
+    if (!selected.ok) throw new FailureError(selected.error);
     for (const address of selected.value) {
       const stage = project.pipeline.stages.get(address);
       if (stage === undefined) continue;
@@ -126,10 +126,22 @@ function pickByPath(project: OpenProject, all: readonly Tracked[], target: strin
   for (const tracked of all) {
     if (tracked.path === wanted || (recursive && isWithin(wanted, tracked.path))) items.push({ tracked });
     else if (isWithin(tracked.path, wanted)) {
-      items.push({ tracked, inside: wanted.slice(tracked.path.length + 1) });
+      const inside = wanted.slice(tracked.path.length + 1);
+      if (mayHold(project, tracked, wanted, inside)) items.push({ tracked, inside });
     }
   }
   return items;
+}
+
+/** Whether a tracked folder holds a path, in the workspace or by its trees; yes where they are not here to be asked. */
+function mayHold(project: Project, { artifact }: Tracked, wanted: ProjectPath, inside: string): boolean {
+  if (fs.lstatSync(path.join(project.root, wanted), { throwIfNoEntry: false }) !== undefined) return true;
+  if (artifact === undefined) return false;
+  try {
+    return artifactInside(project, artifact, inside) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 function* upstreamOf(project: Project, stages: Iterable<Stage>): Generator<Tracked> {
@@ -150,13 +162,4 @@ function* upstreamOf(project: Project, stages: Iterable<Stage>): Generator<Track
       yield* outsOf(project, upstream);
     }
   }
-}
-
-function unknownTarget(target: string, failure: Failure): Failure {
-  if (failure.code !== 'usage') return failure;
-  return {
-    ...failure,
-    message: `'${target}' is no stage, out or tracked path`,
-    hint: failure.hint ?? "see 'dag stage list', and data: in pipeline.yaml",
-  };
 }

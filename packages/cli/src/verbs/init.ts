@@ -1,13 +1,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { FailureError, ROOT } from '@dag/model';
+import { FailureError, type ProjectPath } from '@dag/model';
 import { openStore } from '@dag/store';
 import { openWorkspace } from '@dag/workspace';
 import { EXIT } from '../failure.ts';
 import { PIPELINE_FILE } from '../project/root.ts';
+import { placeSchema, SCHEMA_COPY } from '../project/schema.ts';
 import type { Context } from '../verb.ts';
 
-const NEW_PIPELINE = `# Stages, tracked data and settings of this project: see 'dag stage add', 'dag add' and 'dag remote add'.
+const NEW_PIPELINE = `# yaml-language-server: $schema=${SCHEMA_COPY}
+# Stages, tracked data and settings of this project: see 'dag stage add', 'dag add' and 'dag remote add'.
 jobs: auto
 stages: {}
 `;
@@ -19,24 +21,30 @@ export async function init(
 ): Promise<number> {
   const root = fs.realpathSync(context.cwd);
   const file = path.join(root, PIPELINE_FILE);
-  if (fs.existsSync(file) && options.force !== true) {
+  const cache = path.join(root, '.cache');
+  const there = fs.existsSync(file);
+  if (there && fs.existsSync(cache) && options.force !== true) {
     throw new FailureError({
       code: 'usage',
-      message: `there is a ${PIPELINE_FILE} here already`,
-      hint: 'dag init --force writes an empty one over it',
+      message: 'this folder is a project already',
+      hint: `dag init --force writes what is missing beside its ${PIPELINE_FILE}`,
     });
   }
-  const cache = path.join(root, '.cache');
   const workspace = openWorkspace({ root, store: openStore({ dir: cache }) });
   try {
     fs.mkdirSync(cache, { recursive: true });
-    workspace.writeFileAtomic(`${ROOT}${PIPELINE_FILE}` as typeof ROOT, NEW_PIPELINE);
-    ignoreCache(root, (text) => workspace.writeFileAtomic('.gitignore' as typeof ROOT, text));
+    if (!there) workspace.writeFileAtomic(PIPELINE_FILE as ProjectPath, NEW_PIPELINE);
+    placeSchema(workspace);
+    ignoreCache(root, (text) => workspace.writeFileAtomic('.gitignore' as ProjectPath, text));
   } finally {
     await workspace.close();
   }
   context.emit({ root, pipeline: PIPELINE_FILE, cache: '.cache' });
-  context.print(`Made a project here: ${PIPELINE_FILE}, and .cache/ (which git ignores).`);
+  context.print(
+    there
+      ? `Made a project of the ${PIPELINE_FILE} here, with .cache/ (which git ignores).`
+      : `Made a project here: ${PIPELINE_FILE}, and .cache/ (which git ignores).`,
+  );
   return EXIT.done;
 }
 

@@ -1,4 +1,13 @@
-import { err, type Failure, ok, type ProjectPath, type Result, type StageAddress } from '@dag/model';
+import {
+  err,
+  type Failure,
+  joinPath,
+  ok,
+  type ProjectPath,
+  parentPath,
+  type Result,
+  type StageAddress,
+} from '@dag/model';
 import { suggestion } from '../diagnostic/nearest.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { resolveTarget } from './target.ts';
@@ -18,7 +27,7 @@ export interface SelectOptions {
 
 /**
  * The stages that a verb is to work on, in topological order; with `single` as given. Without targets: those of the
- * pipeline.yaml in `cwd` (all of the project, from a folder that has none) and what they need. A stage that is frozen does
+ * nearest pipeline.yaml at or above `cwd` and what they need. A stage that is frozen does
  * not pull in what it depends on.
  */
 export function selectStages(
@@ -45,8 +54,11 @@ export function selectStages(
 }
 
 function defaultStages(pipeline: Pipeline, cwd: ProjectPath): readonly StageAddress[] {
-  const own = resolveTarget(pipeline, './pipeline.yaml', cwd, { glob: false });
-  return own === undefined ? pipeline.order : own.stages;
+  for (let folder = cwd; ; folder = parentPath(folder)) {
+    const file = joinPath(folder, 'pipeline.yaml');
+    const own = pipeline.order.filter((address) => pipeline.stages.get(address)?.file === file);
+    if (own.length > 0 || pipeline.files.includes(file) || folder === '') return own;
+  }
 }
 
 function reach(
@@ -68,6 +80,6 @@ function reach(
 function unknownTarget(pipeline: Pipeline, target: string): Failure {
   const known = [...pipeline.stages.keys(), ...pipeline.groups.keys(), ...pipeline.data.map((data) => data.path)];
   const outs = [...pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path));
-  const hint = suggestion(target, [...known, ...outs]) ?? '`dag stage list` names the stages';
-  return { code: 'usage', message: `"${target}" is no stage, out, tracked path or pipeline.yaml`, hint };
+  const hint = suggestion(target, [...known, ...outs]) ?? "'dag stage list' names the stages";
+  return { code: 'usage', message: `'${target}' is no stage, out, tracked path or pipeline.yaml`, hint };
 }
