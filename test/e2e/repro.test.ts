@@ -103,7 +103,7 @@ describe('what runs', () => {
     const { stdout, status } = await project.dag(['repro', '--dry']);
     expect(status).toBe(0);
     expect(stdout).toBe(
-      "run      up     never run\nmay run  twice  never run; depends on what 'up' makes\n2 to run.\n",
+      "run      up     never run\nmay run  twice  never run; depends on what 'up' makes\n1 to run, 1 may run.\n",
     );
     expect(commandsRun()).toEqual([]);
     expect(project.exists('pipeline.lock')).toBe(false);

@@ -23,7 +23,11 @@ export function declareVerbs(program: Command): Command {
 
 function declareProject(program: Command): void {
   verb(
-    program.command('init').summary('make a project here').description(INIT).option('--force', 'write the files anew'),
+    program
+      .command('init')
+      .summary('make a project here')
+      .description(INIT)
+      .option('--force', 'complete a project that is there; its pipeline.yaml stays as it is'),
     async () => (await import('./verbs/init.ts')).init,
   );
   verb(

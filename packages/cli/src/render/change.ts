@@ -84,6 +84,8 @@ function howText(how: string): string {
 
 function artifactsText(before: Artifact | undefined, after: Artifact | undefined): string {
   if (before === undefined || after === undefined) return '';
+  if (before.kind !== after.kind) return ` (from a ${before.kind} to a ${after.kind})`;
+  if (before.digest === after.digest) return ' (its executable bit)';
   return ` (${shortDigest(before)} → ${shortDigest(after)})`;
 }
 

@@ -79,6 +79,8 @@ function textReporter(
   const colour = io.colour;
   const width = Math.min(32, Math.max(0, ...selection.map((stage) => stage.length)));
   const live = new LiveLines(io, io.live && !quiet);
+  const started = new Set<string>();
+  let undecided = 0;
   const metrics = new MetricLines((stage, text) => live.say(`${prefix(stage)}${text}\n`));
   const prefix = (stage: string): string => paint('dim', `${stage.padEnd(width)} │ `, colour.err);
   const result = (word: string, style: Paint, stage: string, rest: string): void => {
@@ -93,11 +95,13 @@ function textReporter(
       switch (event.event) {
         case 'stage': {
           const { word, style } = decisionWord(event.decision, event.planned);
+          if (event.decision.kind === 'undecided') undecided++;
           if (event.decision.kind === 'skip' && selection.length > 40 && !context.verbose) return;
           return result(word, style, event.stage, reasonText(event.decision));
         }
         case 'started':
           live.start(event.stage);
+          started.add(event.stage);
           if (!quiet) live.say(`${prefix(event.stage)}${paint('bold', `$ ${firstLine(event.command)}`, colour.err)}\n`);
           return;
         case 'output':
@@ -113,12 +117,13 @@ function textReporter(
           live.end(event.stage);
           const { status, seconds, failure } = event;
           if (status === 'ok') return result('ran', 'green', event.stage, `in ${secondsText(seconds)}`);
-          if (status === 'cancelled') return result('cancelled', 'yellow', event.stage, 'its old outs are in place');
+          const outs = started.has(event.stage) ? outsText(project, event.stage) : 'not started';
+          if (status === 'cancelled') return result('cancelled', 'yellow', event.stage, outs);
           if (failure !== undefined) live.say(failureText(failure, colour.err));
-          return result('failed', 'red', event.stage, 'its old outs are in place');
+          return result('failed', 'red', event.stage, outs);
         }
         case 'data':
-          return result('recorded', 'green', event.path, 'changed data');
+          return result('recorded', 'green', event.path, 'data as it stands now');
         case 'waiting':
           return live.say(`${event.message}\n`);
         case 'warning':
@@ -130,7 +135,7 @@ function textReporter(
     summary: (summary) => {
       metrics.flush();
       live.close();
-      context.print(summaryLine(summary, project, dry));
+      context.print(summaryLine(summary, project, dry ? { undecided } : undefined));
     },
     close: () => live.close(),
   };
@@ -153,10 +158,20 @@ function decisionWord(decision: Decision, planned: boolean): { word: string; sty
   }
 }
 
-function summaryLine(summary: ReproSummary, project: OpenProject, dry: boolean): string {
+/** What a stage that did not succeed leaves of its outs: what persists is as the stage left it. */
+function outsText(project: OpenProject, address: StageAddress): string {
+  const outs = project.pipeline.stages.get(address)?.outs ?? [];
+  if (outs.length === 0) return '';
+  const kept = outs.filter((out) => out.persist).map((out) => `'${out.path}'`);
+  if (kept.length === outs.length) return `${kept.join(', ')} persists, as it left it`;
+  return `its old outs are in place${kept.length === 0 ? '' : `; ${kept.join(', ')} persists, as it left it`}`;
+}
+
+function summaryLine(summary: ReproSummary, project: OpenProject, dry: { undecided: number } | undefined): string {
   const { ran, restored, skipped, failed, blocked, cancelled, savedSeconds } = summary;
   const parts = [
-    [ran, dry ? 'to run' : 'ran'],
+    [ran.slice(0, ran.length - (dry?.undecided ?? 0)), dry ? 'to run' : 'ran'],
+    [ran.slice(0, dry?.undecided ?? 0), 'may run'],
     [restored, dry ? 'to restore' : 'restored'],
     [skipped, dry ? 'to skip' : 'skipped'],
     [failed, 'failed'],

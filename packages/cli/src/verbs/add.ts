@@ -13,6 +13,7 @@ import {
 import { addDataText } from '@dag/pipeline';
 import { EXIT } from '../failure.ts';
 import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
+import { trackedByGit } from '../project/git.ts';
 import { expandGlobs } from '../project/glob.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
@@ -30,8 +31,7 @@ interface Options {
 export async function add(context: Context, written: readonly string[], options: Options): Promise<number> {
   const project = await openProject(context, { mutates: true });
   try {
-    const paths =
-      options.glob === true ? expandGlobs(project, context.cwd, written) : projectPaths(project, context, written);
+    const paths = options.glob === true ? expandGlobs(project, written) : projectPaths(project, context, written);
     for (const wanted of paths) checkAddable(project, wanted);
     if (options.remote !== undefined && !project.pipeline.settings.remotes.has(options.remote)) {
       throw new FailureError({ code: 'usage', message: `there is no remote '${options.remote}'` });
@@ -140,6 +140,9 @@ function checkAddable(project: OpenProject, wanted: ProjectPath): void {
         `its stage tracks it: 'dag commit ${stage.address}' stores it as it stands`,
       );
     }
+  }
+  if (trackedByGit(project.root, wanted)) {
+    fail(`'${wanted}' is tracked by git`, `take it out of git first, the file stays: git rm -r --cached '${wanted}'`);
   }
   const other = project.pipeline.data.find((entry) => entry.path !== wanted && overlaps(entry.path, wanted));
   if (other !== undefined) {

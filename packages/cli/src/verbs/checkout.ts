@@ -20,9 +20,10 @@ export async function checkout(context: Context, targets: readonly string[], fla
   try {
     const report = await checkOut(context, project, targets, flags);
     showReport(context, report, flags);
-    const failed = [...report.failed];
-    context.emit({ event: 'summary', objects: report.files, bytes: report.bytes, failed, ...changes(report) });
-    return exitOf(context, report);
+    const status = exitOf(context, report);
+    const { files, bytes, failed } = report;
+    context.emit({ event: 'summary', objects: files, bytes, failed, ...changes(report) });
+    return status;
   } finally {
     await project.close();
   }

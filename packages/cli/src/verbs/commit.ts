@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+import path from 'node:path';
 import { commitStages } from '@dag/engine';
 import type { Stage, TrackedData } from '@dag/model';
 import { EXIT } from '../failure.ts';
@@ -20,8 +22,11 @@ export async function commit(
       if (tracked.kind === 'data') data.add(tracked.owner as TrackedData);
       else stages.add(tracked.owner as Stage);
     }
-    // Without targets, a stage that never ran has nothing that could be taken for its result.
-    const known = targets.length > 0 ? [...stages] : [...stages].filter((stage) => project.locks.stage(stage));
+    // Without targets, a stage that never ran is left out; with -f, only where it has no outs to be taken for its result.
+    const wanted = (stage: Stage): boolean =>
+      project.locks.stage(stage) !== undefined ||
+      (options.force === true && stage.outs.every((out) => fs.existsSync(path.join(project.root, out.path))));
+    const known = targets.length > 0 ? [...stages] : [...stages].filter(wanted);
     const { committed } = await commitStages(project, {
       stages: known,
       data: [...data],
@@ -29,10 +34,10 @@ export async function commit(
       signal: context.stop,
     });
     let bytes = 0;
-    for (const [path, artifact] of committed) {
+    for (const [at, artifact] of committed) {
       bytes += artifact.size;
-      context.emit({ event: 'committed', path, digest: artifact.digest, size: artifact.size });
-      if (context.verbose) context.print(`committed  ${path}`);
+      context.emit({ event: 'committed', path: at, digest: artifact.digest, size: artifact.size });
+      if (context.verbose) context.print(`committed  ${at}`);
     }
     rememberTracked(project);
     context.emit({ event: 'summary', objects: committed.size, bytes, failed: [] });

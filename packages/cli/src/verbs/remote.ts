@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { FailureError, type ProjectPath } from '@dag/model';
-import { removeRemoteText, setDefaultRemoteText, setRemoteText } from '@dag/pipeline';
+import { type RemoteDefinition, removeRemoteText, setDefaultRemoteText, setRemoteText } from '@dag/pipeline';
 import { EXIT } from '../failure.ts';
 import { edited, textOf } from '../project/edit.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
@@ -37,6 +37,7 @@ export async function remoteAdd(context: Context, words: readonly string[], opti
       ...(region === undefined ? {} : { region }),
       ...(profile === undefined ? {} : { profile }),
     };
+    await checkRemote(project, context, remote);
     let text = edited(setRemoteText(textOf(project, file), file, remote));
     if (options.default === true) text = edited(setDefaultRemoteText(text, file, name));
     project.workspace.writeFileAtomic(file, text);
@@ -45,6 +46,12 @@ export async function remoteAdd(context: Context, words: readonly string[], opti
       `Added remote '${name}' (${remote.url}) to ${file}${options.default === true ? ', as the default' : ''}.`,
     );
   });
+}
+
+/** Opens the remote, which sends nothing, so that one that can't be is refused before it is written down. */
+async function checkRemote(project: OpenProject, context: Context, remote: RemoteDefinition): Promise<void> {
+  const { openRemote } = await import('@dag/remote');
+  (await openRemote(remote, { env: context.io.env, root: project.root })).close();
 }
 
 export async function remoteList(context: Context): Promise<number> {

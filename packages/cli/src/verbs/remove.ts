@@ -74,6 +74,13 @@ function trackedAt(project: OpenProject, target: string): TrackedData | undefine
 function stagesAt(project: OpenProject, target: string): Stage[] {
   const selected = selectStages(project.pipeline, [target], { single: true }, project.cwd);
   if (!selected.ok) throw new FailureError(selected.error);
+  if (selected.value.length === 0) {
+    throw new FailureError({
+      code: 'usage',
+      message: `'${target}' lies in what is tracked, and can't be taken out of it alone`,
+      hint: 'name the whole tracked path; or delete the file and record the folder as it is with dag add',
+    });
+  }
   return selected.value.flatMap((address) => project.pipeline.stages.get(address) ?? []);
 }
 

@@ -44,7 +44,10 @@ export async function reproVerb(context: Context, targets: readonly string[], op
       const summary = await repro(
         project,
         selection,
-        engineOptions(context, project, options, flagged ?? jobsOf(project, context)),
+        {
+          ...engineOptions(context, project, options, flagged ?? jobsOf(project, context)),
+          allData: targets.length === 0,
+        },
         { stop: context.stop, kill: context.kill },
         reporter.event,
       );

@@ -3,6 +3,7 @@ import { addStageText, loadPipeline, type OutDefinition, type StageDefinition } 
 import { EXIT } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { edited, pipelineFileHere, textOf } from '../project/edit.ts';
+import { trackedByGit } from '../project/git.ts';
 import { openProject } from '../project/open.ts';
 import type { Context } from '../verb.ts';
 
@@ -44,6 +45,14 @@ export async function stageAdd(context: Context, words: readonly string[], optio
     // What the new text would break is told before it is written.
     if (pipeline === undefined) throw new FailureError({ code: 'invalid-pipeline', diagnostics });
     const added = [...pipeline.stages.values()].find((stage) => stage.file === file && stage.name === options.name);
+    const inGit = added?.outs.find((out) => out.cache && trackedByGit(project.root, out.path));
+    if (inGit !== undefined) {
+      throw new FailureError({
+        code: 'usage',
+        message: `'${inGit.path}' is tracked by git, and can't be an out that is cached`,
+        hint: `take it out of git first (git rm -r --cached '${inGit.path}'), or declare it with -O`,
+      });
+    }
     project.workspace.writeFileAtomic(file, text);
     const cached = added?.outs.filter((out) => out.cache).map((out) => out.path) ?? [];
     project.workspace.updateGitignore({ add: cached, remove: [] });

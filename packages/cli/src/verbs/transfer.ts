@@ -1,5 +1,6 @@
 import { groupBy, type ObjectFailure, type RunRecord } from '@dag/model';
 import type { Remote, TransferReport } from '@dag/remote';
+import type { CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
@@ -65,7 +66,8 @@ export async function pull(context: Context, targets: readonly string[], options
       const { failure } = objectsFailure('pull', failed, 'what never was pushed can only be made again: dag repro');
       context.io.err(failureText(failure, context.io.colour.err));
     }
-    context.print(totals('fetched', moved));
+    if (objects > 0 || records > 0) context.print(totals('fetched', moved));
+    else if (failed.length === 0 && changedPaths(report) === 0) context.print('Everything is up to date.');
     context.emit({ event: 'summary', objects, bytes, records, failed, ...changes(report) });
     return failed.length > 0 ? EXIT.unsuccessful : status;
   } finally {
@@ -154,13 +156,17 @@ async function byRemote(
   return total;
 }
 
+function changedPaths({ added, modified, deleted }: CheckoutReport): number {
+  return added.length + modified.length + deleted.length;
+}
+
 function conclude(
   context: Context,
   verb: string,
   done: string,
   moved: Moved,
   options: Options,
-  nothing = 'Everything is there already.',
+  nothing = 'Everything is up to date.',
 ): number {
   const { objects, bytes, records } = moved;
   const failed = options.allowMissing === true ? [] : uniqueFailures(moved.failed);

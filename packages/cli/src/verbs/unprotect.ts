@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { join } from 'node:path';
 import { FailureError } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { openProject } from '../project/open.ts';
@@ -11,7 +12,10 @@ export async function unprotect(context: Context, written: readonly string[]): P
   try {
     const paths = written.map((text) => {
       const path = toProjectPath(project.root, fs.realpathSync(context.cwd), text);
-      if (path !== undefined && path !== '') return path;
+      if (path !== undefined && path !== '') {
+        if (fs.existsSync(join(project.root, path))) return path;
+        throw new FailureError({ code: 'usage', message: `'${text}' does not exist` });
+      }
       throw new FailureError({ code: 'usage', message: `'${text}' does not lie inside the project` });
     });
     const changed = await project.workspace.unprotect(paths, { signal: context.stop });
