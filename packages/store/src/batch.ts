@@ -1,15 +1,26 @@
 import type { Digest } from '@dag/model';
 import { makeFolder } from './durable.ts';
 import { ioFailure, withIo } from './failure.ts';
+import { isGcAtWork, type WriterMark } from './in-use.ts';
 import type { Layout } from './layout.ts';
 import { LooseSnapshot } from './loose.ts';
 import { publish } from './publish.ts';
 import { dropStaged, Staging } from './staging.ts';
 import type { StoreBatch } from './types.ts';
 
-/** See `StoreBatch`. `isPacked` says whether a pack has an object, as the packs were last listed. */
-export function openBatch(layout: Layout, isPacked: (digest: Digest) => boolean): StoreBatch {
+/**
+ * See `StoreBatch`.
+ * @param isPacked whether a pack has an object, as the packs were last listed.
+ * @param mark stands from before the first look-up.
+ */
+export function openBatch(layout: Layout, isPacked: (digest: Digest) => boolean, mark: WriterMark): StoreBatch {
+  withIo('write into the cache', layout.root, () => mark.begin());
   const staging = openStaging(layout, isPacked);
+  let open = true;
+  const end = (): void => {
+    if (open) mark.end();
+    open = false;
+  };
   return {
     put: (bytes, digest) => withIo('write into the cache', layout.root, () => staging.put(bytes, digest)),
     putTemp: (temp, digest) => withIo('write into the cache', layout.root, () => staging.putTemp(temp, digest)),
@@ -26,15 +37,24 @@ export function openBatch(layout: Layout, isPacked: (digest: Digest) => boolean)
       } catch (error) {
         staging.discard();
         throw ioFailure(error, 'write into the cache', layout.root);
+      } finally {
+        end();
       }
     },
-    discard: () => staging.discard(),
+    discard() {
+      staging.discard();
+      end();
+    },
   };
 }
 
-/** The staging of one thread: what the cache has already is looked up in packs and in a snapshot of the loose objects. */
+/**
+ * The staging of one thread: what the cache has already is looked up in packs and in a snapshot of the loose objects. While
+ * a gc is at work nothing counts as there: it may be gone in a moment.
+ */
 export function openStaging(layout: Layout, isPacked: (digest: Digest) => boolean): Staging {
   const loose = new LooseSnapshot(layout);
   withIo('make the folder', layout.tmp, () => makeFolder(layout.tmp));
+  if (isGcAtWork(layout.users)) return new Staging(layout.tmp, () => false);
   return new Staging(layout.tmp, (digest) => isPacked(digest) || loose.has(digest));
 }

@@ -18,6 +18,8 @@ export interface Layout {
   readonly runs: string;
   readonly tmp: string;
   readonly quarantine: string;
+  /** Marks of those who write, and of a gc. */
+  readonly users: string;
 }
 
 export function layoutOf(root: string): Layout {
@@ -28,6 +30,7 @@ export function layoutOf(root: string): Layout {
     runs: join(root, 'runs'),
     tmp: join(root, 'tmp'),
     quarantine: join(root, 'quarantine'),
+    users: join(root, 'users'),
   };
 }
 

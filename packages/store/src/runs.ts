@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { byCodeUnit, digestHex, type RunKey, type RunRecord } from '@dag/model';
-import { listNames, makeFolder, writeFileDurable } from './durable.ts';
+import { listNames, makeFolder, removeFile, writeFileDurable } from './durable.ts';
 import { isErrno, withIo } from './failure.ts';
 import { hashBytes } from './hash.ts';
 import { type Layout, runFolder } from './layout.ts';
@@ -24,21 +24,41 @@ export function openRuns(layout: Layout): RunStore {
     },
     find: (key) => findRecords(layout, key),
     *list() {
-      for (const shard of listNames(layout.runs).sort(byCodeUnit)) {
-        if (!/^[0-9a-f]{2}$/.test(shard)) continue;
-        for (const key of listNames(join(layout.runs, shard)).sort(byCodeUnit)) {
-          if (/^[0-9a-f]{64}$/.test(key)) yield* findRecords(layout, key as RunKey);
+      for (const key of keys(layout)) yield* findRecords(layout, key);
+    },
+    *files() {
+      for (const key of keys(layout)) {
+        for (const name of recordNames(layout, key)) {
+          const file = join(runFolder(layout, key), name);
+          const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
+          if (stats === undefined) continue;
+          yield { file, record: readRecord(file, key), size: Number(stats.size), changed: stats.ctimeNs };
         }
       }
     },
+    remove: (file) => withIo('remove the run record', file, () => removeFile(file)),
   };
+}
+
+function* keys(layout: Layout): Iterable<RunKey> {
+  for (const shard of listNames(layout.runs).sort(byCodeUnit)) {
+    if (!/^[0-9a-f]{2}$/.test(shard)) continue;
+    for (const key of listNames(join(layout.runs, shard)).sort(byCodeUnit)) {
+      if (/^[0-9a-f]{64}$/.test(key)) yield key as RunKey;
+    }
+  }
+}
+
+function recordNames(layout: Layout, key: RunKey): string[] {
+  return listNames(runFolder(layout, key))
+    .filter((name) => name.endsWith('.json'))
+    .sort(byCodeUnit);
 }
 
 function findRecords(layout: Layout, key: RunKey): RunRecord[] {
   const folder = runFolder(layout, key);
   const found: RunRecord[] = [];
-  for (const name of listNames(folder).sort(byCodeUnit)) {
-    if (!name.endsWith('.json')) continue;
+  for (const name of recordNames(layout, key)) {
     const record = readRecord(join(folder, name), key);
     if (record !== undefined) found.push(record);
   }

@@ -1,18 +1,31 @@
-import { chmodSync, existsSync, readFileSync, renameSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { type Artifact, type Digest, decodeTree, digestHex, type ObjectFailure, type TreeEntry } from '@dag/model';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Artifact, type Digest, decodeTree, type ObjectFailure, type TreeEntry } from '@dag/model';
 import { openBatch, openStaging } from './batch.ts';
-import { fsyncFile, fsyncFolder, listNames, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
+import { checkAll, looseObjects, quarantineLoose } from './check.ts';
+import { fsyncFile, fsyncFolder, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
 import { isErrno, ObjectDamaged, ObjectMissing, withIo } from './failure.ts';
+import { applyGc } from './gc/apply.ts';
+import { planGc } from './gc/plan.ts';
 import { hashBytes, hashFile } from './hash.ts';
-import { type Layout, layoutOf, looseDigest, loosePath, OBJECT_MODE } from './layout.ts';
+import { announceGc, type Collector, isGcAtWork, WriterMark } from './in-use.ts';
+import { type Layout, layoutOf, loosePath, OBJECT_MODE } from './layout.ts';
 import { looseSize, publishLoose } from './loose.ts';
 import { tempName } from './owner.ts';
 import { salvagePack } from './pack/salvage.ts';
 import { PackSet } from './pack/set.ts';
 import { openRuns } from './runs.ts';
 import type { Staging } from './staging.ts';
-import type { ArtifactObject, ObjectPlace, RunStore, Store, StoreBatch } from './types.ts';
+import type {
+  ArtifactObject,
+  CheckOptions,
+  CheckReport,
+  GcPlan,
+  ObjectPlace,
+  RunStore,
+  Store,
+  StoreBatch,
+} from './types.ts';
 import { objectsOf } from './walk.ts';
 
 /** Largest tree that is read, in bytes: a folder of some ten million names. */
@@ -30,11 +43,13 @@ class FileStore implements Store {
   readonly #packs: PackSet;
   /** Objects whose packed bytes were found bad and could not be taken out of their pack. */
   readonly #bad = new Set<Digest>();
+  readonly #mark: WriterMark;
 
   constructor(dir: string) {
     this.dir = dir;
     this.#layout = layoutOf(dir);
     this.#packs = new PackSet(this.#layout);
+    this.#mark = new WriterMark(this.#layout.users);
     this.runs = openRuns(this.#layout);
   }
 
@@ -98,19 +113,12 @@ class FileStore implements Store {
     }
   }
 
+  checkAll(options: CheckOptions = {}): Promise<CheckReport> {
+    return checkAll(this.#layout, this.#packs, options);
+  }
+
   quarantine(digest: Digest): string | undefined {
-    const { quarantine } = this.#layout;
-    const loose = loosePath(this.#layout, digest);
-    let moved: string | undefined;
-    if (existsSync(loose)) {
-      const to = join(quarantine, digestHex(digest));
-      withIo('move the damaged object', loose, () => {
-        makeFolder(quarantine);
-        renameSync(loose, to);
-        fsyncFolder(dirname(loose));
-      });
-      moved = to;
-    }
+    let moved = existsSync(loosePath(this.#layout, digest)) ? quarantineLoose(this.#layout, digest) : undefined;
     const packed = this.#packs.known(digest);
     if (packed === undefined || this.#bad.has(digest)) return moved;
     const bytes = this.#packs.read(packed.reader, packed.range);
@@ -118,7 +126,7 @@ class FileStore implements Store {
     this.#bad.add(digest);
     try {
       this.#packs.drop(packed.reader);
-      moved = salvagePack(this.#layout, packed.reader);
+      ({ moved } = salvagePack(this.#layout, packed.reader));
       this.#bad.delete(digest);
     } catch (error) {
       if (!isErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOENT')) throw error;
@@ -128,20 +136,13 @@ class FileStore implements Store {
 
   *list(): Iterable<{ readonly digest: Digest; readonly size: number }> {
     for (const object of this.#packs.list()) if (!this.#bad.has(object.digest)) yield object;
-    for (const shard of listNames(this.#layout.objects)) {
-      if (!/^[0-9a-f]{2}$/.test(shard)) continue;
-      for (const name of listNames(join(this.#layout.objects, shard))) {
-        const digest = looseDigest(shard, name);
-        const size = digest === undefined ? undefined : looseSize(this.#layout, digest);
-        if (digest !== undefined && size !== undefined) yield { digest, size };
-      }
-    }
+    yield* looseObjects(this.#layout);
   }
 
   putBytes(bytes: Uint8Array): Digest {
     const digest = hashBytes(bytes);
-    if (this.has(digest)) return digest;
-    return withIo('write into the cache', this.dir, () => {
+    return this.#writing('write into the cache', this.dir, () => {
+      if (this.has(digest) && !isGcAtWork(this.#layout.users)) return digest;
       const temp = join(this.tmpFolder(), tempName('object'));
       writeNewFile(temp, bytes, OBJECT_MODE);
       fsyncFolder(publishLoose(this.#layout, temp, digest));
@@ -150,7 +151,7 @@ class FileStore implements Store {
   }
 
   importFile(tempPath: string, expected: Digest): void {
-    withIo('take into the cache', tempPath, () => {
+    this.#writing('take into the cache', tempPath, () => {
       const { digest, size } = hashFile(tempPath);
       if (digest !== expected)
         throw new ObjectDamaged(expected, `what came has ${size} bytes and another digest`, undefined);
@@ -161,7 +162,7 @@ class FileStore implements Store {
   }
 
   writeBatch(): StoreBatch {
-    return openBatch(this.#layout, (digest) => this.#isPacked(digest));
+    return openBatch(this.#layout, (digest) => this.#isPacked(digest), this.#mark);
   }
 
   openStaging(): Staging {
@@ -178,11 +179,37 @@ class FileStore implements Store {
   }
 
   sweep(): void {
-    withIo('sweep', this.#layout.tmp, () => sweepTemps(this.#layout.tmp, Date.now()));
+    for (const folder of [this.#layout.tmp, this.#layout.users]) {
+      withIo('sweep', folder, () => sweepTemps(folder, Date.now()));
+    }
+  }
+
+  announceGc(): Collector {
+    return withIo('write into', this.#layout.users, () => announceGc(this.#layout.users));
+  }
+
+  planGc(live: ReadonlySet<Digest>, since: bigint): GcPlan {
+    return planGc(this.#layout, this.#packs, live, since);
+  }
+
+  async applyGc(plan: GcPlan, signal?: AbortSignal): Promise<void> {
+    await applyGc(this.#layout, this.#packs, plan, signal);
   }
 
   close(): void {
+    this.#mark.close();
     this.#packs.close();
+  }
+
+  #writing<T>(doing: string, path: string, work: () => T): T {
+    return withIo(doing, path, () => {
+      this.#mark.begin();
+      try {
+        return work();
+      } finally {
+        this.#mark.end();
+      }
+    });
   }
 
   #isPacked(digest: Digest): boolean {

@@ -1,4 +1,5 @@
 import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord, TreeEntry } from '@dag/model';
+import type { Collector } from './in-use.ts';
 import type { Staging } from './staging.ts';
 
 /** One object that an artifact is made of. */
@@ -44,6 +45,8 @@ export interface Store {
    * @returns undefined when it is whole, else what is wrong.
    */
   check(digest: Digest): 'missing' | 'damaged' | undefined;
+  /** Re-hashes all objects, or a random share of them. Damaged ones go to quarantine. */
+  checkAll(options?: CheckOptions): Promise<CheckReport>;
   /** Moves the bad bytes of an object out of the way, so that nothing trusts or keeps them; says where they are now. */
   quarantine(digest: Digest): string | undefined;
   /** Every object in the cache; one that is there twice comes twice. */
@@ -62,12 +65,61 @@ export interface Store {
    */
   objectsOf(artifact: Artifact, onMissingTree?: (failure: ObjectFailure) => void): Iterable<ArtifactObject>;
   readonly runs: RunStore;
+  /** Announces a gc to all who use the cache. Throws `locked` where another is at work. */
+  announceGc(): Collector;
+  /**
+   * Finds what can go. Changes nothing.
+   * @param live what is to stay.
+   * @param since what was written at this time (ctime in ns) or later stays too.
+   */
+  planGc(live: ReadonlySet<Digest>, since: bigint): GcPlan;
+  /** Removes what a plan names; what changed since it was made stays. Call it only while the gc is announced. */
+  applyGc(plan: GcPlan, signal?: AbortSignal): Promise<void>;
   /** An existing folder on the cache's file system for half-made files; name them with `tempName()`. */
   tmpFolder(): string;
   /** Removes what processes that are dead by now left in `tmp/`; cheap when there is nothing. */
   sweep(): void;
   /** Closes files held open. The store can be used on; it opens them again. */
   close(): void;
+}
+
+export interface CheckOptions {
+  /** The share of objects to check, from 0 to 1; all by default. */
+  readonly sample?: number;
+  /** Where the choice comes from: numbers from 0 (with) to 1 (without). */
+  readonly random?: () => number;
+  readonly onProgress?: (done: { readonly objects: number; readonly bytes: number }) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface DamagedObject {
+  readonly digest: Digest;
+  /** Bytes that were there. */
+  readonly size: number;
+  readonly reason: string;
+  /** Where the bad bytes are now. */
+  readonly quarantined: string;
+}
+
+/** What a check of the cache found. Lengths in bytes. */
+export interface CheckReport {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly damaged: readonly DamagedObject[];
+  /** Packs whose list of objects was damaged, where they are now: nobody knows what was in them. */
+  readonly packs: readonly string[];
+}
+
+/** What a gc is to do. Lengths in bytes. */
+export interface GcPlan {
+  /** What goes, each digest once. */
+  readonly dead: ReadonlyMap<Digest, number>;
+  readonly loose: readonly { readonly digest: Digest; readonly inode: bigint }[];
+  /** Packs that go; those with `live` are written anew first, with these objects only. */
+  readonly packs: readonly { readonly path: string; readonly inode: bigint; readonly live: readonly Digest[] }[];
+  /** Sum of what goes. */
+  readonly bytes: number;
+  readonly kept: { readonly objects: number; readonly bytes: number };
 }
 
 /** Objects on their way in. Nothing is visible before `commit`; `put` of what is there already costs a look-up. */
@@ -97,4 +149,18 @@ export interface RunStore {
   /** Newest first; damaged ones are passed over. */
   find(key: RunKey): RunRecord[];
   list(): Iterable<RunRecord>;
+  /** Every file of the run cache, also those that hold no record of their key. */
+  files(): Iterable<RunFile>;
+  /** Removes a file that `files` named. */
+  remove(file: string): void;
+}
+
+export interface RunFile {
+  readonly file: string;
+  /** undefined for a damaged one. */
+  readonly record: RunRecord | undefined;
+  /** In bytes. */
+  readonly size: number;
+  /** ctime in ns. */
+  readonly changed: bigint;
 }

@@ -68,6 +68,17 @@ export class PackReader {
     }
   }
 
+  /** All objects in the order in which they stand in the file, for reading them all. */
+  inOrder(): { readonly digest: Digest; readonly range: Range }[] {
+    const all: { digest: Digest; range: Range }[] = [];
+    for (let i = 0; i < this.#count; i++) {
+      const at = FANOUT_SIZE + i * HASH_SIZE;
+      const digest = blake3Digest(this.#index.toString('hex', at, at + HASH_SIZE));
+      all.push({ digest, range: rangeAt(this.#index, this.#count, i) });
+    }
+    return all.sort((a, b) => a.range.offset - b.range.offset);
+  }
+
   get isOpen(): boolean {
     return this.#fd !== undefined;
   }

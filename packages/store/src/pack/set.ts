@@ -20,6 +20,8 @@ export class PackSet {
   readonly #layout: Layout;
   #readers = new Map<string, PackReader>();
   readonly #ignored = new Set<string>();
+  /** Where packs are now whose index was damaged. */
+  readonly quarantined: string[] = [];
   #listed = false;
   /** Time of the folder that the list stands for; undefined when it was too fresh to tell. */
   #folderTime: number | undefined;
@@ -82,6 +84,12 @@ export class PackSet {
     for (const reader of this.#readers.values()) yield* reader.list();
   }
 
+  /** The packs as they are now. */
+  readers(): PackReader[] {
+    this.refresh();
+    return [...this.#readers.values()];
+  }
+
   close(): void {
     for (const reader of this.#readers.values()) reader.close();
     this.#open = 0;
@@ -108,7 +116,9 @@ export class PackSet {
       const reader = PackReader.open(path);
       if (reader !== undefined) return reader;
       makeFolder(this.#layout.quarantine);
-      renameSync(path, join(this.#layout.quarantine, name));
+      const moved = join(this.#layout.quarantine, name);
+      renameSync(path, moved);
+      this.quarantined.push(moved);
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined;
       if (!isErrno(error, 'EACCES', 'EROFS', 'EPERM', 'ENOSPC')) throw error;
