@@ -86,6 +86,9 @@ export function pickTracked(project: OpenProject, targets: readonly string[], op
     if (byPath.length > 0) continue;
     const selected = selectStages(project.pipeline, [target], { single: true }, project.cwd);
     if (!selected.ok) throw new FailureError(selected.error);
+    if (selected.value.length === 0) {
+      throw new FailureError({ code: 'usage', message: `there is no '${target}' in what is tracked` });
+    }
     for (const address of selected.value) {
       const stage = project.pipeline.stages.get(address);
       if (stage === undefined) continue;

@@ -53,8 +53,7 @@ export function placeFile(
   const { store } = context;
   const place = store.locate(digest);
   if (place === undefined) throw new ObjectMissing(digest);
-  if (place.size !== size)
-    return damaged(store, digest, `it has ${place.size} bytes, its folder's listing says ${size}`);
+  if (place.size !== size) return damaged(store, digest, `it has ${place.size} bytes, and should have ${size}`);
   if (place.kind === 'packed' || size <= SMALL_LIMIT) {
     return { stats: writeBytes(to, store.read(digest), executable), strategy: 'copy', bytes: size };
   }

@@ -120,7 +120,7 @@ export class ThreadWork {
     for (const [i, name] of job.names.entries()) {
       const digest = `blake3:${job.digests.slice(i * 64, i * 64 + 64)}` as Digest;
       const final = `${job.folder}/${name}`;
-      const shown = `${job.shown}/${name}`;
+      const shown = job.shown === '' ? name : `${job.shown}/${name}`;
       const temp = job.temp === undefined ? undefined : join(job.temp, tempName('place'));
       try {
         const placed = placeFile(temp ?? final, digest, job.sizes[i] ?? -1, job.executable[i] === true, {
