@@ -1,0 +1,64 @@
+// `npm run bench [-- NAME… --write]`: measures the built program beside others, prints Markdown tables, and with --write
+// puts them into docs/benchmarks.md.
+import { existsSync } from 'node:fs';
+import type { Bench } from './bench.ts';
+import { engineBench } from './engine.ts';
+import { measure, type Row } from './measure.ts';
+import { remoteBench } from './remote.ts';
+import { renderSection, renderTable, writeSection } from './report.ts';
+import { startBench } from './start.ts';
+import { storeBench } from './store.ts';
+import { makeWorkFolder } from './work-folder.ts';
+
+/** Makes its own section of the page, without the heading. */
+interface LanguageBench {
+  run(): Promise<string>;
+}
+
+const BENCHES = [startBench, storeBench, engineBench, remoteBench];
+const LANGUAGE = new URL('./language.ts', import.meta.url);
+
+// An exit, so that servers that were started end too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+const known = [...BENCHES.map(({ name }) => name), ...(existsSync(LANGUAGE) ? ['language'] : [])];
+const args = process.argv.slice(2);
+const names = args.filter((arg) => arg !== '--write');
+const unknown = names.filter((name) => !known.includes(name));
+if (unknown.length > 0) {
+  console.error(
+    `unknown: ${unknown.join(', ')}\nusage: npm run bench [-- NAME… --write]\nbenches: ${known.join(', ')}`,
+  );
+  process.exitCode = 2;
+} else {
+  for (const name of known.filter((one) => names.length === 0 || names.includes(one))) {
+    const bench = BENCHES.find((one) => one.name === name);
+    const section = bench === undefined ? await runLanguage() : await run(bench);
+    console.log(section);
+    if (args.includes('--write')) writeSection(name, section);
+  }
+}
+
+async function run(bench: Bench): Promise<string> {
+  const work = makeWorkFolder();
+  process.once('exit', work.remove);
+  try {
+    const opened = await bench.open(work);
+    const rows: Row[] = [];
+    try {
+      for (const scenario of opened.scenarios) rows.push(...(await measure(scenario, work, console.error)));
+    } finally {
+      await opened.close();
+    }
+    if (rows.some(({ seconds }) => typeof seconds.get('dag') === 'string')) process.exitCode = 1;
+    return renderSection(bench.name, bench.about, bench.peers, renderTable(rows));
+  } finally {
+    process.off('exit', work.remove);
+    work.remove();
+  }
+}
+
+async function runLanguage(): Promise<string> {
+  const { run: measureLanguage } = (await import(LANGUAGE.href)) as LanguageBench;
+  return `## language\n\n${await measureLanguage()}`;
+}

@@ -1,0 +1,134 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { type Counts, counted } from './count.ts';
+import type { WorkFolder } from './work-folder.ts';
+
+/** One program doing one thing. */
+export interface Trial {
+  /** Brings the state about that the command starts from; not timed. */
+  readonly prepare?: (round: number) => void;
+  /** The command of a round, program first. */
+  readonly command: (round: number) => readonly string[];
+  readonly cwd: string;
+}
+
+/** One thing to be done, by several programs in turn. */
+export interface Step {
+  readonly what: string;
+  /** By the program's name, dag first; a string says why a program has no figure. */
+  readonly by: ReadonlyMap<string, Trial | string>;
+}
+
+export interface Scenario {
+  /** Steps in their order: each program starts one from where it left the one before. */
+  readonly steps: readonly Step[];
+  /** How often each is measured, where it doesn't take long. */
+  readonly rounds: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Called around the round in which dag's system calls are counted. @returns what else was counted since. */
+  readonly counting?: { start(): Promise<Readonly<Record<string, string>>>; requests(): number; stop(): Promise<void> };
+}
+
+/** How one step went. */
+export interface Row {
+  readonly what: string;
+  /** Seconds of each round, or why there are none, by program. */
+  readonly seconds: ReadonlyMap<string, readonly number[] | string>;
+  /** dag's. */
+  readonly counts: Counts | undefined;
+  /** Requests that dag sent. */
+  readonly requests: number | undefined;
+  /** Median of the machine's one-minute load average before each run. */
+  readonly load: number;
+}
+
+/** A step that took this many seconds is not measured again. */
+const LONG = 20;
+
+/** A command that takes this many milliseconds is stopped, and counts as failed. */
+const LIMIT = 300_000;
+
+/** Runs all steps in rounds, the programs in turn within each step; and dag once more to count. */
+export async function measure(scenario: Scenario, work: WorkFolder, say: (line: string) => void): Promise<Row[]> {
+  const { steps, rounds, env } = scenario;
+  const seconds = steps.map(({ by }) => new Map([...by].map(([who, t]) => [who, typeof t === 'string' ? t : []])));
+  const times = seconds as Map<string, number[] | string>[];
+  const loads: number[][] = steps.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { what, by }] of steps.entries()) {
+      for (const [who, trial] of by) {
+        const taken = times[i]?.get(who);
+        if (typeof trial === 'string' || !Array.isArray(taken) || (taken[0] ?? 0) > LONG) continue;
+        trial.prepare?.(round);
+        execFileSync('sync');
+        loads[i]?.push(loadavg()[0] ?? 0);
+        const one = await time(trial.command(round), trial.cwd, env, work.at(`${who}.log`));
+        if (typeof one === 'number') taken.push(one);
+        else times[i]?.set(who, `failed: ${one}`);
+        say(`${round + 1}/${rounds}  ${what}  ${who}  ${typeof one === 'number' ? `${one.toFixed(3)} s` : one}`);
+      }
+    }
+  }
+  const counts = await countRound(scenario, work);
+  return steps.map(({ what }, i) => ({
+    what,
+    seconds: times[i] ?? new Map(),
+    counts: counts[i]?.calls,
+    requests: counts[i]?.requests,
+    load: median(loads[i] ?? []),
+  }));
+}
+
+async function countRound(scenario: Scenario, work: WorkFolder) {
+  const { steps, rounds, env, counting } = scenario;
+  const more = await counting?.start();
+  const counts: { calls: Counts | undefined; requests: number | undefined }[] = [];
+  for (const { by } of steps) {
+    const trial = by.get('dag');
+    if (trial === undefined || typeof trial === 'string') {
+      counts.push({ calls: undefined, requests: undefined });
+      continue;
+    }
+    trial.prepare?.(rounds);
+    const before = counting?.requests() ?? 0;
+    const run = (command: readonly string[]) => time(command, trial.cwd, { ...env, ...more }, work.at('dag.log'));
+    const calls = await counted(trial.command(rounds), work.at('strace.txt'), run);
+    counts.push({ calls, requests: counting === undefined ? undefined : counting.requests() - before });
+  }
+  await counting?.stop();
+  return counts;
+}
+
+/** @returns seconds, or the last lines of what a command that failed had to say. */
+async function time(
+  command: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+  log: string,
+): Promise<number | string> {
+  const [program = '', ...args] = command;
+  const output = openSync(log, 'w');
+  try {
+    const started = process.hrtime.bigint();
+    const status = await new Promise<number | NodeJS.Signals>((resolve, reject) => {
+      const child = spawn(program, args, { cwd, env, stdio: ['ignore', output, output], timeout: LIMIT });
+      child.once('error', reject);
+      child.once('exit', (code, signal) => resolve(code ?? signal ?? 1));
+    });
+    const taken = Number(process.hrtime.bigint() - started) / 1e9;
+    if (status === 0) return taken;
+    const said = readFileSync(log, 'utf8').trim().split('\n').slice(-3).join(' ');
+    return `${status} ${said.replaceAll(cwd, '').replaceAll('|', '/').slice(0, 160)}`;
+  } finally {
+    closeSync(output);
+  }
+}
+
+/** @returns 0 of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
+}
