@@ -144,7 +144,7 @@ describe('the lock', () => {
       "pipeline.lock:3:1: pipeline.lock holds a conflict marker of git
         <<<<<<< HEAD
         ^^^^^^^^^^^^
-        \`dag install\` sets up a merge driver; now take one side with \`git checkout --ours\` or \`--theirs\`, then \`dag repro\`"
+        take one side with \`git checkout --ours\` or \`--theirs\`, then \`dag repro\`"
     `);
     expect(say("schema: 1\nstages:\n  a:\n    deps:\n      x: {digest: 'blake3:00', si")).toMatchInlineSnapshot(`
       "pipeline.lock:5:34: pipeline.lock is damaged: a "}" is missing

@@ -69,10 +69,11 @@ function reportOverlap(owner: Owner, byPath: ReadonlyMap<string, Owner>, report:
 }
 
 /** Owners of a path: of itself, of a folder around it, and of everything inside it. */
-export function* ownersAt(path: ProjectPath, owners: Owners): Generator<Owner> {
+export function ownersAt(path: ProjectPath, owners: Owners): Owner[] {
+  const found: Owner[] = [];
   for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
     const owner = owners.byPath.get(path.slice(0, end));
-    if (owner) yield owner;
+    if (owner) found.push(owner);
   }
   const prefix = path === '' ? '' : `${path}/`;
   let low = 0;
@@ -85,6 +86,7 @@ export function* ownersAt(path: ProjectPath, owners: Owners): Generator<Owner> {
   for (let i = low; i < owners.sorted.length; i++) {
     const owner = owners.sorted[i] as Owner;
     if (!owner.path.startsWith(prefix)) break;
-    yield owner;
+    found.push(owner);
   }
+  return found;
 }

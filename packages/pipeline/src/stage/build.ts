@@ -4,7 +4,7 @@ import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { UsedValues } from '../pipeline.ts';
 import { formatScalar } from '../template/format.ts';
-import type { MapNode, Node, Range, ScalarNode } from '../yaml/node.ts';
+import { findValue, type MapNode, type Node, type Range, type ScalarNode } from '../yaml/node.ts';
 import type { Draft, DraftDep } from './draft.ts';
 import { type ReadOuts, readOuts } from './outs.ts';
 import { readParamDeps } from './params.ts';
@@ -29,47 +29,45 @@ export interface StageOrigin {
 export function buildStage(definition: MapNode, origin: StageOrigin): Draft | undefined {
   const { report, source, file, name } = origin;
   const before = report.count;
-  const fields = new Map<unknown, Node>();
-  for (const { key, value } of definition.entries) fields.set(key.value, value);
-  const wdirNode = fields.get('wdir');
+  const wdirNode = findValue(definition, 'wdir');
   const wdir =
     wdirNode === undefined || scalarText(wdirNode) === ''
       ? origin.folder
       : projectPath(origin.folder, scalarText(wdirNode), wdirNode, source, report);
   if (wdir === undefined) return undefined;
-  const deps = readDeps(fields.get('deps'), wdir, origin);
+  const deps = readDeps(findValue(definition, 'deps'), wdir, origin);
   const made: ReadOuts = { outs: [], places: [], plotProperties: [] };
   for (const { key, value } of definition.entries) {
     if (key.value === 'outs') readOuts(value, 'out', wdir, source, report, made);
     else if (key.value === 'metrics') readOuts(value, 'metric', wdir, source, report, made);
     else if (key.value === 'plots') readOuts(value, 'plot', wdir, source, report, made);
   }
-  const paramsNode = fields.get('params');
+  const paramsNode = findValue(definition, 'params');
   const params = paramsNode === undefined ? [] : readParamDeps(paramsNode, wdir, source, report);
-  const action = readAction(fields, wdir, definition, origin);
-  const env = readEnv(fields.get('env'), origin);
-  const resources = readResources(fields.get('resources'), origin);
-  const timeout = readTimeout(fields.get('timeout'), origin);
+  const action = readAction(wdir, definition, origin);
+  const env = readEnv(findValue(definition, 'env'), origin);
+  const resources = readResources(findValue(definition, 'resources'), origin);
+  const timeout = readTimeout(findValue(definition, 'timeout'), origin);
   if (report.count > before || action === undefined) return undefined;
-  const desc = fields.get('desc');
-  const meta = fields.get('meta');
+  const desc = findValue(definition, 'desc');
+  const meta = findValue(definition, 'meta');
   const stage = {
     address: stageAddress(file, name),
     name,
     file,
     wdir,
     action,
-    deps: deps.flatMap((dep) => (dep.kind === 'path' ? [dep.dep] : [])),
+    deps: deps.filter((dep) => dep.kind === 'path').map(({ dep }) => dep),
     outs: made.outs,
     params,
     env,
-    strictEnv: isTrue(fields.get('strict_env')),
+    strictEnv: isTrue(findValue(definition, 'strict_env')),
     resources,
-    mutex: readTexts(fields.get('mutex')),
-    retries: Number(scalarText(fields.get('retries')) || 0),
+    mutex: readTexts(findValue(definition, 'mutex')),
+    retries: Number(scalarText(findValue(definition, 'retries')) || 0),
     ...(timeout === undefined ? {} : { timeout }),
-    frozen: isTrue(fields.get('frozen')),
-    alwaysChanged: isTrue(fields.get('always_changed')),
+    frozen: isTrue(findValue(definition, 'frozen')),
+    alwaysChanged: isTrue(findValue(definition, 'always_changed')),
     ...(isNull(desc) ? {} : { desc: scalarText(desc) }),
     ...(meta === undefined ? {} : { meta: toValue(meta) }),
     line: origin.line,
@@ -96,16 +94,11 @@ function readTexts(node: Node | undefined): string[] {
   return node.kind === 'seq' ? node.items.map(scalarText) : [scalarText(node)];
 }
 
-function readAction(
-  fields: ReadonlyMap<unknown, Node>,
-  wdir: ProjectPath,
-  definition: MapNode,
-  origin: StageOrigin,
-): Action | undefined {
+function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin): Action | undefined {
   const { name, source, report } = origin;
-  const cmd = fields.get('cmd');
-  const worker = fields.get('worker');
-  const backend = fields.get('backend');
+  const cmd = findValue(definition, 'cmd');
+  const worker = findValue(definition, 'worker');
+  const backend = findValue(definition, 'backend');
   if (cmd !== undefined && worker !== undefined) {
     report.add(source, worker, 'wrong-type', `stages.${name} has both cmd and worker`, 'keep one of the two');
     return undefined;

@@ -23,6 +23,14 @@ export function readOuts(
   into: ReadOuts,
 ): void {
   if (list.kind !== 'seq') return;
+  const [single] = list.items;
+  if (list.items.length === 1 && single?.kind === 'scalar') {
+    const path = outPath(wdir, String(single.value), single, source, report);
+    if (path === undefined) return;
+    into.outs.push(readOut(path, kind, []));
+    into.places.push(single);
+    return;
+  }
   const merged = new Map<string, { at: Range; flags: Entry[]; lists: Node[] }>();
   const slot = (path: string, at: Range) => {
     const before = merged.get(path);

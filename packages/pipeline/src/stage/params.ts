@@ -11,6 +11,10 @@ import { projectPath } from './paths.ts';
  */
 export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, report: Report): ParamDep[] {
   if (list.kind !== 'seq') return [];
+  if (list.items.length > 0 && list.items.every((item) => item.kind === 'scalar')) {
+    const file = projectPath(wdir, 'params.yaml', list, source, report);
+    return file === undefined ? [] : [{ file, keys: [...new Set(list.items.map(keyOf))] }];
+  }
   const files = new Map<string, { at: Range; keys: Set<string> | 'all' }>();
   const slot = (file: string, at: Range) => {
     const before = files.get(file);
@@ -22,14 +26,14 @@ export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, rep
   for (const item of list.items) {
     if (item.kind === 'scalar') {
       const { keys } = slot('params.yaml', item);
-      if (keys !== 'all') keys.add(String(item.value));
+      if (keys !== 'all') keys.add(keyOf(item));
     } else if (item.kind === 'map') {
       for (const { key, value } of item.entries) {
         const file = slot(String(key.value), key);
         const named = value.kind === 'seq' ? value.items : [];
         if (named.length === 0) file.keys = 'all';
         else if (file.keys !== 'all') {
-          for (const node of named) if (node.kind === 'scalar') file.keys.add(formatScalar(node));
+          for (const node of named) if (node.kind === 'scalar') file.keys.add(keyOf(node));
         }
       }
     }
@@ -43,4 +47,8 @@ export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, rep
     else deps.set(file, [...new Set([...(before ?? []), ...keys])]);
   }
   return [...deps].map(([file, keys]) => ({ file, keys }));
+}
+
+function keyOf(node: Node): string {
+  return node.kind === 'scalar' ? formatScalar(node) : '';
 }

@@ -4,7 +4,7 @@ import type { Report } from '../diagnostic/report.ts';
 import { lineCounter, type Source } from '../diagnostic/source.ts';
 import { checkShape } from '../language/check.ts';
 import { FOREACH, STAGE } from '../language/definition.ts';
-import type { ParsingSettings } from '../pipeline.ts';
+import type { ParsingSettings, UsedValues } from '../pipeline.ts';
 import type { Bound, Finder } from '../template/bound.ts';
 import { addVars, type Context } from '../template/context.ts';
 import { type Combination, foreachItems, matrixItems } from '../template/expand.ts';
@@ -30,6 +30,7 @@ export interface StagesPlace {
 }
 
 const NO_ITEM: ReadonlyMap<string, Bound> = new Map();
+const NOTHING_USED: UsedValues = new Map();
 
 /** Reads `stages:`. Problems are reported, and the stage left out. */
 export function readStages(stages: MapNode, place: StagesPlace): Draft[] {
@@ -146,10 +147,10 @@ function one(
   place: StagesPlace,
 ): Draft | undefined {
   const { source, report, file, folder } = place;
-  const used = new Map<ProjectPath, Map<string, Value>>();
-  const origin = { name, group, file, folder, source, report, at: key, line, used };
   const vars = findValue(body, 'vars');
+  const origin = { name, group, file, folder, source, report, at: key, line, used: NOTHING_USED };
   if (vars === undefined && !place.templated) return buildStage(body, origin);
+  const used = new Map<ProjectPath, Map<string, Value>>();
   if (place.context === undefined) return undefined;
   try {
     const label = group === undefined ? undefined : name;
@@ -161,7 +162,7 @@ function one(
       checkShape(resolved, STAGE, `stages.${name}`, { source, report, templates: false });
       if (report.count > before) return undefined;
     }
-    return buildStage(resolved, origin);
+    return buildStage(resolved, { ...origin, used: used.size === 0 ? NOTHING_USED : used });
   } catch (error) {
     if (error instanceof TemplateFailure) return undefined;
     throw error;
