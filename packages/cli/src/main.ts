@@ -8,7 +8,8 @@ export async function main(version: string): Promise<void> {
   // A reader that has seen enough (`dag graph | head`) is no error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.done);
-    throw error;
+    process.stderr.write(`error: can't write to standard output: ${error.message}\n`);
+    process.exit(EXIT.surroundings);
   });
   const program = declareVerbs(new Command('dag').version(version, '-V, --version', 'print the version'));
   try {

@@ -49,7 +49,8 @@ export function verb<O>(command: Command, load: () => Promise<Run<O>>): Command 
     .option('--root <dir>', 'the project root, instead of looking for it')
     .action(async (...args: unknown[]) => {
       const self = args.pop() as Command;
-      const options = args.pop() as O & CommonOptions;
+      args.pop();
+      const options = self.optsWithGlobals() as O & CommonOptions;
       const positional = args.flat().filter((arg): arg is string => typeof arg === 'string');
       const io = processIo();
       const signals = interruption(io);
@@ -57,7 +58,7 @@ export function verb<O>(command: Command, load: () => Promise<Run<O>>): Command 
         async () => {
           const context = await contextOf(io, options, signals);
           const run = await load();
-          return await run(context, positional, { ...self.opts(), ...options });
+          return await run(context, positional, options);
         },
         io,
         options.json ?? false,

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { verb } from './verb.ts';
+import { declareUpkeep } from './verbs-upkeep.ts';
 
 /** Declares all verbs: names, flags and help. What each does is loaded when it is used. */
 export function declareVerbs(program: Command): Command {
@@ -7,6 +8,7 @@ export function declareVerbs(program: Command): Command {
     .description(
       'Keeps data, code and results of machine-learning work together: runs only what changed, restores the rest from a cache that is shared, and can say what made a file.',
     )
+    .option('--cd <dir>', 'work as if started in this folder')
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false, helpWidth: 100 })
@@ -17,6 +19,7 @@ export function declareVerbs(program: Command): Command {
   declareProject(program);
   declareRun(program);
   declareCache(program);
+  declareUpkeep(program);
   declareRemote(program);
   return program;
 }

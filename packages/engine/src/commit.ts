@@ -15,6 +15,8 @@ import { recordResult } from './record.ts';
 
 export interface CommitRequest {
   readonly stages: readonly Stage[];
+  /** The outs to be committed, where not all of the stages': the others stay as the lock has them. */
+  readonly outs?: ReadonlySet<ProjectPath>;
   readonly data: readonly TrackedData[];
   /** Also where deps, params or the command are not what the lock says. */
   readonly force: boolean;
@@ -34,15 +36,16 @@ export interface CommitReport {
 export async function commitStages(project: Project, request: CommitRequest): Promise<CommitReport> {
   const observer = new Observer(project);
   await observer.observe([...request.stages.flatMap(stagePaths), ...request.data.map((entry) => entry.path)]);
+  const wanted = (out: ProjectPath): boolean => request.outs?.has(out) ?? true;
   const views = new Map<Stage, StageView>();
   for (const stage of request.stages) {
     const view = await viewStage(project, observer, stage);
-    const failure = request.force ? undefined : refusal(project, stage, view);
+    const failure = request.force ? undefined : refusal(project, stage, view, wanted);
     if (failure !== undefined) throw new FailureError(failure);
     views.set(stage, view);
   }
   const kept = [...views.keys()].flatMap((stage) =>
-    stage.outs.filter((out) => out.cache || usesRunCache(stage)).map((out) => out.path),
+    stage.outs.filter((out) => wanted(out.path) && (out.cache || usesRunCache(stage))).map((out) => out.path),
   );
   const paths = [...kept, ...request.data.map((entry) => entry.path)];
   const committed = await project.workspace.commit(
@@ -52,12 +55,15 @@ export async function commitStages(project: Project, request: CommitRequest): Pr
   for (const [stage, view] of views) {
     const outs = new Map<ProjectPath, Artifact>();
     for (const { path } of stage.outs) {
-      const artifact = committed.get(path) ?? view.observed.outs.get(path);
-      if (artifact === undefined) throw new FailureError(missingOut(stage, path));
-      outs.set(path, artifact);
+      const artifact = wanted(path)
+        ? (committed.get(path) ?? view.observed.outs.get(path))
+        : project.locks.stage(stage)?.outs.get(path);
+      if (artifact !== undefined) outs.set(path, artifact);
+      else if (wanted(path)) throw new FailureError(missingOut(stage, path));
     }
+    const whole = stage.outs.every((out) => wanted(out.path));
     const run = { startedAt: project.clock(), seconds: 0, context: { committed: true } };
-    await recordResult(project, stage, { view, outs, run });
+    await recordResult(project, stage, { view, outs, ...(whole ? { run } : {}) });
   }
   for (const file of new Set(request.data.map((entry) => entry.file))) {
     const entries = request.data.filter((entry) => entry.file === file);
@@ -67,11 +73,16 @@ export async function commitStages(project: Project, request: CommitRequest): Pr
   return { committed };
 }
 
-function refusal(project: Project, stage: Stage, view: StageView): Failure | undefined {
+function refusal(
+  project: Project,
+  stage: Stage,
+  view: StageView,
+  wanted: (out: ProjectPath) => boolean,
+): Failure | undefined {
   if (view.paramProblems.length > 0) return { code: 'invalid-pipeline', diagnostics: view.paramProblems };
   if (view.moduleProblem !== undefined) return view.moduleProblem;
   const locked = project.locks.stage(stage);
-  const missing = stage.outs.find((out) => view.observed.outs.get(out.path) === undefined);
+  const missing = stage.outs.find((out) => wanted(out.path) && view.observed.outs.get(out.path) === undefined);
   if (missing !== undefined) return missingOut(stage, missing.path);
   if (locked === undefined) {
     return {

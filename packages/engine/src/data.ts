@@ -1,6 +1,9 @@
+import fs from 'node:fs';
+import path from 'node:path';
 import {
   type Artifact,
   type Failure,
+  isWithin,
   overlaps,
   type ProjectPath,
   type Stage,
@@ -23,11 +26,17 @@ export interface DataOptions {
   emit(event: ReproEvent): void;
 }
 
-/** The tracked data that these stages read. */
+/** The tracked data that these stages read. Of a folder that is here in part, it does to have what they read of it. */
 export function dataOf(project: Project, stages: Iterable<Stage>): TrackedData[] {
   const deps = new Set<ProjectPath>();
   for (const stage of stages) for (const dep of stage.deps) deps.add(dep.path);
-  return project.pipeline.data.filter((data) => [...deps].some((dep) => overlaps(dep, data.path)));
+  const isThere = (dep: ProjectPath): boolean => fs.existsSync(path.join(project.root, dep));
+  return project.pipeline.data.filter((data) =>
+    [...deps].some((dep) => {
+      const inside = dep !== data.path && isWithin(data.path, dep);
+      return overlaps(dep, data.path) && !(inside && project.partial.has(data.path) && isThere(dep));
+    }),
+  );
 }
 
 /**
@@ -43,16 +52,17 @@ export async function settleData(
 ): Promise<Failure[]> {
   const failures: Failure[] = [];
   const seen = await observer.observe(data.map((entry) => entry.path));
-  const changed = data.filter((entry) => {
-    const now = seen.get(entry.path);
-    return now !== undefined && !sameArtifact(now, project.locks.data(entry));
-  });
+  const differs = (entry: TrackedData): boolean => !sameArtifact(seen.get(entry.path), project.locks.data(entry));
+  const isPart = (entry: TrackedData): boolean => project.partial.has(entry.path) && differs(entry);
+  const changed = data.filter((entry) => seen.get(entry.path) !== undefined && differs(entry) && !isPart(entry));
   if (!options.dry) await recordData(project, observer, changed, options);
   for (const entry of data) {
-    if (seen.get(entry.path) !== undefined || !options.needed.has(entry)) continue;
+    if ((seen.get(entry.path) !== undefined && !isPart(entry)) || !options.needed.has(entry)) continue;
     const locked = project.locks.data(entry);
     const back = locked !== undefined && (await bringBack(project, observer, entry, locked, options));
-    if (!back && !(options.allowMissing && locked !== undefined)) failures.push(missingData(entry, locked));
+    if (!back && !(options.allowMissing && locked !== undefined)) {
+      failures.push(isPart(entry) ? partOnly(entry) : missingData(entry, locked));
+    }
   }
   return failures;
 }
@@ -74,10 +84,10 @@ async function recordData(
     const update = new Map(entries.map((entry) => [entry.path, artifacts.get(entry.path)]));
     await project.locks.update(file, project.pipeline, { data: update });
   }
-  for (const [path, artifact] of artifacts) {
+  for (const [at, artifact] of artifacts) {
     if (artifact === undefined) continue;
-    observer.learn([[path, artifact]]);
-    options.emit({ event: 'data', path, artifact });
+    observer.learn([[at, artifact]]);
+    options.emit({ event: 'data', path: at, artifact });
   }
 }
 
@@ -88,14 +98,23 @@ async function bringBack(
   locked: Artifact,
   options: DataOptions,
 ): Promise<boolean> {
-  if (options.dry) return isComplete(project.store, locked);
+  if (options.dry) return options.fetcher !== undefined || isComplete(project.store, locked);
   if (!isComplete(project.store, locked)) {
     const fetched = await options.fetcher?.fetch([{ path: entry.path, artifact: locked }], options.signal);
     if (fetched !== true) return false;
   }
   const report = await project.workspace.checkout([{ path: entry.path, artifact: locked }], { signal: options.signal });
   observer.forget([entry.path]);
-  return report.failed.length === 0;
+  return report.failed.length === 0 && report.refused.length === 0;
+}
+
+function partOnly(entry: TrackedData): Failure {
+  return {
+    code: 'missing-dep',
+    path: entry.path,
+    message: `of the tracked data '${entry.path}' only a part is here, and the cache lacks the rest`,
+    hint: `get it with 'dag pull ${entry.path}'; or, if this part is all that it is to be, record it with 'dag add ${entry.path}'`,
+  };
 }
 
 function missingData(entry: TrackedData, locked: Artifact | undefined): Failure {

@@ -32,6 +32,14 @@ export async function lookElsewhere(
   return false;
 }
 
+/** The run that would be fetched for a stage, as far as can be told without fetching: the newest with its key. */
+export async function findElsewhere(run: ReproRun, stage: Stage, view: StageView): Promise<RunRecord | undefined> {
+  const { fetcher, force, noRunCache } = run.options;
+  if (fetcher === undefined || force === true || noRunCache === true || !usesRunCache(stage)) return undefined;
+  const key = runKey(view.observed.fingerprint);
+  return run.project.store.runs.find(key)[0] ?? (await fetcher.findRuns(key))[0];
+}
+
 async function fetchAll(run: ReproRun, outs: ReadonlyMap<ProjectPath, Artifact>): Promise<boolean> {
   const missing = [...outs].filter(([, artifact]) => !isComplete(run.project.store, artifact));
   const items = missing.map(([path, artifact]) => ({ path, artifact }));

@@ -51,6 +51,8 @@ export type ReproEvent =
 export interface ReproSummary {
   /** Ran and succeeded. */
   readonly ran: readonly StageAddress[];
+  /** Those among them whose result is not recorded, because a dep changed meanwhile. */
+  readonly unrecorded: readonly StageAddress[];
   readonly restored: readonly StageAddress[];
   readonly skipped: readonly StageAddress[];
   readonly failed: readonly StageAddress[];

@@ -12,4 +12,5 @@ export type { ReproOptions, ReproSignals } from './repro-run.ts';
 export { SHELL } from './run/command.ts';
 export { machineContext } from './run/context.ts';
 export { endOrphans } from './run/orphans.ts';
+export { symlinkAbove } from './sources.ts';
 export { type Status, status } from './status.ts';

@@ -1,4 +1,4 @@
-import { type Artifact, overlaps, type ParamDep, type ProjectPath } from '@dag/model';
+import { type Artifact, FailureError, overlaps, type ParamDep, type ProjectPath } from '@dag/model';
 import { type ParamFiles, type ParamsRead, paramFiles, type SourceReader } from '@dag/pipeline';
 import type { Workspace } from '@dag/workspace';
 
@@ -26,9 +26,21 @@ export class Observer {
     const wanted = [...new Set(paths)];
     const unseen = wanted.filter((path) => !this.#seen.has(path));
     if (unseen.length > 0) {
-      for (const [path, artifact] of await this.#workspace.observe(unseen)) this.#seen.set(path, artifact);
+      for (const [path, artifact] of await this.#look(unseen)) this.#seen.set(path, artifact);
     }
     return new Map(wanted.map((path) => [path, this.#seen.get(path)]));
+  }
+
+  /** A file that vanishes while it is looked at (another process has set it aside, say) makes it look again. */
+  async #look(paths: readonly ProjectPath[]): Promise<ReadonlyMap<ProjectPath, Artifact | undefined>> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#workspace.observe(paths);
+      } catch (error) {
+        const cause = error instanceof FailureError ? error.cause : undefined;
+        if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT' || tries === 10) throw error;
+      }
+    }
   }
 
   /** Looks again at everything that overlaps these paths, when it is next asked for. */

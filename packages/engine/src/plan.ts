@@ -9,13 +9,16 @@ export interface Plan {
   settled(address: StageAddress): void;
 }
 
-/** Plans stages in the order given; a stage whose place is late never starts before an earlier one that is ready and fits. */
-export function planStages(pipeline: Pipeline, stages: readonly Stage[]): Plan {
+/**
+ * Plans stages in the order given; a stage whose place is late never starts before an earlier one that is ready and fits.
+ * Without a pipeline no stage waits for another.
+ */
+export function planStages(pipeline: Pipeline | undefined, stages: readonly Stage[]): Plan {
   const place = new Map(stages.map((stage, index) => [stage.address, index]));
   const open = new Map<StageAddress, number>();
   const ready: number[] = [];
   for (const [index, { address }] of stages.entries()) {
-    const needed = pipeline.upstream(address).filter((upstream) => place.has(upstream)).length;
+    const needed = pipeline?.upstream(address).filter((upstream) => place.has(upstream)).length ?? 0;
     open.set(address, needed);
     if (needed === 0) ready.push(index);
   }
@@ -30,7 +33,7 @@ export function planStages(pipeline: Pipeline, stages: readonly Stage[]): Plan {
       return undefined;
     },
     settled(address) {
-      for (const downstream of pipeline.downstream(address)) {
+      for (const downstream of pipeline?.downstream(address) ?? []) {
         const index = place.get(downstream);
         if (index === undefined) continue;
         const left = (open.get(downstream) ?? 0) - 1;

@@ -14,6 +14,8 @@ export interface Project {
   readonly store: Store;
   readonly locks: LockBook;
   readonly modules: ModuleSource;
+  /** Tracked folders of which only a part was put into the workspace: what is not there was not deleted. */
+  readonly partial: ReadonlySet<ProjectPath>;
   /** The environment that stages inherit. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What every run record says of the surroundings: Node, OS, CPU and the like. Asked once a run. */

@@ -36,5 +36,5 @@ export async function recordResult(project: Project, stage: Stage, finished: Fin
   const entry = lockedStage(stage, fingerprint, finished.outs);
   await project.locks.update(stage.file, project.pipeline, { stages: new Map([[stage.name, entry]]) });
   const cached = stage.outs.filter((out) => out.cache).map((out) => out.path);
-  project.workspace.updateGitignore({ add: cached, remove: [] });
+  await project.locks.exclusively(() => project.workspace.updateGitignore({ add: cached, remove: [] }));
 }

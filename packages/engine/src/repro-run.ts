@@ -19,6 +19,8 @@ export interface ReproOptions {
   readonly allData?: boolean;
   /** After a failure: `stop` starts nothing more, `keep-going` what doesn't need it, `ignore` even that. */
   readonly onFailure?: 'stop' | 'keep-going' | 'ignore';
+  /** Take the selection in its own order, one by one, whatever depends on what. */
+  readonly inGivenOrder?: boolean;
   /** Stages at once. */
   readonly jobs?: number;
   /** Whether to wait for paths that another process holds. */
@@ -43,6 +45,8 @@ export interface ReproRun {
   readonly leases: Leases;
   readonly options: ReproOptions;
   readonly signals: ReproSignals;
+  /** Stages of which a `stage` event was sent. */
+  readonly announced: Set<StageAddress>;
   /** Kills whatever runs. */
   abort(): void;
   readonly selected: ReadonlySet<StageAddress>;
@@ -52,7 +56,8 @@ export interface ReproRun {
 
 /** What became of a stage. `planned` (a dry run): it would run, or could. */
 export type Outcome =
-  | { readonly kind: 'ran' }
+  /** `recorded` is false where a dep changed while it ran, so that the result may be of the one or of the other. */
+  | { readonly kind: 'ran'; readonly recorded: boolean }
   | { readonly kind: 'restored'; readonly savedSeconds: number }
   | { readonly kind: 'skipped' }
   | { readonly kind: 'failed'; readonly failure: Failure }

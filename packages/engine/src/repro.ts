@@ -7,6 +7,7 @@ import { stagePaths } from './observe-stage.ts';
 import { Observer } from './observer.ts';
 import { planStages } from './plan.ts';
 import type { Project } from './project.ts';
+import { pruneLocks } from './prune.ts';
 import { blocker, type ReproOptions, type ReproRun, type ReproSignals } from './repro-run.ts';
 import { settleStage } from './settle.ts';
 import { checkSources } from './sources.ts';
@@ -36,8 +37,11 @@ export async function repro(
     abort: () => aborted.abort(),
     selected: new Set(selection),
     outcomes: new Map(),
+    announced: new Set(),
     emit,
   };
+  // A lock that can't be read is told before anything is touched.
+  for (const stage of stages) project.locks.stage(stage);
   const read = dataOf(project, stages);
   const data = options.allData === true ? project.pipeline.data : read;
   await run.observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
@@ -53,13 +57,15 @@ export async function repro(
   failures.push(...(await checkSources(run, stages)));
   if (failures[0] !== undefined) throw new FailureError(joined(failures));
   await schedule(run, stages);
+  if (options.dry !== true) await pruneLocks(project);
   return summarize(selection, run.outcomes);
 }
 
 /** Starts each stage as soon as all that it needs is settled and there is room for it. */
 async function schedule(run: ReproRun, stages: readonly Stage[]): Promise<void> {
-  const plan = planStages(run.project.pipeline, stages);
-  const jobs = run.options.dry === true ? 1 : Math.max(1, run.options.jobs ?? 1);
+  const oneByOne = run.options.dry === true || run.options.inGivenOrder === true;
+  const plan = planStages(run.options.inGivenOrder === true ? undefined : run.project.pipeline, stages);
+  const jobs = oneByOne ? 1 : Math.max(1, run.options.jobs ?? 1);
   const active = new Map<StageAddress, Promise<StageAddress>>();
   let stopped = false;
   while (true) {
@@ -99,13 +105,8 @@ function anyFailed(run: ReproRun): boolean {
 /** A stage that was not started: blocked where something upstream failed, else cancelled. */
 function leaveOut(run: ReproRun, stage: Stage): void {
   const by = blocker(run, stage.address);
-  const decision: Decision | undefined = by === undefined ? undefined : { kind: 'blocked', by };
-  if (decision === undefined) {
-    run.outcomes.set(stage.address, { kind: 'cancelled' });
-    run.emit({ event: 'finished', stage: stage.address, status: 'cancelled', seconds: 0 });
-    return;
-  }
-  run.outcomes.set(stage.address, { kind: 'blocked' });
+  run.outcomes.set(stage.address, { kind: by === undefined ? 'cancelled' : 'blocked' });
+  const decision: Decision = { kind: 'blocked', ...(by === undefined ? {} : { by }) };
   run.emit({ event: 'stage', stage: stage.address, decision, planned: false });
 }
 
@@ -159,5 +160,9 @@ function summarize(selection: readonly StageAddress[], outcomes: ReproRun['outco
         unreachable(outcome);
     }
   }
-  return { ...lists, failures, savedSeconds };
+  const unrecorded = selection.filter((address) => {
+    const outcome = outcomes.get(address);
+    return outcome?.kind === 'ran' && !outcome.recorded;
+  });
+  return { ...lists, unrecorded, failures, savedSeconds };
 }

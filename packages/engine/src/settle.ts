@@ -8,7 +8,7 @@ import {
   unreachable,
 } from '@dag/model';
 import { decide } from './decide.ts';
-import { lookElsewhere } from './elsewhere.ts';
+import { findElsewhere, lookElsewhere } from './elsewhere.ts';
 import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { recordResult } from './record.ts';
 import { blocker, type Outcome, type ReproRun } from './repro-run.ts';
@@ -33,7 +33,7 @@ export async function settleStage(run: ReproRun, stage: Stage): Promise<Outcome>
 
 async function settle(run: ReproRun, stage: Stage): Promise<Outcome> {
   const first = await decideNow(run, stage);
-  if (run.options.dry === true) return plan(run, stage, first);
+  if (run.options.dry === true) return plan(run, stage, await foreseen(run, stage, first));
   if (first.decision.kind === 'skip') {
     announce(run, stage, first.decision);
     return { kind: 'skipped' };
@@ -71,6 +71,16 @@ async function decideNow(run: ReproRun, stage: Stage): Promise<Decided> {
     ...(force ? { force: 'force' } : forceDownstream && upstreamRan ? { force: 'downstream' } : {}),
   });
   return { view, decision };
+}
+
+/** What a dry run says of a stage whose result somebody else has: it would be fetched and restored. */
+async function foreseen(run: ReproRun, stage: Stage, decided: Decided): Promise<Decided> {
+  const { decision, view } = decided;
+  if (decision.kind !== 'run') return decided;
+  const record = await findElsewhere(run, stage, view);
+  if (record === undefined) return decided;
+  const { changes } = decision;
+  return { view, decision: { kind: 'restore', from: { kind: 'run', record }, outs: record.outs, changes } };
 }
 
 /** Takes what a decision of a dry run says as done, so that the next ones can be decided. */
@@ -142,6 +152,7 @@ async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Ou
   run.observer.learn(end.outs);
   const moved = await changedMeanwhile(run, stage, view);
   if (moved.length > 0) {
+    end.keep();
     run.emit({
       event: 'warning',
       stage: stage.address,
@@ -149,14 +160,21 @@ async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Ou
       hint: 'it runs again with the next dag repro',
     });
   } else {
-    await recordResult(run.project, stage, {
-      view,
-      outs: end.outs,
-      ...(run.options.noCommit === true ? {} : { run: end }),
-    });
+    try {
+      await recordResult(run.project, stage, {
+        view,
+        outs: end.outs,
+        ...(run.options.noCommit === true ? {} : { run: end }),
+      });
+    } catch (error) {
+      end.undo();
+      run.observer.forget(end.outs.keys());
+      throw error;
+    }
+    end.keep();
   }
   run.emit({ event: 'finished', stage: stage.address, status: 'ok', exitCode: 0, seconds: end.seconds });
-  return { kind: 'ran' };
+  return { kind: 'ran', recorded: moved.length === 0 };
 }
 
 /** Deps that are not what they were when the stage began: what was made may be of the one or of the other. */
@@ -200,16 +218,22 @@ async function holdingPaths<T>(run: ReproRun, stage: Stage, work: (waited: boole
 }
 
 function announce(run: ReproRun, stage: Stage, decision: Decision): void {
+  run.announced.add(stage.address);
   run.emit({ event: 'stage', stage: stage.address, decision, planned: run.options.dry ?? false });
 }
 
 function failed(run: ReproRun, stage: Stage, failure: Failure, seconds: number, exitCode?: number): Outcome {
+  if (!run.announced.has(stage.address)) announce(run, stage, { kind: 'run', changes: [] });
   const exit = exitCode === undefined ? {} : { exitCode };
   run.emit({ event: 'finished', stage: stage.address, status: 'failed', ...exit, seconds, failure });
   return { kind: 'failed', failure };
 }
 
 function cancelled(run: ReproRun, stage: Stage, seconds = 0): Outcome {
+  if (!run.announced.has(stage.address)) {
+    announce(run, stage, { kind: 'blocked' });
+    return { kind: 'cancelled' };
+  }
   run.emit({ event: 'finished', stage: stage.address, status: 'cancelled', seconds });
   return { kind: 'cancelled' };
 }

@@ -31,6 +31,7 @@ export async function checkSources(run: ReproRun, stages: readonly Stage[]): Pro
       if (run.options.allowMissing === true && lockedArtifact(run.project, dep, stage) !== undefined) continue;
       failures.push(missingDep(run.project, stage, dep));
     }
+    failures.push(...behindSymlinks(run.project, stage));
     const place = missingPlace(run.project, stage, madeIndex);
     if (place !== undefined) failures.push(place);
     const params = run.observer.params(stage.params);
@@ -76,6 +77,24 @@ function missingDep(project: Project, stage: Stage, path: ProjectPath): Failure 
         ? `create it, track it with 'dag add ${path}', or take it out of the deps`
         : `stage '${maker.address}' makes it: run 'dag repro ${maker.address}', or restore it with 'dag checkout'`,
   };
+}
+
+/** Outs that a symlink on the way would take elsewhere, out of the project perhaps: they could not be put back or restored. */
+function behindSymlinks(project: Project, stage: Stage): Failure[] {
+  return stage.outs.flatMap(({ path: out }): Failure[] => {
+    const link = symlinkAbove(project.root, out);
+    if (link === undefined) return [];
+    const message = `'${out}', an out of stage '${stage.address}' (${stage.file}:${stage.line}), lies behind the symlink '${link}'`;
+    return [{ code: 'usage', message, hint: 'name the real place in the outs; it has to lie in the project' }];
+  });
+}
+
+/** The nearest symlink among the folders above a path; undefined where there is none. */
+export function symlinkAbove(root: string, file: ProjectPath): ProjectPath | undefined {
+  for (let folder = parentPath(file); folder !== ''; folder = parentPath(folder)) {
+    if (fs.lstatSync(path.join(root, folder), { throwIfNoEntry: false })?.isSymbolicLink() === true) return folder;
+  }
+  return undefined;
 }
 
 /** A module or a working folder that is not there, and that no stage makes. */

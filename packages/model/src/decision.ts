@@ -63,7 +63,7 @@ export type Decision =
       readonly changes: readonly Change[];
     }
   | { readonly kind: 'run'; readonly changes: readonly Change[] }
-  /** An upstream stage failed or was blocked itself. */
-  | { readonly kind: 'blocked'; readonly by: StageAddress }
+  /** An upstream stage failed or was blocked itself; without `by`, the run ended before its turn. */
+  | { readonly kind: 'blocked'; readonly by?: StageAddress }
   /** Not known until these upstream stages have run. */
   | { readonly kind: 'undecided'; readonly upstream: readonly StageAddress[]; readonly changes: readonly Change[] };

@@ -85,6 +85,10 @@ function readFiles(reader: SourceReader, options: LoadOptions, report: Report): 
       for (const { data } of said.data) folders.add(data.path);
       for (const { stage } of said.drafts) for (const out of stage.outs) folders.add(out.path);
     },
+    rootIgnored: (file) => {
+      const hint = 'take it out of .gitignore and .dagignore: it belongs in git';
+      report.add({ file, text: '' }, { start: 0, end: 0 }, 'bad-path', `${file} is ignored`, hint);
+    },
     skip: (folder) => folders.has(folder) || folder === cache,
   });
   return { files: files.sort(byCodeUnit), settings, contents, broken };

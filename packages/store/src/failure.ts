@@ -22,7 +22,13 @@ export class ObjectDamaged extends FailureError {
     super({
       code: 'objects-failed',
       message: `object ${shortName(digest)} in the cache is damaged: ${problem}${quarantined === undefined ? '' : `; its bytes are now in ${quarantined}`}`,
-      failed: [{ path: '', digest, reason: `damaged: ${problem}` }],
+      failed: [
+        {
+          path: '',
+          digest,
+          reason: `damaged: ${problem}${quarantined === undefined ? '' : `; its bytes are now in ${quarantined}`}`,
+        },
+      ],
       hint: 'fetch it again with "dag fetch", or make it again with "dag repro -f"',
     });
     this.name = 'ObjectDamaged';

@@ -21,9 +21,12 @@ export function updateGitignore(
   return [...touched].sort();
 }
 
-/** The line that ignores exactly this name in its folder. */
+/** The line that ignores exactly this name in its folder; a line end, which no line can hold, becomes any one character. */
 export function ignoreLine(name: string): string {
-  const escaped = name.replace(/[\\*?[\]]/g, '\\$&').replace(/ +$/, (spaces) => spaces.replace(/ /g, '\\ '));
+  const escaped = name
+    .replace(/[\\*?[\]]/g, '\\$&')
+    .replace(/[\r\n]/g, '?')
+    .replace(/ +$/, (spaces) => spaces.replace(/ /g, '\\ '));
   return `/${escaped}`;
 }
 

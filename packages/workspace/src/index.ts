@@ -1,4 +1,5 @@
 export { DEFAULT_LINK } from './context.ts';
 export { ignoreLine } from './gitignore.ts';
+export { type LinkProbe, probeLinks } from './probe-links.ts';
 export * from './types.ts';
 export { openWorkspace } from './workspace.ts';

@@ -93,6 +93,8 @@ export interface Workspace {
   readonly root: string;
   /** What stands at each path; undefined where nothing does. Stat cache first, then hashing. Stores nothing. */
   observe(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact | undefined>>;
+  /** As `observe`, with every file and folder inside; symlinks and what is absent are left out. */
+  list(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact>>;
   /** Observes, and stores every object and tree; durable when it resolves. An absent path is a failure. */
   commit(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact>>;
   /** Makes the paths be what the artifacts say, touching as little as it can. Says what it could not do; never half a file. */

@@ -9,7 +9,7 @@ import { updateGitignore } from './gitignore.ts';
 import { isPathIgnored } from './ignore-rules.ts';
 import { acquire, holders } from './lock/acquire.ts';
 import { commit } from './observe/commit.ts';
-import { observe } from './observe/observe.ts';
+import { list, observe } from './observe/observe.ts';
 import type { Workspace, WorkspaceOptions } from './types.ts';
 import { writeFileAtomic } from './write-file.ts';
 
@@ -19,6 +19,7 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
   return {
     root: context.root,
     observe: (paths, more) => observe(context, paths, more),
+    list: (paths, more) => list(context, paths, more),
     commit: (paths, more) => commit(context, paths, more),
     checkout: (items, more) => checkout(context, items, more),
     unprotect: (paths, more) => unprotect(context, paths, more),

@@ -34,9 +34,12 @@ export function workspaceReader(root: string): SourceReader {
   };
 }
 
+/** What whoever writes the project's own files holds, always for a moment only. */
+const WRITING = { read: [], write: ['.cache/tracked.json' as ProjectPath], purpose: 'writing pipeline.lock' };
+
 /** The lock files of a workspace, written by one process at a time, and by one call at a time within this process. */
 export function workspaceLockFiles(workspace: Workspace): LockFiles {
-  const queues = new Map<ProjectPath, Promise<unknown>>();
+  let last: Promise<unknown> = Promise.resolve();
   const absolute = (file: ProjectPath): string => path.join(workspace.root, file);
   return {
     read: (file) => {
@@ -55,22 +58,16 @@ export function workspaceLockFiles(workspace: Workspace): LockFiles {
       if (text !== undefined) workspace.writeFileAtomic(file, text);
       else fs.rmSync(absolute(file), { force: true });
     },
-    exclusively: (file, update) => {
-      const turn = (queues.get(file) ?? Promise.resolve()).then(async () => {
-        const release = await workspace.acquire(
-          { read: [], write: [file], purpose: `writing ${file}` },
-          { wait: true },
-        );
+    exclusively: (update) => {
+      const turn = last.then(async () => {
+        const release = await workspace.acquire(WRITING, { wait: true });
         try {
           return update();
         } finally {
           release();
         }
       });
-      queues.set(
-        file,
-        turn.catch(() => {}),
-      );
+      last = turn.catch(() => {});
       return turn;
     },
   };

@@ -10,7 +10,9 @@ import type { Context } from '../verb.ts';
 import { runContext } from './context.ts';
 import { workspaceLockFiles } from './files.ts';
 import { loadProject } from './load.ts';
+import { readRemembered } from './remembered.ts';
 import { placeSchema } from './schema.ts';
+import { registerProject } from './sharing.ts';
 
 export interface OpenProjectOptions {
   /** What the verb is about: only what these need must be sound. Relative to the user's folder. */
@@ -32,11 +34,15 @@ export async function openProject(context: Context, options: OpenProjectOptions 
   const store = openStore({ dir: cacheDir(root, pipeline, context) });
   const workspace = openWorkspace({ root, store, link: linkStrategies(pipeline, context) });
   if (options.mutates === true) {
+    registerProject(store, root);
     for (const folder of new Set([path.join(root, '.cache'), store.dir])) ignoreAll(folder);
     for (const { stage, pid } of await endOrphans(store.dir)) {
       context.say(`ended stage '${stage}' (pid ${pid}), which a killed dag had left running`);
     }
-    for (const back of workspace.recover()) context.say(`put back '${back}', which an interrupted run had set aside`);
+    for (const back of workspace.recover())
+      context.say(
+        `put back '${back}', which an interrupted run had set aside (what stood there is in .cache/recovered)`,
+      );
     placeSchema(workspace);
   }
   return {
@@ -58,6 +64,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
       },
       childEntry: beside('worker-child.js'),
     },
+    partial: new Set(readRemembered(root).partial),
     env: context.io.env,
     context: runContext(root),
     clock: () => new Date(),

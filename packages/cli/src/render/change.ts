@@ -44,7 +44,9 @@ export function reasonText(decision: Decision): string {
     case 'run':
       return decision.changes.map(changeText).join('; ');
     case 'blocked':
-      return `stage '${decision.by}' failed or was blocked`;
+      return decision.by === undefined
+        ? 'the run ended before its turn'
+        : `stage '${decision.by}' failed or was blocked`;
     case 'undecided': {
       const changes = decision.changes.map(changeText);
       return [...changes, `depends on what ${decision.upstream.map((name) => `'${name}'`).join(', ')} makes`].join(

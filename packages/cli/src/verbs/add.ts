@@ -1,9 +1,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { symlinkAbove } from '@dag/engine';
 import {
   type Artifact,
   FailureError,
   groupBy,
+  isWithin,
   overlaps,
   type ProjectPath,
   parentPath,
@@ -70,14 +72,16 @@ async function record(
       ...(options.desc === undefined ? {} : { desc: options.desc }),
       ...(options.remote === undefined ? {} : { remote: options.remote }),
     }));
-    const text = edited(addDataText(textOf(project, file), file, entries));
     const data = new Map(tracked.map((entry) => [entry, artifacts.get(entry)]));
-    project.workspace.updateGitignore({ add: tracked, remove: [] });
-    project.workspace.writeFileAtomic(file, text);
+    await project.locks.exclusively(() => {
+      const text = edited(addDataText(textOf(project, file), file, entries));
+      project.workspace.updateGitignore({ add: tracked, remove: [] });
+      project.workspace.writeFileAtomic(file, text);
+    });
     await project.locks.update(file, withData(project, file, tracked), { data });
   }
   const reopened = { ...project, pipeline: withAllData(project, byFile) };
-  rememberTracked(reopened);
+  await rememberTracked(reopened, { whole: artifacts.keys() });
 }
 
 /** The pipeline as it is once these paths are listed, so that their new lock entries are not pruned. */
@@ -121,7 +125,14 @@ function projectPaths(project: OpenProject, context: Context, written: readonly 
     }
     return found;
   });
-  return [...new Set(paths)];
+  const unique = [...new Set(paths)];
+  for (const one of unique) {
+    const inner = unique.find((other) => other !== one && isWithin(one, other));
+    if (inner !== undefined) {
+      throw new FailureError({ code: 'usage', message: `'${inner}' lies in '${one}': add the folder alone` });
+    }
+  }
+  return unique;
 }
 
 function checkAddable(project: OpenProject, wanted: ProjectPath): void {
@@ -131,7 +142,11 @@ function checkAddable(project: OpenProject, wanted: ProjectPath): void {
   const stat = fs.lstatSync(path.join(project.root, wanted), { throwIfNoEntry: false });
   if (stat === undefined) fail(`'${wanted}' does not exist`);
   if (/(^|\/)(\.git|\.cache)(\/|$)/.test(wanted)) fail(`'${wanted}' is git's or dag's own`);
-  if (/(^|\/)pipeline\.(yaml|lock)$/.test(wanted)) fail(`'${wanted}' belongs in git, not in the cache`);
+  if (/(^|\/)(pipeline\.(yaml|lock)|\.(git|dag)ignore)$/.test(wanted))
+    fail(`'${wanted}' belongs in git, not in the cache`);
+  const link = symlinkAbove(project.root, wanted);
+  if (link !== undefined)
+    fail(`'${wanted}' lies behind the symlink '${link}'`, 'add the real place; it has to lie in the project');
   for (const stage of project.pipeline.stages.values()) {
     const out = stage.outs.find((made) => overlaps(made.path, wanted));
     if (out !== undefined) {

@@ -1,4 +1,4 @@
-import { joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
+import { isWithin, joinPath, type ObjectFailure, type ProjectPath, sameArtifact } from '@dag/model';
 import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
@@ -37,7 +37,8 @@ export async function checkOut(
   flags: CheckoutFlags,
 ): Promise<CheckoutReport> {
   const unreadable: ObjectFailure[] = [];
-  const items = pickTracked(project, targets).flatMap((picked) => itemOf(project, picked, unreadable));
+  const picked = pickTracked(project, targets);
+  const items = picked.flatMap((one) => itemOf(project, one, unreadable));
   if (targets.length === 0) items.push(...noLongerTracked(project, items));
   const release = await project.workspace.acquire(
     { read: [], write: items.map((item) => item.path), purpose: 'dag checkout' },
@@ -57,11 +58,29 @@ export async function checkOut(
       signal: context.stop,
     });
     progress.end();
-    if (targets.length === 0 && report.refused.length === 0) rememberTracked(project);
-    return { ...report, failed: [...unreadable, ...report.failed] };
+    const failed = [...unreadable, ...report.failed];
+    await remember(project, picked, { ...report, failed });
+    return { ...report, failed };
   } finally {
     release();
   }
+}
+
+/** Notes which tracked folders are whole now, and which were put in place in part. */
+async function remember(project: OpenProject, picked: readonly Picked[], report: CheckoutReport): Promise<void> {
+  const troubled = [...report.failed, ...report.missing].map(({ path }) => path as ProjectPath);
+  const troubles = (path: ProjectPath): boolean =>
+    report.refused.some((one) => isWithin(path, one)) || troubled.some((one) => isWithin(path, one));
+  const [whole, partial]: [ProjectPath[], ProjectPath[]] = [[], []];
+  for (const { tracked, inside } of picked) {
+    if (inside === undefined && !troubles(tracked.path)) whole.push(tracked.path);
+    else if (!(await isWhole(project, tracked))) partial.push(tracked.path);
+  }
+  await rememberTracked(project, { whole, partial });
+}
+
+async function isWhole(project: OpenProject, { path, artifact }: Picked['tracked']): Promise<boolean> {
+  return sameArtifact((await project.workspace.observe([path])).get(path), artifact);
 }
 
 export function changes({ added, modified, deleted }: CheckoutReport) {
@@ -100,7 +119,7 @@ export function exitOf(context: Context, report: CheckoutReport): number {
     context.io.err(failureText(failure, context.io.colour.err));
   }
   for (const path of report.refused) {
-    const message = `'${path}' has content that is nowhere in the cache: it was left as it is`;
+    const message = `'${path}' is nowhere in the cache: it, and the tracked folder that it is in, were left as they are`;
     const hint = "keep it with 'dag commit' or 'dag add', or overwrite it with 'dag checkout -f'";
     if (context.json) context.emit({ event: 'error', code: 'refused', message, path, hint });
     else context.io.err(`error: ${message}\n  ${hint}\n`);

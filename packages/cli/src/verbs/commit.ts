@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { commitStages } from '@dag/engine';
-import type { Stage, TrackedData } from '@dag/model';
+import type { ProjectPath, Stage, TrackedData } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
@@ -16,11 +16,15 @@ export async function commit(
 ): Promise<number> {
   const project = await openProject(context, { targets, mutates: true });
   try {
+    const outs = new Set<ProjectPath>();
     const stages = new Set<Stage>();
     const data = new Set<TrackedData>();
     for (const { tracked } of pickTracked(project, targets)) {
       if (tracked.kind === 'data') data.add(tracked.owner as TrackedData);
-      else stages.add(tracked.owner as Stage);
+      else {
+        stages.add(tracked.owner as Stage);
+        outs.add(tracked.path);
+      }
     }
     // Without targets, a stage that never ran is left out; with -f, only where it has no outs to be taken for its result.
     const wanted = (stage: Stage): boolean =>
@@ -29,6 +33,7 @@ export async function commit(
     const known = targets.length > 0 ? [...stages] : [...stages].filter(wanted);
     const { committed } = await commitStages(project, {
       stages: known,
+      outs,
       data: [...data],
       force: options.force ?? false,
       signal: context.stop,
@@ -39,7 +44,7 @@ export async function commit(
       context.emit({ event: 'committed', path: at, digest: artifact.digest, size: artifact.size });
       if (context.verbose) context.print(`committed  ${at}`);
     }
-    rememberTracked(project);
+    await rememberTracked(project);
     context.emit({ event: 'summary', objects: committed.size, bytes, failed: [] });
     context.print(`${count(committed.size, 'path')} committed, ${bytesText(bytes)}.`);
     return EXIT.done;

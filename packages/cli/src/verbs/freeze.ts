@@ -15,8 +15,10 @@ export function setFrozen(frozen: boolean): Run<object> {
       for (const address of selected.value) {
         const stage = project.pipeline.stages.get(address);
         if (stage === undefined || stage.frozen === frozen) continue;
-        const text = edited(setFrozenText(textOf(project, stage.file), stage.file, stage.name, frozen));
-        project.workspace.writeFileAtomic(stage.file, text);
+        await project.locks.exclusively(() => {
+          const text = edited(setFrozenText(textOf(project, stage.file), stage.file, stage.name, frozen));
+          project.workspace.writeFileAtomic(stage.file, text);
+        });
         context.print(`${frozen ? 'froze' : 'unfroze'}  ${address}`);
       }
       context.emit({ stages: selected.value, frozen });

@@ -28,6 +28,7 @@ export async function remoteAdd(context: Context, words: readonly string[], opti
         hint: 'dag remote add -f replaces it',
       });
     }
+    if (url.trim() === '') throw new FailureError({ code: 'usage', message: 'the URL of a remote can not be empty' });
     const file = settingsFile(options);
     const { endpoint, region, profile } = options;
     const remote = {
@@ -38,9 +39,11 @@ export async function remoteAdd(context: Context, words: readonly string[], opti
       ...(profile === undefined ? {} : { profile }),
     };
     await checkRemote(project, context, remote);
-    let text = edited(setRemoteText(textOf(project, file), file, remote));
-    if (options.default === true) text = edited(setDefaultRemoteText(text, file, name));
-    project.workspace.writeFileAtomic(file, text);
+    await project.locks.exclusively(() => {
+      let text = edited(setRemoteText(textOf(project, file), file, remote));
+      if (options.default === true) text = edited(setDefaultRemoteText(text, file, name));
+      project.workspace.writeFileAtomic(file, text);
+    });
     context.emit({ name, url: remote.url, default: options.default ?? false });
     context.print(
       `Added remote '${name}' (${remote.url}) to ${file}${options.default === true ? ', as the default' : ''}.`,
@@ -74,7 +77,9 @@ export async function remoteRemove(
   return await withProject(context, async (project) => {
     remoteConfig(project, name);
     const file = settingsFile(options);
-    project.workspace.writeFileAtomic(file, edited(removeRemoteText(textOf(project, file), file, name)));
+    await project.locks.exclusively(() => {
+      project.workspace.writeFileAtomic(file, edited(removeRemoteText(textOf(project, file), file, name)));
+    });
     context.emit({ removed: name });
     context.print(`Removed remote '${name}'.`);
   });
@@ -95,8 +100,10 @@ export async function remoteDefault(
     }
     if (name !== undefined) remoteConfig(project, name);
     const file = settingsFile(options);
-    const text = edited(setDefaultRemoteText(textOf(project, file), file, options.unset === true ? undefined : name));
-    project.workspace.writeFileAtomic(file, text);
+    await project.locks.exclusively(() => {
+      const text = edited(setDefaultRemoteText(textOf(project, file), file, options.unset === true ? undefined : name));
+      project.workspace.writeFileAtomic(file, text);
+    });
     context.emit({ default: options.unset === true ? null : name });
     context.print(options.unset === true ? 'No remote is the default now.' : `'${name}' is the default remote now.`);
   });

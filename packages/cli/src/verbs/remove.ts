@@ -31,23 +31,15 @@ export async function remove(
       if (entry !== undefined) data.add(entry);
       else for (const stage of stagesAt(project, target)) stages.add(stage);
     }
-    // All texts are made before the first is written: a stage that can't be taken out leaves everything as it was.
-    const texts = new Map<ProjectPath, string>();
-    for (const [file, entries] of groupBy(data, (entry) => entry.file)) {
-      const paths = entries.map((entry) => relativePath(parentPath(file), entry.path));
-      texts.set(file, edited(removeDataText(texts.get(file) ?? textOf(project, file), file, paths)));
-    }
-    for (const stage of stages) {
-      const text = texts.get(stage.file) ?? textOf(project, stage.file);
-      texts.set(stage.file, edited(removeStageText(text, stage.file, stage.name)));
-    }
-    for (const [file, text] of texts) project.workspace.writeFileAtomic(file, text);
+    await project.locks.exclusively(() => {
+      for (const [file, text] of textsWithout(project, stages, data)) project.workspace.writeFileAtomic(file, text);
+    });
     await forget(project, [...stages], [...data]);
     const paths = [
       ...[...stages].flatMap((stage) => stage.outs.map((out) => out.path)),
       ...[...data].map((d) => d.path),
     ];
-    project.workspace.updateGitignore({ add: [], remove: paths });
+    await project.locks.exclusively(() => project.workspace.updateGitignore({ add: [], remove: paths }));
     if (options.outs === true)
       for (const out of paths) fs.rmSync(path.join(project.root, out), { recursive: true, force: true });
     for (const stage of stages) context.print(`removed  stage ${stage.address}`);
@@ -57,6 +49,24 @@ export async function remove(
   } finally {
     await project.close();
   }
+}
+
+/** The texts of pipeline.yaml files without these entries; all are made before the first is written. */
+function textsWithout(
+  project: OpenProject,
+  stages: ReadonlySet<Stage>,
+  data: ReadonlySet<TrackedData>,
+): ReadonlyMap<ProjectPath, string> {
+  const texts = new Map<ProjectPath, string>();
+  for (const [file, entries] of groupBy(data, (entry) => entry.file)) {
+    const paths = entries.map((entry) => relativePath(parentPath(file), entry.path));
+    texts.set(file, edited(removeDataText(texts.get(file) ?? textOf(project, file), file, paths)));
+  }
+  for (const stage of stages) {
+    const text = texts.get(stage.file) ?? textOf(project, stage.file);
+    texts.set(stage.file, edited(removeStageText(text, stage.file, stage.name)));
+  }
+  return texts;
 }
 
 function trackedAt(project: OpenProject, target: string): TrackedData | undefined {
@@ -95,5 +105,5 @@ async function forget(project: OpenProject, stages: readonly Stage[], data: read
   for (const file of new Set([...stages, ...data].map((item) => item.file))) {
     await project.locks.update(file, pipeline, {});
   }
-  rememberTracked({ ...project, pipeline });
+  await rememberTracked({ ...project, pipeline });
 }

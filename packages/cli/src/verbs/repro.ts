@@ -47,6 +47,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
         {
           ...engineOptions(context, project, options, flagged ?? jobsOf(project, context)),
           allData: targets.length === 0,
+          inGivenOrder: options.singleItem ?? false,
         },
         { stop: context.stop, kill: context.kill },
         reporter.event,
@@ -55,7 +56,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
       return exitOf(summary, options);
     } finally {
       reporter.close();
-      if (options.dry !== true) rememberTracked(project);
+      if (options.dry !== true) await rememberTracked(project);
     }
   } finally {
     await project.close();

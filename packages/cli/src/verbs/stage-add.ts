@@ -1,10 +1,10 @@
-import { FailureError } from '@dag/model';
-import { addStageText, loadPipeline, type OutDefinition, type StageDefinition } from '@dag/pipeline';
+import { baseName, FailureError, type ProjectPath, parentPath, type Stage } from '@dag/model';
+import { addStageText, loadPipeline, type OutDefinition, type SourceReader, type StageDefinition } from '@dag/pipeline';
 import { EXIT } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { edited, pipelineFileHere, textOf } from '../project/edit.ts';
 import { trackedByGit } from '../project/git.ts';
-import { openProject } from '../project/open.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
 import type { Context } from '../verb.ts';
 
 interface Options {
@@ -34,28 +34,7 @@ export async function stageAdd(context: Context, words: readonly string[], optio
   try {
     const file = pipelineFileHere(project);
     const definition = stageDefinition(words, options);
-    const text = edited(addStageText(textOf(project, file), file, definition, { replace: options.force ?? false }));
-    const { pipeline, diagnostics } = loadPipeline(
-      {
-        read: (path) => (path === file ? new TextEncoder().encode(text) : project.reader.read(path)),
-        list: (folder) => project.reader.list(folder),
-      },
-      { cwd: project.cwd },
-    );
-    // What the new text would break is told before it is written.
-    if (pipeline === undefined) throw new FailureError({ code: 'invalid-pipeline', diagnostics });
-    const added = [...pipeline.stages.values()].find((stage) => stage.file === file && stage.name === options.name);
-    const inGit = added?.outs.find((out) => out.cache && trackedByGit(project.root, out.path));
-    if (inGit !== undefined) {
-      throw new FailureError({
-        code: 'usage',
-        message: `'${inGit.path}' is tracked by git, and can't be an out that is cached`,
-        hint: `take it out of git first (git rm -r --cached '${inGit.path}'), or declare it with -O`,
-      });
-    }
-    project.workspace.writeFileAtomic(file, text);
-    const cached = added?.outs.filter((out) => out.cache).map((out) => out.path) ?? [];
-    project.workspace.updateGitignore({ add: cached, remove: [] });
+    const added = await project.locks.exclusively(() => writeStage(project, file, definition, options.force ?? false));
     context.emit({ stage: added?.address ?? options.name, file });
     context.print(`Added stage '${options.name}' to ${file}.`);
   } finally {
@@ -64,6 +43,48 @@ export async function stageAdd(context: Context, words: readonly string[], optio
   if (options.run !== true) return EXIT.done;
   const { reproVerb } = await import('./repro.ts');
   return await reproVerb(context, [options.name], { runCache: true, commit: true, wait: true });
+}
+
+/** Writes the stage and the lines of its outs in .gitignore; what the new text would break is told before it is written. */
+function writeStage(
+  project: OpenProject,
+  file: ProjectPath,
+  definition: StageDefinition,
+  replace: boolean,
+): Stage | undefined {
+  const text = edited(addStageText(textOf(project, file), file, definition, { replace }));
+  const { pipeline, diagnostics } = loadPipeline(readerWith(project, file, text), { cwd: project.cwd });
+  if (pipeline === undefined) throw new FailureError({ code: 'invalid-pipeline', diagnostics });
+  const find = (stages: Iterable<Stage>): Stage | undefined =>
+    [...stages].find((stage) => stage.file === file && stage.name === definition.name);
+  const [added, before] = [find(pipeline.stages.values()), find(project.pipeline.stages.values())];
+  const outs = added?.outs.filter((out) => out.cache).map((out) => out.path) ?? [];
+  const inGit = outs.find((out) => trackedByGit(project.root, out));
+  if (inGit !== undefined) {
+    throw new FailureError({
+      code: 'usage',
+      message: `'${inGit}' is tracked by git, and can't be an out that is cached`,
+      hint: `take it out of git first (git rm -r --cached '${inGit}'), or declare it with -O`,
+    });
+  }
+  const gone = before?.outs.map((out) => out.path).filter((out) => !outs.includes(out)) ?? [];
+  project.workspace.writeFileAtomic(file, text);
+  project.workspace.updateGitignore({ add: outs, remove: gone });
+  return added;
+}
+
+/** The project's files with this text in place of one, which needn't be there yet. */
+function readerWith(project: OpenProject, file: ProjectPath, text: string): SourceReader {
+  const { reader } = project;
+  return {
+    read: (path) => (path === file ? new TextEncoder().encode(text) : reader.read(path)),
+    list: (folder) => {
+      const entries = reader.list(folder);
+      const name = baseName(file);
+      if (folder !== parentPath(file) || entries.some((entry) => entry.name === name)) return entries;
+      return [...entries, { name, kind: 'file' }];
+    },
+  };
 }
 
 function stageDefinition(words: readonly string[], options: Options): StageDefinition {

@@ -1,11 +1,11 @@
-import { groupBy, type ObjectFailure, type RunRecord } from '@dag/model';
+import { groupBy, isWithin, type ObjectFailure, type ProjectPath, type RunRecord } from '@dag/model';
 import type { Remote, TransferReport } from '@dag/remote';
 import type { CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { defaultRemote, openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
-import { objectsFailure, type Picked, pickTracked } from '../project/tracked.ts';
+import { allTracked, objectsFailure, type Picked, pickTracked } from '../project/tracked.ts';
 import { transferProgress } from '../render/progress.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
@@ -34,13 +34,31 @@ export async function push(context: Context, targets: readonly string[], options
   try {
     const picked = pickTracked(project, targets, options).filter(({ tracked }) => tracked.push);
     const records = options.runCache === true ? [...project.store.runs.list()] : [];
+    const unrecorded = sayUnrecorded(context, picked);
     const moved = await byRemote(context, project, picked, records, options, async (remote, roots, own, transfer) => {
       return await remote.push({ roots, records: own }, project.store, transfer);
     });
-    return conclude(context, 'push', 'sent', moved, options, 'Everything is up to date.');
+    const status = conclude(context, 'push', 'sent', moved, options, 'Everything is up to date.');
+    return unrecorded && options.allowMissing !== true ? EXIT.unsuccessful : status;
   } finally {
     await project.close();
   }
+}
+
+/** Names what pipeline.lock says nothing of, so that nothing can be sent of it; true where that is tracked data. */
+function sayUnrecorded(context: Context, picked: readonly Picked[]): boolean {
+  let data = false;
+  for (const { tracked } of picked) {
+    if (tracked.artifact !== undefined || !tracked.cache) continue;
+    const isData = tracked.kind === 'data';
+    data ||= isData;
+    const message = `'${tracked.path}' is not in pipeline.lock: nothing is sent of it`;
+    const hint = isData ? `record it with 'dag add ${tracked.path}'` : "make it with 'dag repro'";
+    if (!context.json) context.say(`${isData ? 'error' : 'warning'}: ${message}\n  ${hint}`);
+    else if (isData) context.emit({ event: 'error', code: 'refused', message, path: tracked.path, hint });
+    else context.emit({ event: 'warning', message, path: tracked.path, hint });
+  }
+  return data;
 }
 
 export async function fetch(context: Context, targets: readonly string[], options: Options): Promise<number> {
@@ -59,7 +77,9 @@ export async function pull(context: Context, targets: readonly string[], options
     const report = await checkOut(context, project, targets, { ...options, allowMissing: true });
     showReport(context, report, {});
     const failed =
-      options.allowMissing === true ? [] : uniqueFailures([...moved.failed, ...report.missing, ...report.failed]);
+      options.allowMissing === true
+        ? []
+        : uniqueFailures([...moved.failed, ...expected(project, [...report.missing, ...report.failed])]);
     const { objects, bytes, records } = moved;
     const status = exitOf(context, { ...report, failed: [] });
     if (failed.length > 0 && !context.json) {
@@ -156,6 +176,12 @@ async function byRemote(
   return total;
 }
 
+/** Failures without those of paths that are never pushed, and so are nowhere to be had. */
+function expected(project: OpenProject, failed: readonly ObjectFailure[]): ObjectFailure[] {
+  const local = allTracked(project).filter((tracked) => !tracked.push);
+  return failed.filter(({ path }) => !local.some((tracked) => isWithin(tracked.path, path as ProjectPath)));
+}
+
 function changedPaths({ added, modified, deleted }: CheckoutReport): number {
   return added.length + modified.length + deleted.length;
 }
@@ -191,5 +217,5 @@ function totals(done: string, { objects, bytes, records }: Moved): string {
 }
 
 function uniqueFailures(failed: readonly ObjectFailure[]): ObjectFailure[] {
-  return [...new Map(failed.map((failure) => [`${failure.path}\0${failure.digest}`, failure])).values()];
+  return [...new Map([...failed].reverse().map((failure) => [`${failure.path}\0${failure.digest}`, failure])).values()];
 }

@@ -6,7 +6,9 @@ import type { ProjectPath, StageAddress } from '@dag/model';
 export interface RunLog {
   /** Absolute. */
   readonly path: string;
+  /** Where the disk is full or fails, the rest of the log is lost and `problem` says why; the stage goes on. */
   write(chunk: Uint8Array | string): void;
+  problem(): string | undefined;
   close(): void;
 }
 
@@ -17,12 +19,19 @@ export function openLog(cacheDir: string, stage: StageAddress, now: Date): RunLo
   const stamp = now.toISOString().replaceAll(':', '').replace('.', '-');
   const file = path.join(folder, `${stamp}-${process.pid}.log`);
   const handle = fs.openSync(file, 'a');
+  let problem: string | undefined;
   return {
     path: file,
     write: (chunk) => {
-      if (typeof chunk === 'string') fs.writeSync(handle, chunk);
-      else for (let at = 0; at < chunk.length; ) at += fs.writeSync(handle, chunk, at);
+      if (problem !== undefined) return;
+      try {
+        if (typeof chunk === 'string') fs.writeSync(handle, chunk);
+        else for (let at = 0; at < chunk.length; ) at += fs.writeSync(handle, chunk, at);
+      } catch (error) {
+        problem = (error as Error).message;
+      }
     },
+    problem: () => problem,
     close: () => fs.closeSync(handle),
   };
 }

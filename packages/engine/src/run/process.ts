@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
 import { LineSplitter } from './lines.ts';
 import type { RunLog } from './log.ts';
 
@@ -88,13 +89,32 @@ export function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0)
   }
 }
 
-/** Ends a group: SIGTERM, SIGKILL when the grace time is over; resolves when no process of it is left. */
+/** Ends a group: SIGTERM, SIGKILL when the grace time is over; resolves when no process of it is at work any more. */
 export async function endGroup(pid: number | undefined, graceMs = GRACE_MS): Promise<void> {
   if (!signalGroup(pid, 'SIGTERM')) return;
-  for (let waited = 0; signalGroup(pid, 0); waited += POLL_MS) {
+  for (let waited = 0; isAtWork(pid); waited += POLL_MS) {
     if (waited >= graceMs) signalGroup(pid, 'SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+/**
+ * Whether a group has a process that is more than a zombie. Its parent may be slow to collect those, or, as the first process
+ * of a container often does, never collect them. Where there is no /proc a zombie counts as alive.
+ */
+function isAtWork(pid: number | undefined): boolean {
+  if (!signalGroup(pid, 0)) return false;
+  if (!fs.existsSync('/proc/self/stat')) return true;
+  return fs.readdirSync('/proc').some((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const stat = fs.readFileSync(`/proc/${name}/stat`, 'utf8');
+      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(group) === pid && state !== 'Z' && state !== 'X';
+    } catch {
+      return false;
+    }
+  });
 }
 
 function forward(child: ChildProcess, stream: 'stdout' | 'stderr', request: ProcessRequest): void {

@@ -17,6 +17,10 @@ import { runWorkerStage } from './worker.ts';
 export type StageEnd =
   | {
       readonly status: 'ok';
+      /** Call it once the result is recorded: the old outs are dropped. */
+      keep(): void;
+      /** Call it where the result could not be recorded: the old outs come back. */
+      undo(): void;
       /** All outs, as they stand. */
       readonly outs: ReadonlyMap<ProjectPath, Artifact>;
       readonly seconds: number;
@@ -51,15 +55,16 @@ export async function runStage(
   if (folder.failure !== undefined) return { status: 'failed', failure: folder.failure, seconds: 0 };
   for (let attempt = 1; ; attempt++) {
     const aside = project.workspace.setAside(stage.outs.filter((out) => !out.persist).map((out) => out.path));
-    let good = false;
+    let kept = false;
     try {
       const action = await runOnce(project, stage, view, folder.path, attempt, options);
       const failure = action.failure ?? endFailure(stage, action.end, attempt) ?? missingOuts(project, stage);
       if (action.end.status === 'stopped') return { status: 'cancelled', seconds: seconds() };
       if (failure === undefined) {
         const outs = await keepOuts(project, stage, options);
-        good = true;
-        return { status: 'ok', outs, seconds: seconds(), startedAt, context: action.context ?? {} };
+        kept = true;
+        const { discard: keep, putBack: undo } = aside;
+        return { status: 'ok', keep, undo, outs, seconds: seconds(), startedAt, context: action.context ?? {} };
       }
       if (attempt > stage.retries) {
         const exit = action.end.status === 'exited' ? { exitCode: action.end.exitCode } : {};
@@ -71,8 +76,7 @@ export async function runStage(
       if (!(error instanceof FailureError)) throw error;
       return { status: 'failed', failure: error.failure, seconds: seconds() };
     } finally {
-      if (good) aside.discard();
-      else aside.putBack();
+      if (!kept) aside.putBack();
     }
   }
 }
@@ -107,6 +111,11 @@ async function runOnce(
       ? { end: await runCommand(project, stage, stage.action.cmd, cwd, io) }
       : await runWorkerStage(project, stage, stage.action, view, cwd, { ...io, emit: options.emit });
   } finally {
+    const problem = log.problem();
+    if (problem !== undefined) {
+      const message = `the output of stage '${stage.address}' is not kept in full: ${problem}`;
+      options.emit({ event: 'warning', stage: stage.address, message });
+    }
     log.close();
   }
 }

@@ -11,6 +11,8 @@ export const LOCK_FILE = 'pipeline.lock';
 export interface WalkVisitor {
   /** Called for each pipeline.yaml, outer ones first. `lockIgnored`: git ignores the lock beside it. */
   file(file: ProjectPath, lockIgnored: boolean): void;
+  /** Called for a pipeline.yaml at the root that git ignores: it can't be left out, as others are. */
+  rootIgnored(file: ProjectPath): void;
   /** Whether a folder is made by a stage or tracked as data, as far as known from the files visited. */
   skip(folder: ProjectPath): boolean;
 }
@@ -30,7 +32,9 @@ export function walkPipelines(reader: SourceReader, visitor: WalkVisitor): void 
     }
     rules.enter(folder, names);
     const file = joinPath(folder, PIPELINE_FILE);
-    if (names.has(PIPELINE_FILE) && !rules.ignored(file, 'file')) {
+    const ignored = names.has(PIPELINE_FILE) && rules.ignored(file, 'file');
+    if (ignored && folder === ROOT) visitor.rootIgnored(file);
+    if (names.has(PIPELINE_FILE) && !ignored) {
       visitor.file(file, rules.gitIgnored(joinPath(folder, LOCK_FILE)));
     }
     const inner = folders

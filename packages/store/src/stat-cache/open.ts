@@ -34,6 +34,8 @@ interface LmdbModule {
 
 const FILE_NAME = 'stat-1.mdb';
 const FLUSH_FROM = 20_000;
+/** Bytes that must be free on the disk: more than one flush writes. */
+const ROOM_NEEDED = 16 << 20;
 
 /**
  * Opens (at the first look-up) the stat cache in a folder. Where lmdb can't be loaded or opened it works as an empty cache;
@@ -104,6 +106,9 @@ function openLmdb(folder: string): Lmdb | undefined {
   if (lmdb === undefined) return undefined;
   try {
     mkdirSync(folder, { recursive: true });
+    // A page that is mapped and has no room on the disk kills the process (SIGBUS): no cache is better then.
+    const { bavail, bsize } = statfsSync(folder);
+    if (bavail * bsize < ROOM_NEEDED) return undefined;
     const path = join(folder, FILE_NAME);
     if (InUse.hasCrashed(folder) || (existsSync(path) && !isSoundLmdb(path))) removeFiles(path);
     try {

@@ -1,10 +1,10 @@
-import type { Artifact, ProjectPath } from '@dag/model';
+import { type Artifact, joinPath, type ProjectPath } from '@dag/model';
 import { hashBytes } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { WorkOptions } from '../types.ts';
-import type { Standing } from './node.ts';
+import type { FolderNode, Standing } from './node.ts';
 import { scan } from './scan.ts';
-import { artifactOf, buildTrees } from './trees.ts';
+import { artifactOf, buildTrees, entriesOf } from './trees.ts';
 import { walk } from './walk.ts';
 
 /** Looks at paths, with every detail inside. Stores nothing. */
@@ -34,4 +34,28 @@ export async function observe(
 ): Promise<Map<ProjectPath, Artifact | undefined>> {
   const standing = await look(context, [...new Set(paths)], options);
   return new Map(standing.map(([path, one]) => [path, artifactOf(one)]));
+}
+
+/** See `Workspace.list`. */
+export async function list(
+  context: Context,
+  paths: readonly ProjectPath[],
+  options?: WorkOptions,
+): Promise<Map<ProjectPath, Artifact>> {
+  const found = new Map<ProjectPath, Artifact>();
+  for (const [path, one] of await look(context, [...new Set(paths)], options)) {
+    const artifact = artifactOf(one);
+    if (artifact !== undefined) found.set(path, artifact);
+    if (one.kind === 'folder') listFolder(one.node, found);
+  }
+  return found;
+}
+
+function listFolder(node: FolderNode, found: Map<ProjectPath, Artifact>): void {
+  for (const entry of entriesOf(node)) {
+    if (entry.kind === 'symlink') continue;
+    const { name, ...artifact } = entry;
+    found.set(joinPath(node.path, name), artifact);
+  }
+  for (const { node: inner } of node.folders) listFolder(inner, found);
 }

@@ -19,7 +19,8 @@ export function buildTrees(top: FolderNode, put: (bytes: Uint8Array) => Digest):
   }
 }
 
-function entriesOf(node: FolderNode): TreeEntry[] {
+/** The listing of a folder whose files were scanned, in no order. */
+export function entriesOf(node: FolderNode): TreeEntry[] {
   const { digests, sizes, executable } = node.facts;
   const entries: TreeEntry[] = [];
   const names = node.followed.length === 0 ? node.files : [...node.files, ...node.followed];

@@ -1,0 +1,177 @@
+import { type CommitId, locksOf, openRepository, type Repository } from '@dag/git';
+import {
+  type Artifact,
+  type Digest,
+  FailureError,
+  type Lock,
+  type ObjectFailure,
+  type ProjectPath,
+  parentPath,
+  type RunRecord,
+} from '@dag/model';
+import { loadPipeline, parseLock } from '@dag/pipeline';
+import type { Store } from '@dag/store';
+import { workspaceReader } from './files.ts';
+
+/** Something that a lock or a run record names, as the user knows it. */
+export interface Root {
+  readonly path: string;
+  readonly artifact: Artifact;
+  /** Who names it: a commit in short, a run, another project; undefined for the workspace. */
+  readonly from?: string;
+}
+
+/** Which revisions count, beside the workspace. */
+export interface Revisions {
+  readonly branches?: boolean;
+  readonly tags?: boolean;
+  readonly commits?: boolean;
+  /** So many back from HEAD. */
+  readonly back?: number;
+  readonly since?: Date;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What the locks of a project's workspace name, read now. Throws a FailureError where one is damaged. */
+export function workspaceRoots(root: string, files: readonly ProjectPath[]): Root[] {
+  const reader = workspaceReader(root);
+  return files.flatMap((file) => {
+    const lockFile = (parentPath(file) === '' ? 'pipeline.lock' : `${parentPath(file)}/pipeline.lock`) as ProjectPath;
+    const bytes = reader.read(lockFile);
+    if (bytes === undefined) return [];
+    const parsed = parseLock(Buffer.from(bytes).toString('utf8'), lockFile);
+    if (!parsed.ok) throw new FailureError({ code: 'invalid-pipeline', diagnostics: parsed.error });
+    return lockRoots(parsed.value);
+  });
+}
+
+/** What the locks of another project name. @throws FailureError `refused` where its pipeline or a lock can't be read. */
+export function otherProjectRoots(root: string): Root[] {
+  const { pipeline, diagnostics } = loadPipeline(workspaceReader(root));
+  const refused = (why: string): FailureError =>
+    new FailureError({
+      code: 'refused',
+      message: `what the project in ${root} needs can't be told: ${why}`,
+      hint: 'mend it first: what it uses might be removed',
+    });
+  if (pipeline === undefined) throw refused(diagnostics[0]?.message ?? 'its pipeline is invalid');
+  try {
+    return workspaceRoots(root, pipeline.files).map((one) => ({ ...one, from: root }));
+  } catch (error) {
+    throw error instanceof FailureError ? refused(error.message) : error;
+  }
+}
+
+/** The repository that a project lies in; a failure where revisions are asked for and there is none. */
+export function repositoryOf(root: string, env: Env): Repository {
+  const repository = openRepository(root, env);
+  if (repository !== undefined) return repository;
+  throw new FailureError({
+    code: 'usage',
+    message: `${root} is in no git repository, so it has no revisions`,
+    hint: "make one with 'git init'",
+  });
+}
+
+/** What the locks of revisions name. @throws FailureError `refused` for a lock that is damaged at one of them. */
+export function revisionRoots(repository: Repository, revisions: Revisions): Root[] {
+  const commits = new Set<CommitId>();
+  const add = (some: readonly CommitId[]): void => {
+    for (const commit of some) commits.add(commit);
+  };
+  if (revisions.back !== undefined) add(repository.back(revisions.back));
+  if (revisions.branches === true) add(repository.branches());
+  if (revisions.tags === true) add(repository.tags());
+  if (revisions.since !== undefined) add(repository.commits(revisions.since));
+  if (revisions.commits === true) add(repository.commits());
+  return commitRoots(repository, [...commits]);
+}
+
+/** As `revisionRoots`, for these commits. Locks that are damaged there name nothing. */
+export function commitRoots(repository: Repository, commits: readonly CommitId[]): Root[] {
+  return locksOf(repository, commits).flatMap(({ lock, commit }) =>
+    lock === undefined ? [] : lockRoots(lock, commit.slice(0, 7)),
+  );
+}
+
+/** What a run record names. */
+export function recordRoots(record: RunRecord): Root[] {
+  const from = `a run of ${record.stage}, ${record.startedAt.slice(0, 10)}`;
+  return [...record.outs].map(([path, artifact]) => ({ path, artifact, from }));
+}
+
+/**
+ * All objects that roots name, added to `live`. Folders that are there already are not looked into again.
+ * @returns the trees that the cache lacks: what is inside them can't be told.
+ */
+export function markLive(store: Store, roots: readonly Root[], live: Set<Digest>): ObjectFailure[] {
+  const missing: ObjectFailure[] = [];
+  for (const { path, artifact } of roots) {
+    if (artifact.kind === 'file') live.add(artifact.digest);
+    else walkTrees(store, { path, digest: artifact.digest }, live, (_path, digest) => live.add(digest), missing);
+  }
+  return missing;
+}
+
+/** Where an object is used. */
+export interface Use {
+  readonly path: string;
+  readonly from?: string;
+  readonly kind: 'file' | 'folder';
+}
+
+/**
+ * The paths under which the user knows some objects. Earlier roots win; of one root, each path.
+ * @returns nothing for an object that no root names.
+ */
+export function namesOf(store: Store, roots: readonly Root[], wanted: ReadonlySet<Digest>): Map<Digest, Use[]> {
+  const uses = new Map<Digest, Use[]>();
+  const seen = new Set<Digest>();
+  const note = (digest: Digest, use: Use): void => {
+    if (!wanted.has(digest)) return;
+    const known = uses.get(digest);
+    if (known === undefined) uses.set(digest, [use]);
+    else if (known.every((other) => other.path !== use.path) && known[0]?.from === use.from) known.push(use);
+  };
+  for (const { path, artifact, from } of roots) {
+    const where = from === undefined ? {} : { from };
+    note(artifact.digest, { path, kind: artifact.kind, ...where });
+    if (artifact.kind === 'file') continue;
+    walkTrees(store, { path, digest: artifact.digest }, seen, (inner, digest, kind) => {
+      note(digest, { path: inner, kind, ...where });
+    });
+  }
+  return uses;
+}
+
+function lockRoots(lock: Lock, from?: string): Root[] {
+  const roots = [...lock.data, ...[...lock.stages.values()].flatMap((stage) => [...stage.outs])];
+  return roots.map(([path, artifact]) => ({ path, artifact, ...(from === undefined ? {} : { from }) }));
+}
+
+/** Visits all names below a folder; a tree that is in `seen` is not looked into. */
+function walkTrees(
+  store: Store,
+  top: { readonly path: string; readonly digest: Digest },
+  seen: Set<Digest>,
+  visit: (path: string, digest: Digest, kind: 'file' | 'folder') => void,
+  missing?: ObjectFailure[],
+): void {
+  const waiting = [top];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (seen.has(next.digest)) continue;
+    seen.add(next.digest);
+    try {
+      for (const entry of store.readTree(next.digest)) {
+        if (entry.kind === 'symlink') continue;
+        const path = `${next.path}/${entry.name}`;
+        if (entry.kind === 'folder') waiting.push({ path, digest: entry.digest });
+        if (entry.kind === 'file' || !seen.has(entry.digest)) visit(path, entry.digest, entry.kind);
+      }
+    } catch (error) {
+      if (!(error instanceof FailureError) || error.failure.code !== 'objects-failed') throw error;
+      missing?.push({ path: next.path, digest: next.digest, reason: 'not in the cache' });
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import path from 'node:path';
+import { type Repository, revisionReader } from '@dag/git';
+import { type Artifact, FailureError, isWithin, type ProjectPath, parentPath } from '@dag/model';
+import { loadPipeline, parseLock } from '@dag/pipeline';
+import type { WorkOptions } from '@dag/workspace';
+import type { Context } from '../verb.ts';
+import type { OpenProject } from './open.ts';
+import { toProjectPath } from './root.ts';
+import { repositoryOf } from './roots.ts';
+import { allTracked } from './tracked.ts';
+
+/** What is tracked at a revision, or in the workspace: one side of a comparison. */
+export interface Side {
+  /** Tracked paths with what stands, or stood, there. */
+  readonly roots: ReadonlyMap<ProjectPath, Artifact>;
+  /** What stands in each folder, where that was looked at; otherwise the trees in the cache tell. */
+  readonly inside: ReadonlyMap<ProjectPath, Map<ProjectPath, Artifact>> | undefined;
+  /** The parts that targets chose; undefined for all. */
+  readonly within: readonly ProjectPath[] | undefined;
+  /** Fails for a target that lies in nothing tracked on either side. */
+  require(target: string, other: Side): void;
+}
+
+/** @returns undefined for HEAD where there is no commit yet. */
+export function revisionSide(
+  context: Context,
+  project: OpenProject,
+  revision: string,
+  targets: readonly string[],
+): Side | undefined {
+  const repository = repositoryOf(project.root, context.io.env);
+  const commit = repository.commitOf(revision);
+  if (commit === undefined) {
+    if (revision === 'HEAD' && repository.commits().length === 0) return undefined;
+    throw new FailureError({
+      code: 'usage',
+      message: `there is no revision '${revision}'`,
+      hint: 'a branch, a tag, or a commit as git names it, such as HEAD~1',
+    });
+  }
+  return side(project, trackedAt(repository, commit), undefined, targets);
+}
+
+/** What stands in the workspace now. */
+export async function workspaceSide(
+  project: OpenProject,
+  targets: readonly string[],
+  options: WorkOptions,
+): Promise<Side> {
+  const tracked = allTracked(project).filter(({ cache }) => cache);
+  const found = await project.workspace.list(
+    tracked.map((one) => one.path),
+    options,
+  );
+  const inside = new Map<ProjectPath, Map<ProjectPath, Artifact>>();
+  for (const [at, artifact] of found) {
+    const folder = parentPath(at);
+    const children = inside.get(folder);
+    if (children === undefined) inside.set(folder, new Map([[at, artifact]]));
+    else children.set(at, artifact);
+  }
+  const roots = new Map<ProjectPath, Artifact>();
+  for (const { path: at } of tracked) {
+    const artifact = found.get(at);
+    if (artifact !== undefined) roots.set(at, artifact);
+  }
+  return side(project, roots, inside, targets);
+}
+
+function side(
+  project: OpenProject,
+  roots: ReadonlyMap<ProjectPath, Artifact>,
+  inside: Side['inside'],
+  targets: readonly string[],
+): Side {
+  const at = (target: string): ProjectPath => {
+    const found = toProjectPath(project.root, path.join(project.root, project.cwd), target);
+    if (found !== undefined) return found;
+    throw new FailureError({ code: 'usage', message: `'${target}' does not lie inside the project` });
+  };
+  const holds = (wanted: ProjectPath): boolean =>
+    [...roots.keys()].some((root) => isWithin(root, wanted) || isWithin(wanted, root));
+  return {
+    roots,
+    inside,
+    within: targets.length === 0 ? undefined : targets.map(at),
+    require(target, other) {
+      const wanted = at(target);
+      if (holds(wanted) || [...other.roots.keys()].some((root) => isWithin(root, wanted) || isWithin(wanted, root))) {
+        return;
+      }
+      throw new FailureError({ code: 'usage', message: `'${target}' is tracked on neither side` });
+    },
+  };
+}
+
+/** What the locks of a commit name, but for outs that were not to be cached. A lock that is damaged there names nothing. */
+function trackedAt(repository: Repository, commit: Parameters<typeof revisionReader>[1]): Map<ProjectPath, Artifact> {
+  const reader = revisionReader(repository, commit);
+  const { pipeline } = loadPipeline(reader);
+  const roots = new Map<ProjectPath, Artifact>();
+  const uncached = new Set<ProjectPath>();
+  for (const stage of pipeline?.stages.values() ?? []) {
+    for (const out of stage.outs) if (!out.cache) uncached.add(out.path);
+  }
+  for (const file of pipeline?.files ?? ['pipeline.yaml' as ProjectPath]) {
+    const folder = parentPath(file);
+    const lockFile = (folder === '' ? 'pipeline.lock' : `${folder}/pipeline.lock`) as ProjectPath;
+    const parsed = parseLock(Buffer.from(reader.read(lockFile) ?? []).toString('utf8'), lockFile);
+    if (!parsed.ok) continue;
+    for (const [at, artifact] of parsed.value.data) roots.set(at, artifact);
+    for (const stage of parsed.value.stages.values()) {
+      for (const [at, artifact] of stage.outs) if (!uncached.has(at)) roots.set(at, artifact);
+    }
+  }
+  return roots;
+}

@@ -1,0 +1,151 @@
+import { openRepository } from '@dag/git';
+import { type Digest, FailureError, isWithin, type ObjectFailure, type ProjectPath } from '@dag/model';
+import type { DamagedObject } from '@dag/store';
+import { asFailure, EXIT } from '../failure.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
+import { commitRoots, namesOf, recordRoots, type Use, workspaceRoots } from '../project/roots.ts';
+import { allTracked } from '../project/tracked.ts';
+import { workProgress } from '../render/progress.ts';
+import { bytesText, count } from '../render/units.ts';
+import type { Context } from '../verb.ts';
+
+interface Options {
+  readonly sample?: string;
+  readonly remote?: string;
+}
+
+export async function fsck(context: Context, _positional: readonly string[], options: Options): Promise<number> {
+  const sample = options.sample === undefined ? 1 : share(options.sample);
+  const project = await openProject(context, { mutates: true });
+  try {
+    if (options.remote !== undefined) remoteConfig(project, options.remote);
+    const progress = workProgress(context, 'checking');
+    const report = await project.store.checkAll({
+      sample,
+      onProgress: ({ objects, bytes }) => progress.options.onProgress({ files: objects, bytes }),
+      signal: context.stop,
+    });
+    progress.end();
+    const records = badRecords(project);
+    const uses = usesOf(context, project, report.damaged);
+    const mended = await refetch(context, project, report.damaged, uses, options.remote);
+    const failed = report.damaged.flatMap((one) => failuresOf(one, uses.get(one.digest)));
+    show(context, report.damaged, uses, mended);
+    for (const pack of report.packs) {
+      context.emit({ event: 'damaged', pack });
+      context.print(
+        `damaged  a pack, now ${pack}: what was in it can't be told; 'dag fetch' or 'dag repro' bring it back`,
+      );
+    }
+    for (const file of records) {
+      context.emit({ event: 'damaged', record: file });
+      context.print(`damaged  a run record, now removed: ${file}`);
+    }
+    const { objects, bytes } = report;
+    context.emit({ event: 'summary', objects, bytes, failed, mended: [...mended], packs: report.packs, records });
+    const found = report.damaged.length + report.packs.length + records.length;
+    context.print(
+      `${count(objects, 'object')} checked, ${bytesText(bytes)}: ${found === 0 ? 'all are whole' : `${found} damaged, ${mended.size} of them fetched again`}.`,
+    );
+    return found === 0 ? EXIT.done : EXIT.unsuccessful;
+  } finally {
+    await project.close();
+  }
+}
+
+/** The share that `--sample 10%` (or `10`) asks for, from 0 to 1. */
+function share(text: string): number {
+  const percent = /^(\d+(?:\.\d+)?)%?$/.exec(text)?.[1];
+  if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100) return Number(percent) / 100;
+  throw new FailureError({ code: 'usage', message: `--sample takes a share like 10%, not '${text}'` });
+}
+
+function badRecords(project: OpenProject): string[] {
+  const bad = [...project.store.runs.files()].filter(({ record }) => record === undefined).map(({ file }) => file);
+  for (const file of bad) project.store.runs.remove(file);
+  return bad;
+}
+
+/** Where damaged objects are used: in the workspace, else in history, else by a run. */
+function usesOf(context: Context, project: OpenProject, damaged: readonly DamagedObject[]): Map<Digest, Use[]> {
+  const { store, root, pipeline } = project;
+  const wanted = new Set(damaged.map(({ digest }) => digest));
+  if (wanted.size === 0) return new Map();
+  const here = namesOf(store, workspaceRoots(root, pipeline.files), wanted);
+  if (here.size === wanted.size) return here;
+  const repository = openRepository(root, context.io.env);
+  const history = repository === undefined ? [] : commitRoots(repository, repository.commits());
+  const runs = [...store.runs.list()].flatMap(recordRoots);
+  return new Map([...namesOf(store, [...history, ...runs], wanted), ...here]);
+}
+
+function failuresOf({ digest, reason }: DamagedObject, uses: readonly Use[] = []): ObjectFailure[] {
+  if (uses.length === 0) return [{ path: '', digest, reason }];
+  return uses.map(({ path }) => ({ path, digest, reason }));
+}
+
+function show(
+  context: Context,
+  damaged: readonly DamagedObject[],
+  uses: ReadonlyMap<Digest, readonly Use[]>,
+  mended: ReadonlySet<Digest>,
+): void {
+  for (const { digest, reason, quarantined } of damaged) {
+    const known = uses.get(digest) ?? [];
+    const paths = known.map(({ path }) => path);
+    context.emit({ event: 'damaged', digest, paths, reason, quarantined, mended: mended.has(digest) });
+    const names = known.map(({ path, from }) => (from === undefined ? path : `${path} (${from})`));
+    const name = names.length === 0 ? 'nothing that is known uses it' : names.join(', ');
+    const what = mended.has(digest) ? 'fetched again' : reason;
+    context.print(`damaged  ${name}  ${digest.slice(0, 19)}: ${what}; the bad bytes are in ${quarantined}`);
+  }
+  if (damaged.length > mended.size) {
+    context.say(
+      "What was not fetched again: 'dag commit' or 'dag add' stores it where the workspace still has it, 'dag repro' makes it.",
+    );
+  }
+}
+
+/** Brings damaged objects back from the remote of the path that uses them. @returns those that came. */
+async function refetch(
+  context: Context,
+  project: OpenProject,
+  damaged: readonly DamagedObject[],
+  uses: ReadonlyMap<Digest, readonly Use[]>,
+  named: string | undefined,
+): Promise<Set<Digest>> {
+  const byRemote = new Map<string, { path: string; artifact: Parameters<typeof rootOf>[1] }[]>();
+  for (const object of damaged) {
+    const use = uses.get(object.digest)?.[0];
+    const tracked = use && allTracked(project).find(({ path }) => isWithin(path, use.path as ProjectPath));
+    const fallback = context.io.env['DAG_REMOTE'] || project.pipeline.settings.remote;
+    const name = named ?? (tracked === undefined ? fallback : remoteOf(project, context, tracked));
+    if (name === undefined) continue;
+    byRemote.set(name, [...(byRemote.get(name) ?? []), { path: use?.path ?? '', artifact: { ...object, use } }]);
+  }
+  for (const [name, items] of byRemote) {
+    try {
+      const remote = await openNamedRemote(project, context, name);
+      try {
+        const roots = items.map(({ path, artifact }) => rootOf(path, artifact));
+        await remote.fetch({ roots }, project.store, { signal: context.stop });
+      } finally {
+        remote.close();
+      }
+    } catch (error) {
+      const failure = asFailure(error);
+      if (failure === undefined || context.stop.aborted) throw error;
+      context.say(`warning: nothing came from the remote '${name}': ${(error as Error).message}`);
+    }
+  }
+  return new Set(damaged.map(({ digest }) => digest).filter((digest) => project.store.has(digest)));
+}
+
+function rootOf(path: string, { digest, size, use }: DamagedObject & { readonly use: Use | undefined }) {
+  const artifact =
+    use?.kind === 'folder'
+      ? ({ kind: 'folder', digest, size: 0, files: 0 } as const)
+      : ({ kind: 'file', digest, size, executable: false } as const);
+  return { path, artifact };
+}

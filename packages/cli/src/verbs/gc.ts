@@ -1,0 +1,235 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { openRepository } from '@dag/git';
+import { type Digest, FailureError, type RunKey } from '@dag/model';
+import type { GcPlan, RunFile } from '@dag/store';
+import { EXIT } from '../failure.ts';
+import { positiveInteger } from '../options.ts';
+import { linkedObjects } from '../project/linked.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import {
+  commitRoots,
+  markLive,
+  namesOf,
+  otherProjectRoots,
+  type Revisions,
+  type Root,
+  recordRoots,
+  repositoryOf,
+  revisionRoots,
+  type Use,
+  workspaceRoots,
+} from '../project/roots.ts';
+import { otherProjects } from '../project/sharing.ts';
+import { bytesText, count } from '../render/units.ts';
+import type { Context } from '../verb.ts';
+
+interface Options {
+  readonly workspace?: boolean;
+  readonly allBranches?: boolean;
+  readonly allTags?: boolean;
+  readonly allCommits?: boolean;
+  readonly num?: string;
+  readonly date?: string;
+  readonly projects?: readonly string[];
+  readonly runs?: boolean;
+  readonly dry?: boolean;
+  readonly force?: boolean;
+}
+
+export async function gc(context: Context, _positional: readonly string[], options: Options): Promise<number> {
+  const revisions = scopeOf(options);
+  const dry = options.dry ?? false;
+  const project = await openProject(context, { mutates: !dry });
+  const { store } = project;
+  try {
+    if (!dry && options.force !== true && !context.io.interactive) throw unconfirmed();
+    const collector = dry ? undefined : store.announceGc();
+    try {
+      await collector?.waitForWriters({
+        onWait: (pid) => context.say(`waiting for a dag (pid ${pid}) that is writing into the cache`),
+        signal: context.stop,
+      });
+      const work = findWork(context, project, revisions, options, collector?.since);
+      show(context, project, work, options);
+      const { plan, records } = work;
+      const isAgreed = dry || plan.dead.size + records.length === 0 || (await agreed(context, options));
+      if (!isAgreed) {
+        context.say('Nothing was removed.');
+        return EXIT.unsuccessful;
+      }
+      if (!dry) {
+        for (const { file } of records) store.runs.remove(file);
+        await store.applyGc(plan, context.stop);
+        for (const { file } of work.gone) fs.rmSync(file, { force: true });
+      }
+      conclude(context, work, dry);
+      return EXIT.done;
+    } finally {
+      collector?.end();
+    }
+  } finally {
+    await project.close();
+  }
+}
+
+interface Work {
+  readonly plan: GcPlan;
+  /** Run records that go. */
+  readonly records: readonly RunFile[];
+  /** Register entries of projects that are no longer there. */
+  readonly gone: readonly { readonly root: string; readonly file: string }[];
+  /** Roots that are none: they tell what the dead objects were. */
+  readonly others: readonly Root[];
+}
+
+function findWork(
+  context: Context,
+  project: OpenProject,
+  revisions: Revisions,
+  options: Options,
+  since: bigint | undefined,
+): Work {
+  const { store, root, pipeline } = project;
+  const needsGit = Object.values(revisions).some((value) => value !== undefined && value !== false);
+  const sharing = otherProjects(store, root);
+  for (const gone of sharing.gone) context.say(`the project in ${gone.root} is no longer there; it keeps nothing`);
+  const elsewhere = new Set([...sharing.projects, ...(options.projects ?? []).map((dir) => projectAt(context, dir))]);
+  elsewhere.delete(root);
+  const roots = workspaceRoots(root, pipeline.files);
+  if (needsGit) roots.push(...revisionRoots(repositoryOf(root, context.io.env), revisions));
+  for (const other of elsewhere) {
+    roots.push(...otherProjectRoots(other));
+    const repository = needsGit ? openRepository(other, context.io.env) : undefined;
+    if (repository !== undefined) roots.push(...revisionRoots(repository, revisions));
+  }
+  const live = new Set<Digest>();
+  for (const { path: lost } of markLive(store, roots, live)) {
+    context.say(`warning: the listing of '${lost}' is not in the cache, so nothing keeps what was inside it`);
+  }
+  for (const digest of linkedObjects(
+    project,
+    roots.filter((one) => one.from === undefined).map((one) => one.path),
+  )) {
+    live.add(digest);
+  }
+  const { kept, old } = splitRecords(project, live, options, since);
+  markLive(store, kept, live);
+  const now = since ?? BigInt(project.clock().getTime() + 1000) * 1_000_000n;
+  return { plan: store.planGc(live, now), records: old, gone: sharing.gone, others: old.flatMap(namedBy) };
+}
+
+function namedBy({ record }: RunFile): Root[] {
+  return record === undefined ? [] : recordRoots(record);
+}
+
+/**
+ * Recent run records keep what they name. An old one goes, unless all that it names stays anyway: it costs nothing then.
+ */
+function splitRecords(
+  project: OpenProject,
+  live: ReadonlySet<Digest>,
+  options: Options,
+  since: bigint | undefined,
+): { readonly kept: Root[]; readonly old: RunFile[] } {
+  const days = project.pipeline.settings.cache.keepRuns ?? DEFAULT_KEEP_DAYS;
+  const oldest = project.clock().getTime() - days * 24 * 3600 * 1000;
+  const kept: Root[] = [];
+  const old: RunFile[] = [];
+  const used = new Set<RunKey>();
+  for (const file of project.store.runs.files()) {
+    const { record } = file;
+    if (record === undefined) continue;
+    const isNew = since !== undefined && file.changed >= since;
+    const isRecent = options.runs !== true && Date.parse(record.startedAt) >= oldest;
+    const isFree = options.runs !== true && [...record.outs.values()].every(({ digest }) => live.has(digest));
+    if (isNew || isRecent || isFree) {
+      kept.push(...recordRoots(record));
+      used.add(record.key);
+    } else {
+      old.push(file);
+    }
+  }
+  return { kept, old };
+}
+
+/** Days for which run records are kept where `cache.keep_runs` says nothing. */
+const DEFAULT_KEEP_DAYS = 30;
+
+/** Lists what goes, by the paths that used it last; all of it with --dry, -v or --json. */
+function show(context: Context, project: OpenProject, { plan, others }: Work, options: Options): void {
+  if (plan.dead.size === 0) return;
+  const repository = openRepository(project.root, context.io.env);
+  const history = repository === undefined ? [] : commitRoots(repository, repository.commits());
+  const names = namesOf(project.store, [...history, ...others], new Set(plan.dead.keys()));
+  const lines: string[] = [];
+  for (const [digest, size] of plan.dead) {
+    const use: Use | undefined = names.get(digest)?.[0];
+    const { path: at = null, kind = 'unknown', from = null } = use ?? {};
+    context.emit({ event: options.dry === true ? 'would-remove' : 'remove', digest, size, path: at, kind, from });
+    const name = use === undefined ? digest.slice(0, 19) : `${use.path}${use.kind === 'folder' ? '/' : ''}`;
+    lines.push(`${bytesText(size).padStart(7)}  ${name}${from === null ? '' : `  (${from})`}`);
+  }
+  const isAll = options.dry === true || context.verbose;
+  const shown = isAll ? lines.length : SHOWN_AT_MOST;
+  for (const line of lines.slice(0, shown)) context.print(line);
+  if (lines.length > shown) context.print(`and ${lines.length - shown} more; --dry lists them all`);
+}
+
+const SHOWN_AT_MOST = 20;
+
+function conclude(context: Context, { plan, records }: Work, dry: boolean): void {
+  const { bytes, kept } = plan;
+  const objects = plan.dead.size;
+  context.emit({ event: 'summary', objects, bytes, failed: [], runs: records.length, kept, dry });
+  const runs = records.length === 0 ? '' : ` and ${count(records.length, 'run record')}`;
+  const stay = `${count(kept.objects, 'object')}, ${bytesText(kept.bytes)}, ${dry ? 'would stay' : 'stay'}`;
+  if (objects + records.length === 0) context.print(`Nothing to remove; ${stay}.`);
+  else
+    context.print(`${count(objects, 'object')}${runs} ${dry ? 'would be ' : ''}removed, ${bytesText(bytes)}; ${stay}.`);
+}
+
+async function agreed(context: Context, options: Options): Promise<boolean> {
+  if (options.force === true) return true;
+  const answer = await context.io.ask('Remove this from the cache? [y/N] ');
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+function scopeOf(options: Options): Revisions {
+  const { workspace, allBranches, allTags, allCommits, num, date } = options;
+  const named = [workspace, allBranches, allTags, allCommits, num, date];
+  if (named.every((one) => one === undefined)) {
+    throw new FailureError({
+      code: 'usage',
+      message: 'gc needs to be told what to keep',
+      hint: 'give a scope: -w (workspace), -a (all branches), -T (all tags), -A (all commits), -n N (last N commits), --date D (commits since D)',
+    });
+  }
+  return {
+    ...(allBranches === undefined ? {} : { branches: allBranches }),
+    ...(allTags === undefined ? {} : { tags: allTags }),
+    ...(allCommits === undefined ? {} : { commits: allCommits }),
+    ...(num === undefined ? {} : { back: positiveInteger('--num', num) }),
+    ...(date === undefined ? {} : { since: dateOf(date) }),
+  };
+}
+
+function dateOf(text: string): Date {
+  const date = new Date(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00` : text);
+  if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(date.getTime())) return date;
+  throw new FailureError({ code: 'usage', message: `--date takes a day like 2026-01-31, not '${text}'` });
+}
+
+function projectAt(context: Context, dir: string): string {
+  const folder = path.resolve(context.cwd, dir);
+  if (fs.existsSync(path.join(folder, 'pipeline.yaml'))) return fs.realpathSync(folder);
+  throw new FailureError({ code: 'usage', message: `--projects: there is no pipeline.yaml in '${dir}'` });
+}
+
+function unconfirmed(): FailureError {
+  return new FailureError({
+    code: 'refused',
+    message: 'nothing was removed: there is no terminal to ask on',
+    hint: 'look with --dry, then confirm with -f',
+  });
+}

@@ -1,0 +1,166 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import {
+  FailureError,
+  overlaps,
+  type ProjectPath,
+  parentPath,
+  relativePath,
+  sameArtifact,
+  type TrackedData,
+} from '@dag/model';
+import { addDataText, removeDataText } from '@dag/pipeline';
+import { asFailure, EXIT } from '../failure.ts';
+import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
+import { type OpenProject, openProject } from '../project/open.ts';
+import { rememberTracked } from '../project/remembered.ts';
+import { toProjectPath } from '../project/root.ts';
+import type { Context } from '../verb.ts';
+
+export async function move(context: Context, [from = '', to = '']: readonly string[]): Promise<number> {
+  const project = await openProject(context, { mutates: true });
+  try {
+    const entry = entryAt(project, pathOf(project, context, from), from);
+    const wanted = pathOf(project, context, to);
+    const isMoved = await wasMoved(project, entry, wanted);
+    const target = isMoved ? wanted : targetOf(project, entry, wanted, to);
+    const release = await project.workspace.acquire(
+      { read: [], write: [entry.path, target], purpose: `dag move ${entry.path} ${target}` },
+      { wait: true, onWait: (holder) => context.say(`waiting for ${holder.purpose} (pid ${holder.pid})`) },
+    );
+    try {
+      await rename(project, entry, target, isMoved);
+    } finally {
+      release();
+    }
+    for (const stage of project.pipeline.stages.values()) {
+      if (!stage.deps.some((dep) => overlaps(dep.path, entry.path))) continue;
+      context.say(`stage '${stage.address}' still names '${entry.path}': change it in ${stage.file}`);
+    }
+    context.emit({ moved: { from: entry.path, to: target } });
+    context.print(`moved  ${entry.path} -> ${target}`);
+    return EXIT.done;
+  } finally {
+    await project.close();
+  }
+}
+
+function pathOf(project: OpenProject, context: Context, written: string): ProjectPath {
+  const found = toProjectPath(project.root, fs.realpathSync(context.cwd), written);
+  if (found !== undefined) return found;
+  throw new FailureError({ code: 'usage', message: `'${written}' does not lie inside the project` });
+}
+
+function entryAt(project: OpenProject, wanted: ProjectPath, written: string): TrackedData {
+  const entry = project.pipeline.data.find(({ path }) => path === wanted);
+  if (entry !== undefined) return entry;
+  for (const stage of project.pipeline.stages.values()) {
+    if (!stage.outs.some((out) => overlaps(out.path, wanted))) continue;
+    throw usage(
+      `'${written}' is made by stage '${stage.address}', so it can't be moved by itself`,
+      `change its path in ${stage.file}, and move the file with mv: then 'dag commit ${stage.address}'`,
+    );
+  }
+  const holder = project.pipeline.data.find(({ path }) => overlaps(path, wanted));
+  if (holder === undefined) throw usage(`'${written}' is not tracked`, "see data: in pipeline.yaml, or 'dag add' it");
+  throw usage(
+    `'${written}' is not tracked by itself: '${holder.path}' is`,
+    `move it with mv, then 'dag add ${holder.path}'`,
+  );
+}
+
+/** The new path, checked: nothing stands there, nothing tracks it, and its folder exists. */
+function targetOf(project: OpenProject, entry: TrackedData, wanted: ProjectPath, written: string): ProjectPath {
+  const absolute = (at: ProjectPath): string => path.join(project.root, at);
+  const isFolder = (at: ProjectPath): boolean =>
+    fs.statSync(absolute(at), { throwIfNoEntry: false })?.isDirectory() === true;
+  const isInto = isFolder(wanted) && wanted !== entry.path;
+  const target = isInto ? (path.posix.join(wanted, path.posix.basename(entry.path)) as ProjectPath) : wanted;
+  if (target === '' || target === entry.path || overlaps(entry.path, target)) {
+    throw usage(`'${entry.path}' can't be moved to '${written}': that is itself, or inside it`);
+  }
+  if (/(^|\/)(\.git|\.cache)(\/|$)/.test(target)) throw usage(`'${target}' is git's or dag's own`);
+  if (/(^|\/)pipeline\.(yaml|lock)$/.test(target)) throw usage(`'${target}' is dag's own`);
+  const others = [
+    ...project.pipeline.data.filter((data) => data !== entry).map((data) => data.path),
+    ...[...project.pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path)),
+  ];
+  const other = others.find((one) => overlaps(one, target));
+  if (other !== undefined) throw usage(`'${target}' can't be used: '${other}' is tracked already`);
+  if (!isFolder(parentPath(target))) {
+    throw usage(`there is no folder '${parentPath(target)}'`, `make it first: mkdir -p ${parentPath(target)}`);
+  }
+  if (fs.lstatSync(absolute(target), { throwIfNoEntry: false }) === undefined) {
+    if (fs.lstatSync(absolute(entry.path), { throwIfNoEntry: false }) !== undefined) return target;
+    throw usage(`'${entry.path}' is not there`, "bring it back first: 'dag checkout'");
+  }
+  throw usage(`'${target}' exists already`, 'move it out of the way first');
+}
+
+/** Whether a move there was killed between the data and its entry: the data is at its new path, and nothing at the old. */
+async function wasMoved(project: OpenProject, entry: TrackedData, target: ProjectPath): Promise<boolean> {
+  const locked = project.locks.data(entry);
+  if (locked === undefined || fs.lstatSync(path.join(project.root, entry.path), { throwIfNoEntry: false }))
+    return false;
+  if (!fs.existsSync(path.join(project.root, target))) return false;
+  return sameArtifact(locked, (await project.workspace.observe([target])).get(target));
+}
+
+/** The data first: where that fails, nothing has changed. Done again after a kill, it goes on where it was. */
+async function rename(project: OpenProject, entry: TrackedData, target: ProjectPath, isMoved: boolean): Promise<void> {
+  const texts = newTexts(project, entry, target);
+  const [from, to] = [path.join(project.root, entry.path), path.join(project.root, target)];
+  project.workspace.updateGitignore({ add: [target], remove: [] });
+  try {
+    if (!isMoved) fs.renameSync(from, to);
+  } catch (error) {
+    project.workspace.updateGitignore({ add: [], remove: [target] });
+    if (asFailure(error) === undefined && (error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    throw new FailureError(
+      {
+        code: 'io',
+        path: target,
+        message: `'${entry.path}' can't be moved to '${target}': ${(error as Error).message}`,
+        hint: "copy it, then 'dag add' the copy and 'dag remove' the original",
+      },
+      { cause: error },
+    );
+  }
+  const artifact = project.locks.data(entry);
+  const file = pipelineFileFor(project, target);
+  const pipeline = {
+    ...project.pipeline,
+    data: [...project.pipeline.data.filter((data) => data !== entry), { ...entry, path: target, file }],
+  };
+  for (const [name, text] of texts) project.workspace.writeFileAtomic(name, text);
+  await project.locks.update(file, pipeline, {
+    data: artifact === undefined ? new Map() : new Map([[target, artifact]]),
+  });
+  if (file !== entry.file) await project.locks.update(entry.file, pipeline, {});
+  project.workspace.updateGitignore({ add: [], remove: [entry.path] });
+  await rememberTracked({ ...project, pipeline });
+}
+
+function newTexts(project: OpenProject, entry: TrackedData, target: ProjectPath): Map<ProjectPath, string> {
+  const file = pipelineFileFor(project, target);
+  const { desc, remote, push } = entry;
+  const texts = new Map<ProjectPath, string>();
+  const without = removeDataText(textOf(project, entry.file), entry.file, [
+    relativePath(parentPath(entry.file), entry.path),
+  ]);
+  texts.set(entry.file, edited(without));
+  const added = addDataText(texts.get(file) ?? textOf(project, file), file, [
+    {
+      path: relativePath(parentPath(file), target),
+      ...(desc === undefined ? {} : { desc }),
+      ...(remote === undefined ? {} : { remote }),
+      ...(push ? {} : { push }),
+    },
+  ]);
+  texts.set(file, edited(added));
+  return texts;
+}
+
+function usage(message: string, hint?: string): FailureError {
+  return new FailureError({ code: 'usage', message, ...(hint === undefined ? {} : { hint }) });
+}
