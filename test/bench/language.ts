@@ -34,7 +34,7 @@ const ABOUT = [
 export async function run(): Promise<string> {
   const work = makeWorkFolder();
   try {
-    const table = renderTable(await measure({ steps: steps(work), rounds: 5, env: work.env }, work, console.error));
+    const table = renderTable(await measure({ steps: steps(work), rounds: 3, env: work.env }, work, console.error));
     const memory = `Peak memory of \`dag graph --json\` with 10,000 stages: ${peakMemory(work.at('long-chain-dag'), work.env)} MB.`;
     const peers: Bench['peers'] = ['dvc'];
     return renderSection('language', ABOUT, peers, `${table}\n${memory}`).replace(/^## .*\n\n/, '');

@@ -1,9 +1,11 @@
 import {
   byCodeUnit,
+  isWithin,
   type ProjectPath,
   parentPath,
   ROOT,
   resolvePath,
+  type Stage,
   type StageAddress,
   stageAddress,
 } from '@dag/model';
@@ -25,6 +27,10 @@ const LOCAL_SETTINGS = '.cache/local.yaml' as ProjectPath;
  * Reads every pipeline.yaml of a project and checks them together, before anything runs: keys, types, templates, paths,
  * doubled and overlapping outs, cycles. All problems come in one go. Without targets any problem leaves no pipeline; with
  * targets only problems in files that those need.
+ *
+ * Every file is read and resolved for targets too. What a target needs is known by the owners of its deps, and any file
+ * may make any path: `wdir` leads anywhere, and outs are templates until their values are known. So is where the walk ends,
+ * since it does not enter what stages make. What a target saves is what comes after: params, hashes and the lock of others.
  */
 export function loadPipeline(reader: SourceReader, options: LoadOptions = {}): Loaded {
   const report = newReport();
@@ -154,6 +160,7 @@ function soundFor(options: LoadOptions, pipeline: Pipeline, read: FilesRead, rep
   const bad = (file: ProjectPath) => read.broken.has(file) || report.has(file);
   if (report.has(LOCAL_SETTINGS) || bad(PIPELINE_FILE as ProjectPath)) return false;
   if (options.userSettings !== undefined && report.has(options.userSettings.file)) return false;
+  const unreadable = read.files.filter(bad).map(parentPath);
   const seen = new Set<StageAddress>();
   for (const target of options.targets ?? []) {
     const found = resolveTarget(pipeline, target, options.cwd ?? ROOT, { glob: false });
@@ -165,8 +172,26 @@ function soundFor(options: LoadOptions, pipeline: Pipeline, read: FilesRead, rep
       seen.add(next);
       const stage = pipeline.stages.get(next);
       if (stage === undefined || bad(stage.file)) return false;
-      stack.push(...pipeline.upstream(next));
+      const upstream = pipeline.upstream(next);
+      if (mayNeed(stage, upstream, unreadable, pipeline)) return false;
+      stack.push(...upstream);
     }
   }
   return true;
+}
+
+/** Whether a stage reads something, made by nobody that is known, in a folder whose pipeline.yaml has problems. */
+function mayNeed(
+  stage: Stage,
+  upstream: readonly StageAddress[],
+  unreadable: readonly ProjectPath[],
+  pipeline: Pipeline,
+): boolean {
+  if (unreadable.length === 0) return false;
+  const known = upstream.flatMap((address) => pipeline.stages.get(address)?.outs ?? []);
+  return stage.deps.some(
+    ({ path }) =>
+      unreadable.some((folder) => isWithin(folder, path)) &&
+      ![...known, ...pipeline.data].some((made) => isWithin(made.path, path)),
+  );
 }

@@ -173,6 +173,16 @@ describe('loadPipeline', () => {
     expect(load(files, { targets: ['pipeline.yaml:oops'], cwd: path('bad') }).pipeline).toBeUndefined();
   });
 
+  it('with targets, stops at a broken file that may make what they read', () => {
+    const files = {
+      'pipeline.yaml':
+        'data: [bad/raw]\nstages: {a: {cmd: x, deps: [bad/out]}, b: {cmd: y, deps: [bad/raw/x, badly]}}\n',
+      'bad/pipeline.yaml': 'stages: {make: {cdm: y, outs: [out]}}\n',
+    };
+    expect(load(files, { targets: ['a'] }).pipeline).toBeUndefined();
+    expect(load(files, { targets: ['b'] }).pipeline).toBeDefined();
+  });
+
   it('has an empty graph for an empty file, and for none', () => {
     expect(sound({ 'pipeline.yaml': '' }).stages.size).toBe(0);
     expect(sound({ 'pipeline.yaml': '# nothing\n' }).stages.size).toBe(0);
