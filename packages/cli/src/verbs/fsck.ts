@@ -28,8 +28,13 @@ export async function fsck(context: Context, _positional: readonly string[], opt
     });
     progress.end();
     const records = badRecords(project);
-    const uses = usesOf(context, project, report.damaged);
-    const mended = await refetch(context, project, report.damaged, uses, options.remote);
+    let uses = await usesOf(context, project, report.damaged);
+    let mended = await refetch(context, project, report.damaged, uses, options.remote);
+    // A folder that came back tells what lay in it.
+    if (mended.size > 0 && uses.size < report.damaged.length) {
+      uses = await usesOf(context, project, report.damaged);
+      mended = await refetch(context, project, report.damaged, uses, options.remote);
+    }
     const failed = report.damaged.flatMap((one) => failuresOf(one, uses.get(one.digest)));
     show(context, report.damaged, uses, mended);
     for (const pack of report.packs) {
@@ -68,7 +73,11 @@ function badRecords(project: OpenProject): string[] {
 }
 
 /** Where damaged objects are used: in the workspace, else in history, else by a run. */
-function usesOf(context: Context, project: OpenProject, damaged: readonly DamagedObject[]): Map<Digest, Use[]> {
+async function usesOf(
+  context: Context,
+  project: OpenProject,
+  damaged: readonly DamagedObject[],
+): Promise<Map<Digest, Use[]>> {
   const { store, root, pipeline } = project;
   const wanted = new Set(damaged.map(({ digest }) => digest));
   if (wanted.size === 0) return new Map();
@@ -77,7 +86,13 @@ function usesOf(context: Context, project: OpenProject, damaged: readonly Damage
   const repository = openRepository(root, context.io.env);
   const history = repository === undefined ? [] : commitRoots(repository, repository.commits());
   const runs = [...store.runs.list()].flatMap(recordRoots);
-  return new Map([...namesOf(store, [...history, ...runs], wanted), ...here]);
+  const uses = new Map([...namesOf(store, [...history, ...runs], wanted), ...here]);
+  if (uses.size < wanted.size) {
+    for (const [path, { digest, kind }] of await project.workspace.list(allTracked(project).map(({ path }) => path))) {
+      if (wanted.has(digest) && !uses.has(digest)) uses.set(digest, [{ path, kind }]);
+    }
+  }
+  return uses;
 }
 
 function failuresOf({ digest, reason }: DamagedObject, uses: readonly Use[] = []): ObjectFailure[] {
@@ -117,6 +132,7 @@ async function refetch(
 ): Promise<Set<Digest>> {
   const byRemote = new Map<string, { path: string; artifact: Parameters<typeof rootOf>[1] }[]>();
   for (const object of damaged) {
+    if (project.store.has(object.digest)) continue;
     const use = uses.get(object.digest)?.[0];
     const tracked = use && allTracked(project).find(({ path }) => isWithin(path, use.path as ProjectPath));
     const fallback = context.io.env['DAG_REMOTE'] || project.pipeline.settings.remote;

@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { verb } from './verb.ts';
+
+/** Declares the verbs that look after cache and tracked paths. */
+export function declareUpkeep(program: Command): void {
+  verb(
+    program
+      .command('diff')
+      .summary('show which tracked files differ between revisions')
+      .description(DIFF)
+      .argument('[a]', 'the old revision (default: HEAD)')
+      .argument('[b]', 'the new revision (default: the workspace)')
+      .option('--targets <path...>', 'only these tracked paths, or paths inside them')
+      .option('--show-hash', 'show digests too')
+      .option('--hide-missing', 'leave out what the cache lacks'),
+    async () => (await import('./verbs/diff.ts')).diff,
+  );
+  verb(
+    program
+      .command('move')
+      .summary('rename tracked data, and keep tracking it')
+      .description(MOVE)
+      .argument('<src>', 'a tracked file or folder')
+      .argument('<dst>', 'its new path, or an existing folder to move it into'),
+    async () => (await import('./verbs/move.ts')).move,
+  );
+  verb(
+    program
+      .command('gc')
+      .summary('remove from the cache what nothing needs any more')
+      .description(GC)
+      .option('-w, --workspace', 'keep what the workspace names (always kept)')
+      .option('-a, --all-branches', 'keep what any branch names')
+      .option('-T, --all-tags', 'keep what any tag names')
+      .option('-A, --all-commits', 'keep what any commit names')
+      .option('-n, --num <n>', 'keep what the last n commits name, counted back from HEAD')
+      .option('--date <date>', 'keep what commits of this day (2026-01-31) or later name')
+      .option('-p, --projects <dir...>', 'keep what these projects need too')
+      .option('--runs', 'drop all run records, instead of those of more than 30 days')
+      .option('--dry', 'list what would be removed; remove nothing')
+      .option('-f, --force', 'do not ask'),
+    async () => (await import('./verbs/gc.ts')).gc,
+  );
+  verb(
+    program
+      .command('fsck')
+      .summary('check that every object in the cache is what its name says')
+      .description(FSCK)
+      .option('--sample <percent>', 'only a random share, such as 10%')
+      .option('-r, --remote <name>', 'the remote to fetch damaged objects from again'),
+    async () => (await import('./verbs/fsck.ts')).fsck,
+  );
+  verb(
+    program.command('doctor').summary('show what dag uses on this machine, and what is wrong with it'),
+    async () => (await import('./verbs/doctor.ts')).doctor,
+  );
+}
+
+const DIFF = `Compares tracked data and outs at two revisions, or at one with the workspace; folders are shown with the files inside them that differ.`;
+
+const MOVE = `Renames a tracked file or folder: the data itself, its entry in pipeline.yaml and pipeline.lock, and its line in .gitignore. Outs of stages are moved by changing their stage.`;
+
+const GC = `Removes objects from the cache that are named by nothing in the scope: the workspace always counts, and so do run records of the last 30 days (cache.keep_runs) and other projects that share the cache. A scope is required. What is to go is shown first.`;
+
+const FSCK = `Reads and re-hashes the objects in the cache. Damaged ones are moved to quarantine, named by the paths that use them, and fetched again where a remote has them. Exits with 1 when something was found.`;
