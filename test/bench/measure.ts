@@ -57,7 +57,7 @@ export async function measure(scenario: Scenario, work: WorkFolder, say: (line: 
   const loads: number[][] = steps.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [i, { what, by }] of steps.entries()) {
-      for (const [who, trial] of by) {
+      for (const [who, trial] of rotated([...by], round)) {
         const taken = times[i]?.get(who);
         if (typeof trial === 'string' || !Array.isArray(taken) || (taken[0] ?? 0) > LONG) continue;
         trial.prepare?.(round);
@@ -78,6 +78,12 @@ export async function measure(scenario: Scenario, work: WorkFolder, say: (line: 
     requests: counts[i]?.requests,
     load: median(loads[i] ?? []),
   }));
+}
+
+/** Who comes after whom changes from round to round: a program pays for what the one before it left to the disk. */
+function rotated<T>(list: readonly T[], by: number): readonly T[] {
+  const start = list.length === 0 ? 0 : by % list.length;
+  return [...list.slice(start), ...list.slice(0, start)];
 }
 
 async function countRound(scenario: Scenario, work: WorkFolder) {
