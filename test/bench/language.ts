@@ -83,6 +83,8 @@ function corpusCase(work: WorkFolder, dvc: string | undefined) {
     if (path.endsWith('dvc.yaml'))
       renameSync(join(ours, path), join(ours, path.replace(/dvc\.yaml$/, 'pipeline.yaml')));
   }
+  // A project here has a file at its root.
+  if (!existsSync(join(ours, 'pipeline.yaml'))) writeText(join(ours, 'pipeline.yaml'), '');
   return { title: '4,172 stages, 44,895 edges', ours, theirs, alone: false };
 }
 

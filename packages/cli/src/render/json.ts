@@ -1,6 +1,6 @@
 /** One JSON document on one line. Maps become objects, integers beyond 2^53 keep their digits. */
 export function jsonLine(value: unknown): string {
-  return `${isPlain(value) ? JSON.stringify(value) : jsonText(value)}\n`;
+  return `${jsonText(value)}\n`;
 }
 
 /** Whether JSON.stringify, ten times faster, says the same. */
@@ -16,6 +16,7 @@ function isPlain(value: unknown): boolean {
 }
 
 function jsonText(value: unknown): string {
+  if (isPlain(value)) return JSON.stringify(value);
   if (typeof value === 'bigint') return value.toString();
   if (value instanceof Map) return jsonText(Object.fromEntries(value));
   if (value instanceof Set) return jsonText([...value]);
