@@ -68,7 +68,7 @@ export async function commitStages(project: Project, request: CommitRequest): Pr
   for (const file of new Set(request.data.map((entry) => entry.file))) {
     const entries = request.data.filter((entry) => entry.file === file);
     const data = new Map(entries.map((entry) => [entry.path, committed.get(entry.path)]));
-    await project.locks.update(file, project.pipeline, { data });
+    await project.locks.update(file, { data });
   }
   return { committed };
 }

@@ -82,7 +82,7 @@ async function recordData(
   for (const file of new Set(changed.map((entry) => entry.file))) {
     const entries = changed.filter((entry) => entry.file === file);
     const update = new Map(entries.map((entry) => [entry.path, artifacts.get(entry.path)]));
-    await project.locks.update(file, project.pipeline, { data: update });
+    await project.locks.update(file, { data: update });
   }
   for (const [at, artifact] of artifacts) {
     if (artifact === undefined) continue;

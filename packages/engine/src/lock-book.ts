@@ -22,7 +22,7 @@ export interface LockFiles {
   exclusively<T>(update: () => T): Promise<T>;
 }
 
-/** Changes to one lock: entries to set, and names whose entries go. */
+/** Changes to one lock: entries to set; undefined takes one out. */
 export interface LockUpdate {
   readonly stages?: ReadonlyMap<string, LockedStage | undefined>;
   readonly data?: ReadonlyMap<ProjectPath, Artifact | undefined>;
@@ -32,8 +32,6 @@ export interface LockUpdate {
 export class LockBook {
   readonly #files: LockFiles;
   readonly #read = new Map<ProjectPath, { readonly stamp: string | undefined; readonly lock: Lock }>();
-  /** Each lock as this process first saw it. */
-  readonly #first = new Map<ProjectPath, Lock>();
 
   constructor(files: LockFiles) {
     this.#files = files;
@@ -47,7 +45,6 @@ export class LockBook {
     if (known !== undefined && known.stamp === stamp) return known.lock;
     const lock = parseText(this.#files.read(path), path);
     this.#read.set(path, { stamp, lock });
-    if (!this.#first.has(path)) this.#first.set(path, lock);
     return lock;
   }
 
@@ -59,14 +56,13 @@ export class LockBook {
     return this.lock(data.file).data.get(data.path);
   }
 
-  /** Entries that were there when this process first looked, of stages and data that the pipeline does not have. */
+  /** Entries of stages and data that the pipeline does not have. */
   stale(pipelineFile: ProjectPath, pipeline: Pipeline): Lock {
-    const now = this.lock(pipelineFile);
-    const first = this.#first.get(lockPath(pipelineFile)) ?? EMPTY_LOCK;
+    const { stages, data } = this.lock(pipelineFile);
     const known = knownEntries(pipelineFile, pipeline);
     return {
-      stages: new Map([...now.stages].filter(([name]) => first.stages.has(name) && !known.stages.has(name))),
-      data: new Map([...now.data].filter(([path]) => first.data.has(path) && !known.data.has(path))),
+      stages: new Map([...stages].filter(([name]) => !known.stages.has(name))),
+      data: new Map([...data].filter(([path]) => !known.data.has(path))),
     };
   }
 
@@ -76,18 +72,14 @@ export class LockBook {
   }
 
   /**
-   * Writes entries into the lock beside a pipeline.yaml, over what stands there at that moment, and prunes what is stale.
-   * Writes nothing where nothing changes.
+   * Writes entries into the lock beside a pipeline.yaml, over what stands there at that moment. Writes nothing where
+   * nothing changes.
    */
-  async update(pipelineFile: ProjectPath, pipeline: Pipeline, update: LockUpdate): Promise<void> {
+  async update(pipelineFile: ProjectPath, update: LockUpdate): Promise<void> {
     const path = lockPath(pipelineFile);
     await this.#files.exclusively(() => {
       const before = this.lock(pipelineFile);
-      const stale = this.stale(pipelineFile, pipeline);
-      const after: Lock = {
-        stages: merged(before.stages, update.stages, stale.stages),
-        data: merged(before.data, update.data, stale.data),
-      };
+      const after: Lock = { stages: merged(before.stages, update.stages), data: merged(before.data, update.data) };
       const empty = after.stages.size === 0 && after.data.size === 0;
       const text = empty ? undefined : renderLock(after, path);
       if (text !== this.#files.read(path)) this.#files.write(path, text);
@@ -113,28 +105,17 @@ interface Entries {
   readonly data: ReadonlySet<ProjectPath>;
 }
 
-/** Looked up for each stage that is recorded, so it is put together once a file. */
-const entriesOf = new WeakMap<Pipeline, Map<ProjectPath, Entries>>();
-
 function knownEntries(file: ProjectPath, pipeline: Pipeline): Entries {
-  const files = entriesOf.get(pipeline) ?? new Map<ProjectPath, Entries>();
-  entriesOf.set(pipeline, files);
-  const before = files.get(file);
-  if (before !== undefined) return before;
   const stages = new Set<string>();
   for (const stage of pipeline.stages.values()) if (stage.file === file) stages.add(stage.name);
-  const data = new Set(pipeline.data.filter((entry) => entry.file === file).map((entry) => entry.path));
-  files.set(file, { stages, data });
-  return { stages, data };
+  return { stages, data: new Set(pipeline.data.filter((entry) => entry.file === file).map((entry) => entry.path)) };
 }
 
 function merged<K extends string, V>(
   before: ReadonlyMap<K, V>,
   update: ReadonlyMap<K, V | undefined> | undefined,
-  stale: ReadonlyMap<K, V>,
 ): ReadonlyMap<K, V> {
-  const after = new Map<K, V>();
-  for (const [key, value] of before) if (!stale.has(key)) after.set(key, value);
+  const after = new Map(before);
   for (const [key, value] of update ?? []) {
     if (value === undefined) after.delete(key);
     else after.set(key, value);

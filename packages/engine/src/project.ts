@@ -10,6 +10,8 @@ export interface Project {
   readonly root: string;
   readonly pipeline: Pipeline;
   readonly reader: SourceReader;
+  /** Reads the graph anew, as the files are now; undefined where they don't hold together any more. */
+  reload(): Pipeline | undefined;
   readonly workspace: Workspace;
   readonly store: Store;
   readonly locks: LockBook;

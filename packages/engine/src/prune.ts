@@ -3,16 +3,25 @@ import type { Project } from './project.ts';
 
 /**
  * Takes entries of stages and data that are gone from pipeline.yaml out of the locks, and the lines of their paths out of
- * .gitignore. Entries that came in while this process was at work are left: another process knows more than we do.
+ * .gitignore. What another process has added since this one read pipeline.yaml is no such entry: it is read again.
  */
 export async function pruneLocks(project: Project): Promise<void> {
-  for (const file of project.pipeline.files) {
+  const hasStale = (file: ProjectPath): boolean => {
     const stale = project.locks.stale(file, project.pipeline);
-    if (stale.stages.size === 0 && stale.data.size === 0) continue;
-    const kept = new Set<ProjectPath>(project.pipeline.data.map((data) => data.path));
-    for (const stage of project.pipeline.stages.values()) for (const out of stage.outs) kept.add(out.path);
-    const gone = [...stale.data.keys(), ...[...stale.stages.values()].flatMap((stage) => [...stage.outs.keys()])];
-    await project.locks.update(file, project.pipeline, {});
+    return stale.stages.size > 0 || stale.data.size > 0;
+  };
+  const files = project.pipeline.files.filter(hasStale);
+  const pipeline = files.length === 0 ? undefined : project.reload();
+  if (pipeline === undefined) return;
+  const kept = new Set<ProjectPath>(pipeline.data.map((data) => data.path));
+  for (const stage of pipeline.stages.values()) for (const out of stage.outs) kept.add(out.path);
+  for (const file of files) {
+    const { stages, data } = project.locks.stale(file, pipeline);
+    const gone = [...data.keys(), ...[...stages.values()].flatMap((stage) => [...stage.outs.keys()])];
+    await project.locks.update(file, {
+      stages: new Map([...stages.keys()].map((name) => [name, undefined])),
+      data: new Map([...data.keys()].map((path) => [path, undefined])),
+    });
     await project.locks.exclusively(() =>
       project.workspace.updateGitignore({ add: [], remove: gone.filter((path) => !kept.has(path)) }),
     );

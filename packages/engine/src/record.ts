@@ -34,7 +34,7 @@ export async function recordResult(project: Project, stage: Stage, finished: Fin
     project.store.runs.put(record);
   }
   const entry = lockedStage(stage, fingerprint, finished.outs);
-  await project.locks.update(stage.file, project.pipeline, { stages: new Map([[stage.name, entry]]) });
+  await project.locks.update(stage.file, { stages: new Map([[stage.name, entry]]) });
   const cached = stage.outs.filter((out) => out.cache).map((out) => out.path);
   await project.locks.exclusively(() => project.workspace.updateGitignore({ add: cached, remove: [] }));
 }

@@ -64,6 +64,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
       },
       childEntry: beside('worker-child.js'),
     },
+    reload: () => reload(context),
     partial: new Set(readRemembered(root).partial),
     env: context.io.env,
     context: runContext(root),
@@ -81,6 +82,20 @@ function ignoreAll(folder: string): void {
   if (fs.existsSync(file)) return;
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(file, '*\n');
+}
+
+/** The project with its graph as the files are now; as it was, where they don't hold together any more. */
+export function reloaded(project: OpenProject): OpenProject {
+  return { ...project, pipeline: project.reload() ?? project.pipeline };
+}
+
+function reload(context: Context): Pipeline | undefined {
+  try {
+    return loadProject(context, undefined).pipeline;
+  } catch (error) {
+    if (error instanceof FailureError) return undefined;
+    throw error;
+  }
 }
 
 /** Where the cache is: `DAG_CACHE_DIR`, else `cache.dir`, else `.cache`; absolute. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { type ProjectPath, parseProjectPath } from '@dag/model';
+import { type ProjectPath, parseProjectPath, sameArtifact } from '@dag/model';
 import type { OpenProject } from './open.ts';
 import { allTracked } from './tracked.ts';
 
@@ -13,22 +13,18 @@ interface Remembered {
   readonly partial: readonly ProjectPath[];
 }
 
-export interface Placed {
-  /** Tracked paths that are whole now. */
-  readonly whole?: Iterable<ProjectPath>;
-  /** Tracked paths of which only a part was put in place, where they had not been whole before. */
-  readonly partial?: Iterable<ProjectPath>;
-}
-
-/** Writes down what is tracked now, and what of it has become whole or partial. */
-export async function rememberTracked(project: OpenProject, placed: Placed = {}): Promise<void> {
+/**
+ * Writes down what is tracked now, and what of it is here in part: of what was so before, and of `placed`, where a part was
+ * put in place just now, whatever is not what the lock says.
+ */
+export async function rememberTracked(project: OpenProject, placed: readonly ProjectPath[] = []): Promise<void> {
   const tracked = allTracked(project).filter(({ cache, artifact }) => cache && artifact !== undefined);
-  const paths = tracked.map((one) => one.path).sort();
+  const parts = new Set([...readRemembered(project.root).partial, ...placed]);
+  const candidates = tracked.filter((one) => parts.has(one.path));
+  const seen = candidates.length === 0 ? undefined : await project.workspace.observe([...parts]);
+  const partial = candidates.filter((one) => !sameArtifact(seen?.get(one.path), one.artifact)).map((one) => one.path);
+  const text = `${JSON.stringify({ paths: tracked.map((one) => one.path).sort(), partial: partial.sort() })}\n`;
   await project.locks.exclusively(() => {
-    const whole = new Set(placed.whole ?? []);
-    const parts = new Set([...readRemembered(project.root).partial, ...(placed.partial ?? [])]);
-    const partial = paths.filter((one) => parts.has(one) && !whole.has(one));
-    const text = `${JSON.stringify({ paths, partial })}\n`;
     if (readText(project.root) !== text) project.workspace.writeFileAtomic(FILE, text);
   });
 }

@@ -17,7 +17,7 @@ import { EXIT } from '../failure.ts';
 import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
 import { trackedByGit } from '../project/git.ts';
 import { expandGlobs } from '../project/glob.ts';
-import { type OpenProject, openProject } from '../project/open.ts';
+import { type OpenProject, openProject, reloaded } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { toProjectPath } from '../project/root.ts';
 import { workProgress } from '../render/progress.ts';
@@ -78,26 +78,9 @@ async function record(
       project.workspace.updateGitignore({ add: tracked, remove: [] });
       project.workspace.writeFileAtomic(file, text);
     });
-    await project.locks.update(file, withData(project, file, tracked), { data });
+    await project.locks.update(file, { data });
   }
-  const reopened = { ...project, pipeline: withAllData(project, byFile) };
-  await rememberTracked(reopened, { whole: artifacts.keys() });
-}
-
-/** The pipeline as it is once these paths are listed, so that their new lock entries are not pruned. */
-function withData(project: OpenProject, file: ProjectPath, paths: readonly ProjectPath[]): OpenProject['pipeline'] {
-  const known = new Set(project.pipeline.data.map((entry) => entry.path));
-  const added = paths.filter((entry) => !known.has(entry)).map((entry) => ({ path: entry, file, push: true, line: 0 }));
-  return { ...project.pipeline, data: [...project.pipeline.data, ...added] };
-}
-
-function withAllData(
-  project: OpenProject,
-  byFile: ReadonlyMap<ProjectPath, readonly ProjectPath[]>,
-): OpenProject['pipeline'] {
-  let pipeline = project.pipeline;
-  for (const [file, paths] of byFile) pipeline = withData({ ...project, pipeline }, file, paths);
-  return pipeline;
+  await rememberTracked(reloaded(project));
 }
 
 function report(

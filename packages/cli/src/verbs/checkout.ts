@@ -1,4 +1,4 @@
-import { isWithin, joinPath, type ObjectFailure, type ProjectPath, sameArtifact } from '@dag/model';
+import { isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
 import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
@@ -66,21 +66,15 @@ export async function checkOut(
   }
 }
 
-/** Notes which tracked folders are whole now, and which were put in place in part. */
+/** Notes of which tracked folders only a part was put in place. */
 async function remember(project: OpenProject, picked: readonly Picked[], report: CheckoutReport): Promise<void> {
-  const troubled = [...report.failed, ...report.missing].map(({ path }) => path as ProjectPath);
-  const troubles = (path: ProjectPath): boolean =>
-    report.refused.some((one) => isWithin(path, one)) || troubled.some((one) => isWithin(path, one));
-  const [whole, partial]: [ProjectPath[], ProjectPath[]] = [[], []];
-  for (const { tracked, inside } of picked) {
-    if (inside === undefined && !troubles(tracked.path)) whole.push(tracked.path);
-    else if (!(await isWhole(project, tracked))) partial.push(tracked.path);
-  }
-  await rememberTracked(project, { whole, partial });
-}
-
-async function isWhole(project: OpenProject, { path, artifact }: Picked['tracked']): Promise<boolean> {
-  return sameArtifact((await project.workspace.observe([path])).get(path), artifact);
+  const troubled = [...[...report.failed, ...report.missing].map(({ path }) => path as ProjectPath), ...report.refused];
+  const isPart = ({ tracked, inside }: Picked): boolean =>
+    inside !== undefined || troubled.some((path) => isWithin(tracked.path, path));
+  await rememberTracked(
+    project,
+    picked.filter(isPart).map(({ tracked }) => tracked.path),
+  );
 }
 
 export function changes({ added, modified, deleted }: CheckoutReport) {

@@ -12,7 +12,7 @@ import {
 import { addDataText, removeDataText } from '@dag/pipeline';
 import { asFailure, EXIT } from '../failure.ts';
 import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
-import { type OpenProject, openProject } from '../project/open.ts';
+import { type OpenProject, openProject, reloaded } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { toProjectPath } from '../project/root.ts';
 import type { Context } from '../verb.ts';
@@ -128,17 +128,13 @@ async function rename(project: OpenProject, entry: TrackedData, target: ProjectP
   }
   const artifact = project.locks.data(entry);
   const file = pipelineFileFor(project, target);
-  const pipeline = {
-    ...project.pipeline,
-    data: [...project.pipeline.data.filter((data) => data !== entry), { ...entry, path: target, file }],
-  };
-  for (const [name, text] of texts) project.workspace.writeFileAtomic(name, text);
-  await project.locks.update(file, pipeline, {
-    data: artifact === undefined ? new Map() : new Map([[target, artifact]]),
+  await project.locks.exclusively(() => {
+    for (const [name, text] of texts) project.workspace.writeFileAtomic(name, text);
+    project.workspace.updateGitignore({ add: [], remove: [entry.path] });
   });
-  if (file !== entry.file) await project.locks.update(entry.file, pipeline, {});
-  project.workspace.updateGitignore({ add: [], remove: [entry.path] });
-  await rememberTracked({ ...project, pipeline });
+  await project.locks.update(entry.file, { data: new Map([[entry.path, undefined]]) });
+  if (artifact !== undefined) await project.locks.update(file, { data: new Map([[target, artifact]]) });
+  await rememberTracked(reloaded(project));
 }
 
 function newTexts(project: OpenProject, entry: TrackedData, target: ProjectPath): Map<ProjectPath, string> {

@@ -12,7 +12,7 @@ import {
 import { removeDataText, removeStageText, selectStages } from '@dag/pipeline';
 import { EXIT } from '../failure.ts';
 import { edited, textOf } from '../project/edit.ts';
-import { type OpenProject, openProject } from '../project/open.ts';
+import { type OpenProject, openProject, reloaded } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { pickTracked } from '../project/tracked.ts';
 import type { Context } from '../verb.ts';
@@ -34,7 +34,7 @@ export async function remove(
     await project.locks.exclusively(() => {
       for (const [file, text] of textsWithout(project, stages, data)) project.workspace.writeFileAtomic(file, text);
     });
-    await forget(project, [...stages], [...data]);
+    await forget(project, stages, data);
     const paths = [
       ...[...stages].flatMap((stage) => stage.outs.map((out) => out.path)),
       ...[...data].map((d) => d.path),
@@ -95,15 +95,14 @@ function stagesAt(project: OpenProject, target: string): Stage[] {
 }
 
 /** Takes the lock entries out, and the paths out of what is remembered as tracked: their files are the user's now. */
-async function forget(project: OpenProject, stages: readonly Stage[], data: readonly TrackedData[]): Promise<void> {
-  const gone = { stages: new Set(stages), data: new Set(data) };
-  const pipeline = {
-    ...project.pipeline,
-    stages: new Map([...project.pipeline.stages].filter(([, stage]) => !gone.stages.has(stage))),
-    data: project.pipeline.data.filter((entry) => !gone.data.has(entry)),
-  };
+async function forget(project: OpenProject, stages: ReadonlySet<Stage>, data: ReadonlySet<TrackedData>): Promise<void> {
+  const of = <T extends { file: ProjectPath }>(items: ReadonlySet<T>, file: ProjectPath): T[] =>
+    [...items].filter((item) => item.file === file);
   for (const file of new Set([...stages, ...data].map((item) => item.file))) {
-    await project.locks.update(file, pipeline, {});
+    await project.locks.update(file, {
+      stages: new Map(of(stages, file).map((stage) => [stage.name, undefined])),
+      data: new Map(of(data, file).map((entry) => [entry.path, undefined])),
+    });
   }
-  await rememberTracked({ ...project, pipeline });
+  await rememberTracked(reloaded(project));
 }
