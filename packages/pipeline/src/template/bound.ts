@@ -1,6 +1,7 @@
 import type { ProjectPath } from '@dag/model';
 import { placelessMap } from '../data/value.ts';
 import type { MapNode, Node } from '../yaml/node.ts';
+import { expressionPath, findTemplates, type Template } from './expression.ts';
 
 /** A value that templates can draw on, with where it came from. */
 export type Bound =
@@ -52,9 +53,29 @@ function step(parent: Bound & { kind: 'node' }, key: string, node: Node): Bound 
   return { ...parent, node, path: parent.path === '' ? key : `${parent.path}.${key}` };
 }
 
-/** Finds keys in maps, large ones through an index. One for each load. */
+/** Finds keys in maps, large ones through an index, and templates in texts, each text once. One for each load. */
 export class Finder {
   private readonly indexes = new Map<MapNode, Map<string, Node>>();
+  private readonly texts = new Map<string, readonly Template[]>();
+  private readonly paths = new Map<string, readonly string[]>();
+
+  /** All `${…}` of a text: a foreach asks for those of its few texts once an item. */
+  templates(text: string): readonly Template[] {
+    const before = this.texts.get(text);
+    if (before !== undefined) return before;
+    const found = findTemplates(text);
+    this.texts.set(text, found);
+    return found;
+  }
+
+  /** The names that lead to the value of a well-formed expression. */
+  path(inner: string): readonly string[] {
+    const before = this.paths.get(inner);
+    if (before !== undefined) return before;
+    const found = expressionPath(inner);
+    this.paths.set(inner, found);
+    return found;
+  }
 
   /** What stands at a key of a map or an index of a list; negative ones count from the end. */
   child(bound: Bound, key: string): Bound | undefined {

@@ -8,7 +8,7 @@ import type { Entry, Node, Range, ScalarNode } from '../yaml/node.ts';
 import { textNode } from '../yaml/node.ts';
 import { type Bound, entriesOf, type Finder, kindOf, unwrap } from './bound.ts';
 import type { Context } from './context.ts';
-import { expressionPath, expressionProblem, findTemplates, type Template, unescapeTemplates } from './expression.ts';
+import { expressionProblem, findTemplates, type Template, unescapeTemplates } from './expression.ts';
 import { formatFlags, formatScalar, UnpackProblem } from './format.ts';
 
 /** Everything that resolving the templates of one stage needs. */
@@ -70,7 +70,7 @@ export function bindNode(node: Node, scope: Scope): Bound {
     return { kind: 'map', entries: new Map(entries) };
   }
   if (typeof node.value === 'string') {
-    const templates = findTemplates(node.value);
+    const templates = scope.finder.templates(node.value);
     const only = templates[0];
     if (only && templates.length === 1 && only.text === node.value) return select(only, node, scope);
     const resolved = resolveNode(node, 'scalar', scope);
@@ -100,7 +100,7 @@ export function checkTemplates(node: Node, source: Source, report: Report): bool
 
 function resolveText(node: ScalarNode, text: string, place: Place, scope: Scope): Node {
   const at: Range = node;
-  const templates = findTemplates(text);
+  const templates = scope.finder.templates(text);
   const only = templates[0];
   if (only && templates.length === 1 && only.text === text && place !== 'command') {
     const bound = select(only, node, scope);
@@ -158,7 +158,7 @@ function refuse(bound: Bound, template: Template, node: ScalarNode, scope: Scope
 function select(template: Template, node: ScalarNode, scope: Scope): Bound {
   const problem = expressionProblem(template.inner);
   if (problem !== undefined) return failAt(template, node, `${template.text}: ${problem}`, scope);
-  const path = expressionPath(template.inner);
+  const path = scope.finder.path(template.inner);
   let bound: Bound | undefined;
   for (const [i, part] of path.entries()) {
     const parent: Bound | undefined = bound;
