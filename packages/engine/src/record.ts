@@ -17,7 +17,7 @@ export interface Finished {
   };
 }
 
-/** Makes a result durable, in this order: run record, lock, .gitignore. The objects are in the store already. */
+/** Makes a result durable, in this order: run record, .gitignore, lock. The objects are in the store already. */
 export async function recordResult(project: Project, stage: Stage, finished: Finished): Promise<void> {
   const { fingerprint } = finished.view.observed;
   if (finished.run !== undefined && usesRunCache(stage)) {
@@ -33,8 +33,8 @@ export async function recordResult(project: Project, stage: Stage, finished: Fin
     };
     project.store.runs.put(record);
   }
-  const entry = lockedStage(stage, fingerprint, finished.outs);
-  await project.locks.update(stage.file, { stages: new Map([[stage.name, entry]]) });
   const cached = stage.outs.filter((out) => out.cache).map((out) => out.path);
   await project.locks.exclusively(() => project.workspace.updateGitignore({ add: cached, remove: [] }));
+  const entry = lockedStage(stage, fingerprint, finished.outs);
+  await project.locks.update(stage.file, { stages: new Map([[stage.name, entry]]) });
 }
