@@ -1,4 +1,14 @@
-import { linkSync, lstatSync, readlinkSync, renameSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '@dag/model';
 import { ioFailure, layoutOf, loosePath, removeFile, SETTLE_MS, type StatCache, tempName } from '@dag/store';
@@ -16,6 +26,7 @@ type ProtectJob = Extract<Job, { readonly kind: 'protect' }>;
 export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: StatCache): string[] {
   const layout = layoutOf(setup.storeDir);
   const skipped: string[] = [];
+  let reflinks: boolean | undefined;
   for (const [i, name] of job.names.entries()) {
     const digest = `blake3:${job.digests.slice(i * 64, i * 64 + 64)}` as Digest;
     const object = loosePath(layout, digest);
@@ -24,6 +35,10 @@ export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: Sta
       const target = statSync(object, { bigint: true, throwIfNoEntry: false });
       const strategy = setup.link.find((one) => one !== 'reflink');
       if (target === undefined || strategy === undefined || strategy === 'copy') continue;
+      if (setup.link[0] === 'reflink') {
+        reflinks ??= canReflink(object, job.temp);
+        if (reflinks) return [];
+      }
       const stats = lstatSync(path, { bigint: true });
       const isSame = stats.ino === target.ino && stats.dev === target.dev;
       if (strategy === 'hardlink' && isSame) {
@@ -46,6 +61,20 @@ export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: Sta
   }
   statCache.flush();
   return skipped;
+}
+
+/** Whether a reflink, where that is preferred to links, is to be had: then the file shares its bytes with the object already. */
+function canReflink(object: string, tmp: string): boolean {
+  const temp = join(tmp, tempName('probe'));
+  try {
+    copyFileSync(object, temp, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if (canFallThrough(error)) return false;
+    throw error;
+  } finally {
+    removeFile(temp);
+  }
 }
 
 /** Links under a temp name and renames, by the first strategy of links that works here; none: the file stays as it is. */
