@@ -213,7 +213,7 @@ test('a full disk: said in words, nothing half-written stays, and it works when 
     const artifact = await commitOne(project.ws, 'data');
     expectWhole(artifact);
     expectWhole(kept);
-    project.write('filler', randomBytes(1_000_000));
+    project.write('filler', randomBytes(1_400_000));
     rmSync(at('data'), { recursive: true });
     project.write('more', Buffer.alloc(1_000_000));
     await expect(project.ws.checkout([{ path: path('data'), artifact }])).rejects.toThrow(/the disk is full/);
