@@ -17,7 +17,7 @@ export interface S3Server {
   readonly addUser: (name: string) => { readonly [name: string]: string };
   /** A client with the owner's rights, for what a test does behind dag's back. */
   readonly client: S3Client;
-  /** Kills the server; what it has stored stays. */
+  /** Ends the server in the middle of whatever it does; what it has stored stays. */
   readonly stop: () => Promise<void>;
   /** Starts it again, on the same port. */
   readonly restart: () => Promise<void>;
@@ -86,8 +86,11 @@ export async function startS3(): Promise<S3Server> {
   async function stop(): Promise<void> {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const gone = new Promise((resolve) => server.once('exit', resolve));
-    kill();
+    // Killed in the middle of a write, versitygw keeps objects that it lists and can't give.
+    server.kill('SIGTERM');
+    const timer = setTimeout(kill, 3000);
     await gone;
+    clearTimeout(timer);
   }
   return {
     endpoint,
