@@ -260,7 +260,7 @@ function presentOf(standing: Standing, abs: string): Present | undefined {
   if (standing.kind === 'absent') return standing.broken ? { kind: 'link', target: '', isLink: true } : undefined;
   if (standing.kind === 'folder') return { kind: 'folder', node: standing.node, isLink: standing.isLink };
   const { digests, executable, mtimes } = standing.facts;
-  const digest = digests[0];
+  const digest = digests.get(0);
   if (digest === undefined) throw new Error(`not scanned: ${basename(abs)}`);
   return {
     kind: 'file',

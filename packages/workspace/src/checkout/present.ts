@@ -22,7 +22,7 @@ export function lookUp(node: FolderNode): Map<string, Present> {
   const found = new Map<string, Present>();
   const { digests, executable, mtimes } = node.facts;
   for (const [i, name] of [...node.files, ...node.followed].entries()) {
-    const digest = digests[i];
+    const digest = digests.get(i);
     if (digest === undefined) throw new Error(`not scanned: ${name}`);
     found.set(name, {
       kind: 'file',

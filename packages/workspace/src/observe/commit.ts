@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type Artifact, type Digest, FailureError, type ProjectPath } from '@dag/model';
+import { type Artifact, FailureError, type ProjectPath } from '@dag/model';
 import { SMALL_LIMIT } from '@dag/store';
 import type { Context } from '../context.ts';
 import { tempFolderFor } from '../temp-folder.ts';
@@ -60,7 +60,7 @@ async function protect(
     const chosen = names.filter((_, i) => (facts.sizes[i] ?? 0) > SMALL_LIMIT && facts.executable[i] !== true);
     if (chosen.length === 0) return;
     const wanted = new Set(chosen);
-    const digests = names.map((name, i) => (wanted.has(name) ? hex(facts.digests[i]) : '')).join('');
+    const digests = names.map((name, i) => (wanted.has(name) ? facts.digests.hex(i) : '')).join('');
     jobs.push({ kind: 'protect', op, folder, temp: tempFolderFor(context, folder), names: chosen, digests, since });
   };
   for (const [, one] of standing) {
@@ -68,10 +68,6 @@ async function protect(
     if (one.kind === 'folder') for (const node of innerFirst(one.node)) add(node.abs, node.files, node.facts);
   }
   await pool.run(jobs, () => undefined);
-}
-
-function hex(digest: Digest | undefined): string {
-  return digest?.slice('blake3:'.length) ?? '';
 }
 
 function absent(path: ProjectPath, broken: boolean): FailureError {

@@ -1,8 +1,8 @@
 import type { Digest, ProjectPath } from '@dag/model';
 
-/** What the scan found out about some files, index by index. */
+/** What the scan found out about some files, index by index. Kept small: there may be millions. */
 export interface FileFacts {
-  readonly digests: Digest[];
+  readonly digests: Digests;
   /** Bytes. */
   readonly sizes: number[];
   readonly executable: boolean[];
@@ -38,7 +38,34 @@ export type Standing =
   | { readonly kind: 'folder'; readonly node: FolderNode; readonly isLink: boolean };
 
 export function emptyFacts(): FileFacts {
-  return { digests: [], sizes: [], executable: [], mtimes: [] };
+  return { digests: new Digests(), sizes: [], executable: [], mtimes: [] };
+}
+
+const HASH_SIZE = 32;
+
+/** Digests by index, 32 bytes each. */
+export class Digests {
+  #bytes = Buffer.alloc(0);
+
+  set(index: number, hex: string): void {
+    const end = (index + 1) * HASH_SIZE;
+    if (end > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.max(end, 2 * this.#bytes.length));
+      this.#bytes.copy(larger);
+      this.#bytes = larger;
+    }
+    this.#bytes.write(hex, index * HASH_SIZE, HASH_SIZE, 'hex');
+  }
+
+  /** undefined beyond what was set. */
+  get(index: number): Digest | undefined {
+    const hex = this.hex(index);
+    return hex === '' ? undefined : (`blake3:${hex}` as Digest);
+  }
+
+  hex(index: number): string {
+    return this.#bytes.toString('hex', index * HASH_SIZE, (index + 1) * HASH_SIZE);
+  }
 }
 
 /** Every folder of a tree of nodes, inner ones before those that hold them. */

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { type Digest, type ProjectPath, parentPath } from '@dag/model';
+import { type ProjectPath, parentPath } from '@dag/model';
 import type { Context } from '../context.ts';
 import type { Pool } from '../threads/pool.ts';
 import { type Job, type JobResult, type ScanResult, UNKNOWN } from '../threads/protocol.ts';
@@ -90,7 +90,7 @@ function fill({ list, indices }: Part, result: ScanResult): number[] {
     const at = list.at + index;
     const hex = result.digests.slice(i * 64, i * 64 + 64);
     if (hex === UNKNOWN) unknown.push(index);
-    facts.digests[at] = `blake3:${hex}` as Digest;
+    facts.digests.set(at, hex);
     facts.sizes[at] = result.sizes[i] as number;
     facts.executable[at] = result.executable[i] === true;
     facts.mtimes[at] = result.mtimes[i] as number;

@@ -30,7 +30,7 @@ export function entriesOf(node: FolderNode): TreeEntry[] {
       name: names[i] as string,
       executable: executable[i] === true,
       size: sizes[i] as number,
-      digest: digests[i] as Digest,
+      digest: digests.get(i) as Digest,
     });
   }
   for (const { name, node: inner } of node.folders) {
@@ -46,8 +46,9 @@ export function artifactOf(standing: Standing): Artifact | undefined {
   if (standing.kind === 'absent') return undefined;
   if (standing.kind === 'file') {
     const { digests, sizes, executable } = standing.facts;
-    if (digests[0] === undefined) throw new Error('a file that was not scanned');
-    return { kind: 'file', digest: digests[0], size: sizes[0] ?? 0, executable: executable[0] === true };
+    const digest = digests.get(0);
+    if (digest === undefined) throw new Error('a file that was not scanned');
+    return { kind: 'file', digest, size: sizes[0] ?? 0, executable: executable[0] === true };
   }
   const { digest, size, count } = standing.node;
   if (digest === undefined) throw new Error('a folder whose trees were not built');

@@ -11,6 +11,7 @@ import {
   openStatCache,
   openStore,
   removeFile,
+  SETTLE_MS,
   type Staging,
   type StatCache,
   type Store,
@@ -24,9 +25,9 @@ import { readVerified, statOf } from './read-file.ts';
 
 type JobOf<Kind extends Job['kind']> = Extract<Job, { readonly kind: Kind }>;
 
-/** A file that was placed and waits for its rename, its record, or both. */
+/** A file that was placed under a temp name and waits for its rename and record. */
 interface Unsettled {
-  readonly temp: string | undefined;
+  readonly temp: string;
   readonly to: string;
   readonly digest: Digest;
   readonly stats: FileStats | undefined;
@@ -41,6 +42,8 @@ export class ThreadWork {
   readonly #statCache: StatCache;
   readonly #stagings = new Map<number, Staging>();
   readonly #unsettled = new Map<number, Unsettled[]>();
+  /** Files in private folders, by operation: recorded when the clock says `until` (ms). */
+  readonly #written = new Map<number, { until: number; files: (readonly [FileStats, Digest])[] }[]>();
 
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
@@ -113,6 +116,8 @@ export class ThreadWork {
     const failed: PlaceResult['failed'][number][] = [];
     const unsettled = this.#unsettled.get(job.op) ?? [];
     this.#unsettled.set(job.op, unsettled);
+    this.#recordWritten(job.op);
+    const written: (readonly [FileStats, Digest])[] = [];
     let files = 0;
     let bytes = 0;
     let copiedBytes = 0;
@@ -128,8 +133,13 @@ export class ThreadWork {
           statCache: this.#statCache,
           link: this.#setup.link,
         });
-        const replaces = job.force ? undefined : (job.replaces[i] ?? Number.NaN);
-        unsettled.push({ temp, to: final, digest, stats: placed.stats, replaces });
+        if (temp === undefined) {
+          if (placed.stats !== undefined) written.push([essential(placed.stats), digest]);
+        } else {
+          const replaces = job.force ? undefined : (job.replaces[i] ?? Number.NaN);
+          const stats = placed.stats === undefined ? undefined : essential(placed.stats);
+          unsettled.push({ temp, to: final, digest, stats, replaces });
+        }
         files += 1;
         bytes += placed.bytes;
         if (wantsLink && placed.strategy === 'copy' && placed.bytes > COPY_WORTH_TELLING) copiedBytes += placed.bytes;
@@ -142,7 +152,19 @@ export class ThreadWork {
         }
       }
     }
+    const queue = this.#written.get(job.op) ?? [];
+    this.#written.set(job.op, queue);
+    queue.push({ until: performance.now() + SETTLE_MS, files: written });
     return { kind: 'place', files, bytes, copiedBytes, failed };
+  }
+
+  /** Records what was written into private folders, once the clock has moved on since; so that it need not all be kept. */
+  #recordWritten(op: number, all = false): void {
+    const queue = this.#written.get(op);
+    while (queue?.[0] !== undefined && (all || queue[0].until < performance.now())) {
+      for (const [stats, digest] of queue.shift()?.files ?? []) this.#statCache.record(stats, digest);
+    }
+    if (all) this.#written.delete(op);
   }
 
   /**
@@ -151,14 +173,15 @@ export class ThreadWork {
    */
   #settle(job: JobOf<'settle'>): JobResult {
     const skipped: string[] = [];
+    this.#recordWritten(job.op, true);
     for (const { temp, to, digest, stats, replaces } of this.#unsettled.get(job.op) ?? []) {
       try {
-        if (temp !== undefined && !renameOver(temp, to, replaces)) {
+        if (!renameOver(temp, to, replaces)) {
           skipped.push(to);
           continue;
         }
         if (stats === undefined) continue;
-        const now = temp === undefined ? stats : lstatSync(to, { bigint: true });
+        const now = lstatSync(to, { bigint: true });
         if (now.ino === stats.ino && now.size === stats.size && now.mtimeNs === stats.mtimeNs) {
           this.#statCache.record(now, digest);
         }
@@ -186,8 +209,9 @@ export class ThreadWork {
   #discard(job: JobOf<'discard'>): JobResult {
     this.#stagings.get(job.op)?.discard();
     this.#stagings.delete(job.op);
-    for (const { temp } of this.#unsettled.get(job.op) ?? []) if (temp !== undefined) removeFile(temp);
+    for (const { temp } of this.#unsettled.get(job.op) ?? []) removeFile(temp);
     this.#unsettled.delete(job.op);
+    this.#written.delete(job.op);
     this.#statCache.flush();
     return { kind: 'done', skipped: [] };
   }
@@ -204,6 +228,11 @@ export class ThreadWork {
 
 /** From this size on (bytes) a copy that a link would have spared is worth a word to the user. */
 const COPY_WORTH_TELLING = 64 * 1024 * 1024;
+
+/** What the stat cache needs of a file's stats, which are much larger. */
+function essential({ dev, ino, size, mtimeNs, ctimeNs }: FileStats): FileStats {
+  return { dev, ino, size, mtimeNs, ctimeNs };
+}
 
 /** As `readVerified`, without reading. */
 function peek(
