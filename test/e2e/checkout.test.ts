@@ -51,7 +51,7 @@ test('never overwrites or deletes what is nowhere in the cache, unless forced', 
   project.write('data/a', 'an edit');
   const { status, stderr } = await project.dag(['checkout']);
   expect(status).toBe(1);
-  expect(stderr).toContain("'data/a' is nowhere in the cache");
+  expect(stderr).toContain("'data/a' has content that is nowhere in the cache");
   expect(project.read('data/a')).toBe('an edit');
   const { events } = await project.dag(['checkout', '--json']);
   expect(events.map((event) => event['event'])).toEqual(['error', 'summary']);

@@ -96,6 +96,8 @@ function textReporter(
         case 'stage': {
           const { word, style } = decisionWord(event.decision, event.planned);
           if (event.decision.kind === 'undecided') undecided++;
+          // It failed before there was a reason to run it; what follows says why.
+          if (event.decision.kind === 'run' && event.decision.changes.length === 0) return;
           if (event.decision.kind === 'skip' && selection.length > 40 && !context.verbose) return;
           return result(word, style, event.stage, reasonText(event.decision));
         }

@@ -113,7 +113,7 @@ export function exitOf(context: Context, report: CheckoutReport): number {
     context.io.err(failureText(failure, context.io.colour.err));
   }
   for (const path of report.refused) {
-    const message = `'${path}' is nowhere in the cache: it, and the tracked folder that it is in, were left as they are`;
+    const message = `'${path}' has content that is nowhere in the cache: it was left as it is, and with it all of the tracked path that it is in`;
     const hint = "keep it with 'dag commit' or 'dag add', or overwrite it with 'dag checkout -f'";
     if (context.json) context.emit({ event: 'error', code: 'refused', message, path, hint });
     else context.io.err(`error: ${message}\n  ${hint}\n`);
