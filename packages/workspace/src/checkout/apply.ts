@@ -4,9 +4,10 @@ import { ioFailure, isErrno, removeFile, SETTLE_MS, tempName, withIo } from '@da
 import type { Context } from '../context.ts';
 import { dropAll } from '../observe/commit.ts';
 import { newFileMode } from '../threads/place-file.ts';
+import type { JobList } from '../threads/pool.ts';
 import type { Job } from '../threads/protocol.ts';
 import type { CheckoutOptions } from '../types.ts';
-import { NO_DIGEST, type Plan, type PlanFailure } from './plan.ts';
+import { NO_DIGEST, type Placement, type Plan, type PlanFailure } from './plan.ts';
 
 /** More files or bytes than this are worth worker threads. */
 const MANY_FILES = 1000;
@@ -57,33 +58,28 @@ async function placeAll(
   applied: Applied,
   options: CheckoutOptions,
 ): Promise<Context['local']> {
-  const rounds: Job[][] = [];
+  const rounds: { placement: Placement; from: number }[][] = [];
   let totalFiles = 0;
   let totalBytes = 0;
-  for (const { folder, path, temp, files } of plans.flatMap((plan) => plan.placements)) {
-    totalFiles += files.length;
-    for (let from = 0; from < files.length; from += CHUNK) {
-      const part = files.slice(from, from + CHUNK);
-      for (const { size } of part) totalBytes += size;
+  for (const placement of plans.flatMap((plan) => plan.placements)) {
+    const { sizes } = placement.files;
+    totalFiles += sizes.length;
+    for (const size of sizes) totalBytes += size;
+    for (let from = 0; from < sizes.length; from += CHUNK) {
       const round = from / CHUNK;
       rounds[round] ??= [];
-      rounds[round].push({
-        kind: 'place',
-        op,
-        folder,
-        shown: path,
-        names: part.map(({ name }) => name),
-        digests: part.map(({ digest }) => digest.slice('blake3:'.length)).join(''),
-        sizes: part.map(({ size }) => size),
-        executable: part.map(({ executable }) => executable),
-        temp,
-        replaces: part.map(({ replaces }) => replaces),
-        force: options.force === true,
-      });
+      rounds[round].push({ placement, from });
     }
   }
   // One part of each folder after the other: two threads that write into one folder wait for each other in the kernel.
-  const jobs = rounds.flat();
+  const parts = rounds.flat();
+  const jobs: JobList = {
+    length: parts.length,
+    at(index) {
+      const part = parts[index];
+      return part && placeJob(part.placement, part.from, op, options.force === true);
+    },
+  };
   const large = totalFiles > MANY_FILES || totalBytes > MANY_BYTES;
   const pool = (large ? context.threads() : undefined) ?? context.local;
   await pool.run(
@@ -99,6 +95,23 @@ async function placeAll(
     options.signal,
   );
   return pool;
+}
+
+function placeJob({ folder, path, temp, files }: Placement, from: number, op: number, force: boolean): Job {
+  const to = Math.min(from + CHUNK, files.names.length);
+  return {
+    kind: 'place',
+    op,
+    folder,
+    shown: path,
+    names: files.names.slice(from, to),
+    digests: files.digests.hexOf(from, to),
+    sizes: files.sizes.slice(from, to),
+    executable: files.executable.slice(from, to),
+    temp,
+    replaces: files.replaces.slice(from, to),
+    force,
+  };
 }
 
 /** Unlinks and removes; a file that changed since it was looked at stays. */

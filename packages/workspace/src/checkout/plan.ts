@@ -11,7 +11,7 @@ import {
 } from '@dag/model';
 import { ObjectMissing, tempName } from '@dag/store';
 import type { Context } from '../context.ts';
-import { type FolderNode, innerFirst, type Standing } from '../observe/node.ts';
+import { Digests, type FolderNode, innerFirst, type Standing } from '../observe/node.ts';
 import { tempFolderFor } from '../temp-folder.ts';
 import type { CheckoutItem } from '../types.ts';
 import { entryProblem } from './guard.ts';
@@ -22,7 +22,25 @@ export interface Placement {
   readonly folder: string;
   readonly path: ProjectPath;
   readonly temp: string | undefined;
-  readonly files: { name: string; digest: Digest; size: number; executable: boolean; replaces: number }[];
+  readonly files: PlacedFiles;
+}
+
+/** The files of a placement, field by field: there may be millions. */
+export class PlacedFiles {
+  readonly names: string[] = [];
+  readonly digests = new Digests();
+  readonly sizes: number[] = [];
+  readonly executable: boolean[] = [];
+  /** mtime (µs) of what each may replace; NaN for nothing. */
+  readonly replaces: number[] = [];
+
+  push(entry: TreeEntry & { readonly kind: 'file' }, replaces: number): void {
+    this.digests.set(this.names.length, entry.digest.slice('blake3:'.length));
+    this.names.push(entry.name);
+    this.sizes.push(entry.size);
+    this.executable.push(entry.executable);
+    this.replaces.push(replaces);
+  }
 }
 
 export interface PlanFailure {
@@ -113,7 +131,7 @@ class Planner {
       folder: dirname(abs),
       path: parentPath(path),
       temp: '',
-      files: [],
+      files: new PlacedFiles(),
     };
     const name = baseName(path);
     const entry: TreeEntry =
@@ -131,7 +149,7 @@ class Planner {
     if (entries === undefined) return;
     const wanted = new Set(entries.map(({ name }) => name));
     const present = lookUp(node);
-    const folder: Placement = { folder: node.abs, path, temp: '', files: [] };
+    const folder: Placement = { folder: node.abs, path, temp: '', files: new PlacedFiles() };
     for (const entry of entries) {
       const abs = `${node.abs}/${entry.name}`;
       this.#entry(entry, folder, joinPath(path, entry.name), abs, present.get(entry.name));
@@ -182,13 +200,13 @@ class Planner {
     } else if (present !== undefined) {
       this.#remove(present, abs, path);
     }
-    folder.files.push({ ...entry, replaces });
+    folder.files.push(entry, replaces);
   }
 
   /** A folder that is made from nothing, under a name that nobody else knows. */
   #fresh(entries: readonly TreeEntry[], build: string, path: ProjectPath): void {
     this.#plan.makeFolders.push(build);
-    const folder: Placement = { folder: build, path, temp: undefined, files: [] };
+    const folder: Placement = { folder: build, path, temp: undefined, files: new PlacedFiles() };
     for (const entry of entries) {
       const inner = joinPath(path, entry.name);
       const problem = entryProblem(path, entry);
@@ -202,7 +220,7 @@ class Planner {
         const inside = this.#entries(entry.digest, inner);
         if (inside !== undefined) this.#fresh(inside, `${build}/${entry.name}`, inner);
       } else {
-        folder.files.push({ ...entry, replaces: Number.NaN });
+        folder.files.push(entry, Number.NaN);
       }
     }
     this.#add(folder);
@@ -247,7 +265,7 @@ class Planner {
   }
 
   #add(folder: Placement): void {
-    if (folder.files.length === 0) return;
+    if (folder.files.names.length === 0) return;
     const temp = folder.temp === undefined ? undefined : tempFolderFor(this.#context, folder.folder);
     this.#plan.placements.push({ ...folder, temp });
   }

@@ -64,7 +64,12 @@ export class Digests {
   }
 
   hex(index: number): string {
-    return this.#bytes.toString('hex', index * HASH_SIZE, (index + 1) * HASH_SIZE);
+    return this.hexOf(index, index + 1);
+  }
+
+  /** Several, one after the other. */
+  hexOf(from: number, to: number): string {
+    return this.#bytes.toString('hex', from * HASH_SIZE, to * HASH_SIZE);
   }
 }
 

@@ -3,10 +3,16 @@ import { type Failure, FailureError } from '@dag/model';
 import type { Job, JobResult, ThreadSetup } from './protocol.ts';
 import { ThreadWork } from './work.ts';
 
+/** Jobs by index: an array, or something that makes each when it is asked for. */
+export interface JobList {
+  readonly length: number;
+  at(index: number): Job | undefined;
+}
+
 /** Does jobs, in some order; results come as they are done. */
 export interface Pool {
   /** Does all jobs. Stops at the first failure, or when the signal says so; what runs then is waited for. */
-  run(jobs: readonly Job[], onResult: (result: JobResult, job: Job) => void, signal?: AbortSignal): Promise<void>;
+  run(jobs: JobList, onResult: (result: JobResult, job: Job) => void, signal?: AbortSignal): Promise<void>;
   /** One job in every thread that has done any so far. */
   everywhere(job: Job): Promise<JobResult[]>;
   close(): Promise<void>;
@@ -22,8 +28,9 @@ export function localPool(setup: ThreadSetup): Pool {
   return {
     async run(jobs, onResult, signal) {
       let last = performance.now();
-      for (const job of jobs) {
+      for (let i = 0; i < jobs.length; i++) {
         signal?.throwIfAborted();
+        const job = jobs.at(i) as Job;
         onResult(open().do(job), job);
         if (performance.now() - last < 10) continue;
         await new Promise((resolve) => setImmediate(resolve));
@@ -98,7 +105,7 @@ export function threadPool(url: URL, setup: ThreadSetup, size: number): Pool {
       const lane = async (thread: Thread): Promise<void> => {
         while (!failed && next < jobs.length) {
           signal?.throwIfAborted();
-          const job = jobs[next++] as Job;
+          const job = jobs.at(next++) as Job;
           try {
             onResult(await thread.do(job), job);
           } catch (error) {
