@@ -32,28 +32,45 @@ export function indexSize(count: number): number {
   return FANOUT_SIZE + count * (HASH_SIZE + PLACE_SIZE);
 }
 
-/** Writes the index of objects in the order in which they stand in the pack. */
-export function encodeIndex(hashes: readonly Buffer[], ranges: readonly Range[]): Buffer {
-  const order = Array.from(hashes.keys());
-  const at = (i: number): Buffer => hashes[i] as Buffer;
-  order.sort((a, b) => at(a).compare(at(b)));
-  const index = Buffer.alloc(indexSize(order.length));
-  const places = FANOUT_SIZE + order.length * HASH_SIZE;
-  const counts = new Uint32Array(256);
-  for (const [i, from] of order.entries()) {
-    const hash = at(from);
-    const range = ranges[from] as Range;
-    hash.copy(index, FANOUT_SIZE + i * HASH_SIZE);
-    index.writeBigUInt64LE(BigInt(range.offset), places + i * PLACE_SIZE);
-    index.writeUInt32LE(range.length, places + i * PLACE_SIZE + 8);
-    counts[hash[0] as number] = (counts[hash[0] as number] as number) + 1;
+/** What a pack holds so far, in the order in which it stands there: 44 bytes an object, for there may be millions. */
+export class PackList {
+  #bytes = Buffer.alloc(0);
+  count = 0;
+
+  add(hex: string, range: Range): void {
+    const at = this.count * (HASH_SIZE + PLACE_SIZE);
+    if (at === this.#bytes.length) {
+      const larger = Buffer.alloc(Math.max(64 * (HASH_SIZE + PLACE_SIZE), 2 * at));
+      this.#bytes.copy(larger);
+      this.#bytes = larger;
+    }
+    this.#bytes.write(hex, at, HASH_SIZE, 'hex');
+    this.#bytes.writeBigUInt64LE(BigInt(range.offset), at + HASH_SIZE);
+    this.#bytes.writeUInt32LE(range.length, at + HASH_SIZE + 8);
+    this.count++;
   }
-  let total = 0;
-  for (let byte = 0; byte < 256; byte++) {
-    total += counts[byte] as number;
-    index.writeUInt32LE(total, byte * 4);
+
+  /** The pack's index: sorted by hash. */
+  encode(): Buffer {
+    const bytes = this.#bytes;
+    const order = Uint32Array.from({ length: this.count }, (_, i) => i * (HASH_SIZE + PLACE_SIZE));
+    order.sort((a, b) => bytes.compare(bytes, b, b + HASH_SIZE, a, a + HASH_SIZE));
+    const index = Buffer.alloc(indexSize(order.length));
+    const places = FANOUT_SIZE + order.length * HASH_SIZE;
+    const counts = new Uint32Array(256);
+    for (const [i, from] of order.entries()) {
+      bytes.copy(index, FANOUT_SIZE + i * HASH_SIZE, from, from + HASH_SIZE);
+      bytes.copy(index, places + i * PLACE_SIZE, from + HASH_SIZE, from + HASH_SIZE + PLACE_SIZE);
+      const first = bytes[from] as number;
+      counts[first] = (counts[first] as number) + 1;
+    }
+    let total = 0;
+    for (let byte = 0; byte < 256; byte++) {
+      total += counts[byte] as number;
+      index.writeUInt32LE(total, byte * 4);
+    }
+    return index;
   }
-  return index;
 }
 
 export function encodeFooter(footer: Footer): Buffer {

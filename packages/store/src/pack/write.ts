@@ -5,7 +5,7 @@ import { removeFile, writeAll } from '../durable.ts';
 import { hashBytes } from '../hash.ts';
 import { OBJECT_MODE } from '../layout.ts';
 import { tempName } from '../owner.ts';
-import { encodeFooter, encodeIndex, MAGIC, type Range } from './format.ts';
+import { encodeFooter, MAGIC, PackList } from './format.ts';
 
 const BUFFER_SIZE = 4 * 1024 * 1024;
 
@@ -14,8 +14,7 @@ export class PackWriter {
   readonly temp: string;
   readonly #fd: number;
   #open = true;
-  readonly #hashes: Buffer[] = [];
-  readonly #ranges: Range[] = [];
+  readonly #list = new PackList();
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
   #used = 0;
   #size = 0;
@@ -32,16 +31,15 @@ export class PackWriter {
   }
 
   add(bytes: Uint8Array, digest: Digest): void {
-    this.#hashes.push(Buffer.from(digestHex(digest), 'hex'));
-    this.#ranges.push({ offset: this.#size, length: bytes.length });
+    this.#list.add(digestHex(digest), { offset: this.#size, length: bytes.length });
     this.#append(bytes);
   }
 
   /** Writes index and footer. Not synced: the batch does that. @returns the name that the pack is to have. */
   close(): string {
-    const index = encodeIndex(this.#hashes, this.#ranges);
+    const index = this.#list.encode();
     const indexHash = Buffer.from(digestHex(hashBytes(index)), 'hex');
-    const footer = encodeFooter({ indexOffset: this.#size, count: this.#hashes.length, indexHash });
+    const footer = encodeFooter({ indexOffset: this.#size, count: this.#list.count, indexHash });
     try {
       this.#append(index);
       this.#append(footer);
