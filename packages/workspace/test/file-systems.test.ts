@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { ProjectPath } from '@dag/model';
 import { openStore } from '@dag/store';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LinkStrategy, openWorkspace, probeLinks } from '../src/index.ts';
 
 // Real file systems: images on loop devices, tmpfs, overlay. Mounting needs root, and a kernel and tools that can.
@@ -118,7 +118,10 @@ async function editWhatWasCheckedOut(root: string, link: readonly LinkStrategy[]
 }
 
 describe.each(Object.entries(FILE_SYSTEMS))('%s', (name, system) => {
-  const { at = '', why } = tryMount(name, system);
+  let [at, why] = ['', undefined as string | undefined];
+  beforeAll(() => {
+    ({ at = '', why } = tryMount(name, system));
+  });
   let serial = 0;
   const fresh = (): string => path.join(at, `project ${serial++}`);
 
@@ -129,38 +132,33 @@ describe.each(Object.entries(FILE_SYSTEMS))('%s', (name, system) => {
     expect(fs.readdirSync(at).filter((entry) => /probe|dag/.test(entry))).toEqual([]);
   });
 
-  test.each([undefined, ['reflink', 'hardlink', 'copy'], ['hardlink', 'copy'], ['symlink', 'copy'], ['copy']] as (
+  test.for([undefined, ['reflink', 'hardlink', 'copy'], ['hardlink', 'copy'], ['symlink', 'copy'], ['copy']] as (
     | LinkStrategy[]
     | undefined
-  )[])(
-    'link %j: content is whole, and no edit reaches the cache',
-    {
-      skip: why !== undefined,
-    },
-    async (link) => {
-      const one = await editWhatWasCheckedOut(fresh(), link);
-      try {
-        const first = (link ?? ['reflink', 'copy']).find((strategy) => strategy !== 'reflink' || system.reflinks);
-        for (const stats of [one.afterCommit, one.afterCheckout]) {
-          expect(stats.isSymbolicLink()).toBe(first === 'symlink');
-          if (first !== 'symlink') expect(stats.nlink).toBe(first === 'hardlink' ? 2 : 1);
-          if (first === 'hardlink') expect(stats.mode & 0o222).toBe(0);
-        }
-        if (first === 'reflink' || first === 'copy') {
-          one.edit();
-          expect(await one.store.checkAll()).toMatchObject({ damaged: [] });
-          await one.workspace.checkout([{ path: DATA, artifact: one.artifact }], { force: true });
-          expect((await one.workspace.observe([DATA])).get(DATA)).toEqual(one.artifact);
-        } else {
-          await one.workspace.unprotect([DATA]);
-          one.edit();
-          expect(await one.store.checkAll()).toMatchObject({ damaged: [] });
-        }
-      } finally {
-        await one.close();
+  )[])('link %j: content is whole, and no edit reaches the cache', async (link, context) => {
+    if (why !== undefined) return context.skip(why);
+    const one = await editWhatWasCheckedOut(fresh(), link);
+    try {
+      const first = (link ?? ['reflink', 'copy']).find((strategy) => strategy !== 'reflink' || system.reflinks);
+      for (const stats of [one.afterCommit, one.afterCheckout]) {
+        expect(stats.isSymbolicLink()).toBe(first === 'symlink');
+        if (first !== 'symlink') expect(stats.nlink).toBe(first === 'hardlink' ? 2 : 1);
+        if (first === 'hardlink') expect(stats.mode & 0o222).toBe(0);
       }
-    },
-  );
+      if (first === 'reflink' || first === 'copy') {
+        one.edit();
+        expect(await one.store.checkAll()).toMatchObject({ damaged: [] });
+        await one.workspace.checkout([{ path: DATA, artifact: one.artifact }], { force: true });
+        expect((await one.workspace.observe([DATA])).get(DATA)).toEqual(one.artifact);
+      } else {
+        await one.workspace.unprotect([DATA]);
+        one.edit();
+        expect(await one.store.checkAll()).toMatchObject({ damaged: [] });
+      }
+    } finally {
+      await one.close();
+    }
+  });
 
   if (system.reflinks) {
     test('a reflink takes no space of its own', async (context) => {
@@ -181,18 +179,16 @@ describe.each(Object.entries(FILE_SYSTEMS))('%s', (name, system) => {
     });
   }
 
-  test.each([
+  test.for([
     ['reflink', 'copy'],
     ['hardlink', 'copy'],
     ['hardlink', 'symlink'],
-  ] as LinkStrategy[][])(
+  ] as [LinkStrategy, LinkStrategy][])(
     'with the cache on another mount, %s falls through to %s',
-    {
-      skip: why !== undefined,
-    },
-    async (first, second) => {
+    async ([first, second], context) => {
+      if (why !== undefined) return context.skip(why);
       const cache = path.join(base, `cache of ${name} ${serial}`);
-      const one = await editWhatWasCheckedOut(fresh(), [first as LinkStrategy, second as LinkStrategy], cache);
+      const one = await editWhatWasCheckedOut(fresh(), [first, second], cache);
       try {
         expect(one.afterCheckout.isSymbolicLink()).toBe(second === 'symlink');
         if (second === 'symlink') await one.workspace.unprotect([DATA]);
