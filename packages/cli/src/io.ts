@@ -25,7 +25,7 @@ export function processIo(): Io {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     env,
-    cwd: process.cwd(),
+    cwd: currentFolder(),
     live: process.stderr.isTTY === true && (env['CI'] ?? '') === '' && env['TERM'] !== 'dumb',
     colour: { out: process.stdout.isTTY === true && !plain, err: process.stderr.isTTY === true && !plain },
     columns: process.stderr.columns ?? 80,
@@ -34,11 +34,28 @@ export function processIo(): Io {
   };
 }
 
+/** Empty where the folder that this process stands in is gone. */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return '';
+  }
+}
+
 async function ask(question: string): Promise<string> {
   const { createInterface } = await import('node:readline/promises');
   const lines = createInterface({ input: process.stdin, output: process.stderr });
+  lines.on('SIGINT', () => {
+    process.kill(process.pid, 'SIGINT');
+    lines.close();
+  });
   try {
     return await lines.question(question);
+  } catch (error) {
+    // Ctrl-C at the question, which takes the terminal's signals for itself; Ctrl-D is no answer.
+    if ((error as NodeJS.ErrnoException).code !== 'ABORT_ERR') throw error;
+    return '';
   } finally {
     lines.close();
   }

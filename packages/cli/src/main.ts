@@ -1,23 +1,18 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT } from './failure.ts';
 import { jsonLine } from './render/json.ts';
+import { SIGNALS } from './verb.ts';
 import { declareVerbs } from './verbs.ts';
 
 /** Reads the command line, runs the verb, and ends the process with its exit status. */
 export async function main(version: string): Promise<void> {
-  // A reader that has seen enough (`dag graph | head`) is no error of ours.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.done);
-    process.stderr.write(`error: can't write to standard output: ${error.message}\n`);
-    process.exit(EXIT.surroundings);
-  });
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', outputFailed);
   const program = declareVerbs(new Command('dag').version(version, '-V, --version', 'print the version'));
   try {
     await program.parseAsync();
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    const shown = error.exitCode === 0 || error.code === 'commander.help';
-    process.exitCode = shown && error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (process.exitCode !== EXIT.done && process.argv.includes('--json')) {
       const message = error.message.replace(/^error: /, '');
       process.stdout.write(jsonLine({ event: 'error', code: 'usage', message }));
@@ -27,6 +22,16 @@ export async function main(version: string): Promise<void> {
   process.exit();
 }
 
+/** A reader that has seen enough (`dag graph | head`) ends us as it ends other programs, but in good order. */
+function outputFailed(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') {
+    if (!process.emit('SIGPIPE')) process.exit(SIGNALS.SIGPIPE);
+    return;
+  }
+  process.stderr.write(`error: can't write to standard output: ${error.message}\n`);
+  process.exit(EXIT.surroundings);
+}
+
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => stream.write('', () => resolve()));
+  return new Promise((resolve) => (stream.destroyed ? resolve() : stream.write('', () => resolve())));
 }

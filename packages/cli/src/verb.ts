@@ -89,7 +89,7 @@ async function attempt(work: () => Promise<number>, io: Io, json: boolean, signa
 }
 
 /** 128 and the number of the signal, as shells have it. */
-const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+export const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
 
 function interruption(io: Io): Interruption {
   const stop = new AbortController();
@@ -98,11 +98,11 @@ function interruption(io: Io): Interruption {
   for (const [name, code] of Object.entries(SIGNALS)) {
     process.on(name, () => {
       if (status !== undefined) {
-        kill.abort();
+        if (name !== 'SIGPIPE') kill.abort();
         return;
       }
       status = code;
-      io.err(`\n${name}: stopping; once more kills what still runs\n`);
+      if (name !== 'SIGPIPE') io.err(`\n${name}: stopping; once more kills what still runs\n`);
       stop.abort();
     });
   }
@@ -133,10 +133,11 @@ async function contextOf(io: Io, options: CommonOptions, signals: Interruption):
 }
 
 async function workingFolder(io: Io, cd: string | undefined): Promise<string> {
+  const { FailureError } = await import('@dag/model');
+  if (io.cwd === '') throw new FailureError({ code: 'usage', message: 'the current folder does not exist any more' });
   if (cd === undefined) return io.cwd;
   const { statSync } = await import('node:fs');
   const { resolve } = await import('node:path');
-  const { FailureError } = await import('@dag/model');
   const folder = resolve(io.cwd, cd);
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return folder;
   throw new FailureError({ code: 'usage', message: `--cd: '${cd}' is not a folder` });

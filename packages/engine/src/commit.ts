@@ -11,7 +11,7 @@ import { inputChanges, usesRunCache } from './decide.ts';
 import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
 import type { Project } from './project.ts';
-import { recordResult } from './record.ts';
+import { type Finished, recordResults } from './record.ts';
 
 export interface CommitRequest {
   readonly stages: readonly Stage[];
@@ -52,6 +52,7 @@ export async function commitStages(project: Project, request: CommitRequest): Pr
     paths,
     request.signal === undefined ? {} : { signal: request.signal },
   );
+  const results: Finished[] = [];
   for (const [stage, view] of views) {
     const outs = new Map<ProjectPath, Artifact>();
     for (const { path } of stage.outs) {
@@ -61,10 +62,11 @@ export async function commitStages(project: Project, request: CommitRequest): Pr
       if (artifact !== undefined) outs.set(path, artifact);
       else if (wanted(path)) throw new FailureError(missingOut(stage, path));
     }
-    const whole = stage.outs.every((out) => wanted(out.path));
+    const isRun = !stage.frozen && stage.outs.every((out) => wanted(out.path));
     const run = { startedAt: project.clock(), seconds: 0, context: { committed: true } };
-    await recordResult(project, stage, { view, outs, ...(whole ? { run } : {}) });
+    results.push({ stage, view, outs, ...(isRun ? { run } : {}) });
   }
+  await recordResults(project, results);
   for (const file of new Set(request.data.map((entry) => entry.file))) {
     const entries = request.data.filter((entry) => entry.file === file);
     const data = new Map(entries.map((entry) => [entry.path, committed.get(entry.path)]));

@@ -55,7 +55,6 @@ export async function settleData(
   const differs = (entry: TrackedData): boolean => !sameArtifact(seen.get(entry.path), project.locks.data(entry));
   const isPart = (entry: TrackedData): boolean => project.partial.has(entry.path) && differs(entry);
   const changed = data.filter((entry) => seen.get(entry.path) !== undefined && differs(entry) && !isPart(entry));
-  if (!options.dry) await recordData(project, observer, changed, options);
   for (const entry of data) {
     if ((seen.get(entry.path) !== undefined && !isPart(entry)) || !options.needed.has(entry)) continue;
     const locked = project.locks.data(entry);
@@ -64,6 +63,8 @@ export async function settleData(
       failures.push(isPart(entry) ? partOnly(entry) : missingData(entry, locked));
     }
   }
+  // Nothing is recorded in a run that can't begin.
+  if (failures.length === 0 && !options.dry) await recordData(project, observer, changed, options);
   return failures;
 }
 
@@ -98,7 +99,11 @@ async function bringBack(
   locked: Artifact,
   options: DataOptions,
 ): Promise<boolean> {
-  if (options.dry) return options.fetcher !== undefined || isComplete(project.store, locked);
+  if (options.dry) {
+    const comes = options.fetcher !== undefined || isComplete(project.store, locked);
+    if (comes) observer.learn([[entry.path, locked]]);
+    return comes;
+  }
   if (!isComplete(project.store, locked)) {
     const fetched = await options.fetcher?.fetch([{ path: entry.path, artifact: locked }], options.signal);
     if (fetched !== true) return false;

@@ -119,10 +119,13 @@ export function stageFolder(stage: Stage): ProjectPath {
   return stage.file.slice(0, Math.max(0, stage.file.lastIndexOf('/'))) as ProjectPath;
 }
 
+/** What is gone comes back; what stands there stays as it is, edited or not. */
 function decideFrozen(locked: LockedStage, outs: readonly Change[], cached: Cached): Decision {
   const missing = outs.filter((change) => change.changed === 'out' && change.how === 'deleted');
   if (missing.length > 0 && restorable(locked.outs.values(), cached)) {
-    return { kind: 'restore', from: { kind: 'lock' }, outs: locked.outs, changes: missing };
+    const gone = new Set(missing.map((change) => ('path' in change ? change.path : undefined)));
+    const outs = new Map([...locked.outs].filter(([path]) => gone.has(path)));
+    return { kind: 'restore', from: { kind: 'lock' }, outs, changes: missing };
   }
   return { kind: 'skip', reason: 'frozen' };
 }

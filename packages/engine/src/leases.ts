@@ -7,7 +7,7 @@ export interface Capacity {
   readonly memory: number;
 }
 
-/** Mutexes, cores and memory that running stages hold. A stage that asks for more than there is runs alone. */
+/** Mutexes, cores and memory that running stages hold. A stage that asks for more than there is starts when no other holds any of that kind. */
 export class Leases {
   readonly #capacity: Capacity;
   readonly #mutexes = new Set<string>();

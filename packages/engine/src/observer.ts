@@ -1,4 +1,4 @@
-import { type Artifact, FailureError, overlaps, type ParamDep, type ProjectPath } from '@dag/model';
+import { type Artifact, FailureError, type ParamDep, type ProjectPath, parentPath } from '@dag/model';
 import { type ParamFiles, type ParamsRead, paramFiles, type SourceReader } from '@dag/pipeline';
 import type { Workspace } from '@dag/workspace';
 
@@ -10,6 +10,8 @@ export class Observer {
   readonly #workspace: Workspace;
   readonly #params: ParamFiles;
   readonly #seen = new Map<ProjectPath, Artifact | undefined>();
+  /** Paths that were asked for, by each folder above them. */
+  readonly #below = new Map<ProjectPath, Set<ProjectPath>>();
 
   constructor({ workspace, reader }: { readonly workspace: Workspace; readonly reader: SourceReader }) {
     this.#workspace = workspace;
@@ -26,7 +28,7 @@ export class Observer {
     const wanted = [...new Set(paths)];
     const unseen = wanted.filter((path) => !this.#seen.has(path));
     if (unseen.length > 0) {
-      for (const [path, artifact] of await this.#look(unseen)) this.#seen.set(path, artifact);
+      for (const [path, artifact] of await this.#look(unseen)) this.#remember(path, artifact);
     }
     return new Map(wanted.map((path) => [path, this.#seen.get(path)]));
   }
@@ -45,11 +47,11 @@ export class Observer {
 
   /** Looks again at everything that overlaps these paths, when it is next asked for. */
   forget(paths: Iterable<ProjectPath>): void {
-    const changed = [...paths];
-    if (changed.length === 0) return;
-    for (const path of changed) this.#params.forget(path);
-    for (const seen of this.#seen.keys()) {
-      if (changed.some((path) => overlaps(path, seen))) this.#seen.delete(seen);
+    for (const path of paths) {
+      this.#params.forget(path);
+      this.#seen.delete(path);
+      for (const below of this.#below.get(path) ?? []) this.#seen.delete(below);
+      for (let above = parentPath(path); above !== ''; above = parentPath(above)) this.#seen.delete(above);
     }
   }
 
@@ -57,6 +59,14 @@ export class Observer {
   learn(artifacts: Iterable<readonly [ProjectPath, Artifact]>): void {
     const known = [...artifacts];
     this.forget(known.map(([path]) => path));
-    for (const [path, artifact] of known) this.#seen.set(path, artifact);
+    for (const [path, artifact] of known) this.#remember(path, artifact);
+  }
+
+  #remember(path: ProjectPath, artifact: Artifact | undefined): void {
+    this.#seen.set(path, artifact);
+    for (let above = parentPath(path); above !== ''; above = parentPath(above)) {
+      const below = this.#below.get(above) ?? new Set();
+      this.#below.set(above, below.add(path));
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { type Artifact, fingerprintText, type ProjectPath, type RunRecord, type Stage } from '@dag/model';
+import { type Artifact, fingerprintText, groupBy, type LockedStage, type ProjectPath, type Stage } from '@dag/model';
 import { usesRunCache } from './decide.ts';
 import type { StageView } from './observe-stage.ts';
 import { lockedStage } from './observe-stage.ts';
@@ -7,6 +7,7 @@ import { runKey } from './run-key.ts';
 
 /** What a finished run leaves behind, beside the objects themselves. */
 export interface Finished {
+  readonly stage: Stage;
   readonly view: StageView;
   readonly outs: ReadonlyMap<ProjectPath, Artifact>;
   /** Undefined where no record is to be kept. */
@@ -17,24 +18,40 @@ export interface Finished {
   };
 }
 
-/** Makes a result durable, in this order: run record, .gitignore, lock. The objects are in the store already. */
-export async function recordResult(project: Project, stage: Stage, finished: Finished): Promise<void> {
-  const { fingerprint } = finished.view.observed;
-  if (finished.run !== undefined && usesRunCache(stage)) {
-    const record: RunRecord = {
+/** Makes results durable, in this order: run records, .gitignore, lock. The objects are in the store already. */
+export async function recordResults(project: Project, results: readonly Finished[]): Promise<void> {
+  for (const { stage, view, outs, run } of results) {
+    if (run === undefined || !usesRunCache(stage)) continue;
+    const { fingerprint } = view.observed;
+    project.store.runs.put({
       schema: 1,
       key: runKey(fingerprint),
       stage: stage.address,
       fingerprint: fingerprintText(fingerprint),
-      outs: finished.outs,
-      startedAt: finished.run.startedAt.toISOString(),
-      seconds: finished.run.seconds,
-      context: { ...project.context(), ...finished.run.context },
-    };
-    project.store.runs.put(record);
+      outs,
+      startedAt: run.startedAt.toISOString(),
+      seconds: run.seconds,
+      context: { ...project.context(), ...run.context },
+    });
   }
-  const cached = stage.outs.filter((out) => out.cache).map((out) => out.path);
+  await ignoreOuts(
+    project,
+    results.map(({ stage }) => stage),
+  );
+  for (const [file, ofFile] of groupBy(results, ({ stage }) => stage.file)) {
+    const entries = ofFile.map(({ stage, view, outs }) => [stage.name, entryOf(project, stage, view, outs)] as const);
+    await project.locks.update(file, { stages: new Map(entries) });
+  }
+}
+
+/** Keeps git from seeing the outs that the cache holds. */
+export async function ignoreOuts(project: Project, stages: readonly Stage[]): Promise<void> {
+  const cached = stages.flatMap((stage) => stage.outs.filter((out) => out.cache).map((out) => out.path));
   await project.locks.exclusively(() => project.workspace.updateGitignore({ add: cached, remove: [] }));
-  const entry = lockedStage(stage, fingerprint, finished.outs);
-  await project.locks.update(stage.file, { stages: new Map([[stage.name, entry]]) });
+}
+
+/** A frozen stage stays what it was made from, whatever stands there now. */
+function entryOf(project: Project, stage: Stage, view: StageView, outs: Finished['outs']): LockedStage {
+  const locked = stage.frozen ? project.locks.stage(stage) : undefined;
+  return locked === undefined ? lockedStage(stage, view.observed.fingerprint, outs) : { ...locked, outs };
 }

@@ -63,12 +63,14 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'blocked' }
   | { readonly kind: 'cancelled' }
+  /** The user was asked and said no. */
+  | { readonly kind: 'declined' }
   | { readonly kind: 'planned' };
 
 /** The nearest upstream stage that failed or was blocked; undefined where there is none. */
 export function blocker(run: ReproRun, address: StageAddress): StageAddress | undefined {
   return run.project.pipeline.upstream(address).find((upstream) => {
     const kind = run.outcomes.get(upstream)?.kind;
-    return kind === 'failed' || kind === 'blocked';
+    return kind === 'failed' || kind === 'blocked' || kind === 'declined';
   });
 }

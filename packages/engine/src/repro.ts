@@ -45,7 +45,9 @@ export async function repro(
   const read = dataOf(project, stages);
   const data = options.allData === true ? project.pipeline.data : read;
   await run.observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
-  const failures = await settleData(project, run.observer, data, {
+  const failures = await checkSources(run, stages);
+  if (failures[0] !== undefined) throw new FailureError(joined(failures));
+  const dataFailures = await settleData(project, run.observer, data, {
     needed: new Set(read),
     dry: options.dry ?? false,
     noCommit: options.noCommit ?? false,
@@ -54,8 +56,7 @@ export async function repro(
     signal: signals.stop,
     emit,
   });
-  failures.push(...(await checkSources(run, stages)));
-  if (failures[0] !== undefined) throw new FailureError(joined(failures));
+  if (dataFailures[0] !== undefined) throw new FailureError(joined(dataFailures));
   await schedule(run, stages);
   if (options.dry !== true) await pruneLocks(project);
   return summarize(selection, run.outcomes);
@@ -63,7 +64,9 @@ export async function repro(
 
 /** Starts each stage as soon as all that it needs is settled and there is room for it. */
 async function schedule(run: ReproRun, stages: readonly Stage[]): Promise<void> {
-  const oneByOne = run.options.dry === true || run.options.inGivenOrder === true;
+  // Two questions on one terminal could not be told apart.
+  const asks = run.options.confirm !== undefined;
+  const oneByOne = run.options.dry === true || run.options.inGivenOrder === true || asks;
   const plan = planStages(run.options.inGivenOrder === true ? undefined : run.project.pipeline, stages);
   const jobs = oneByOne ? 1 : Math.max(1, run.options.jobs ?? 1);
   const active = new Map<StageAddress, Promise<StageAddress>>();
@@ -147,6 +150,9 @@ function summarize(selection: readonly StageAddress[], outcomes: ReproRun['outco
     switch (outcome.kind) {
       case 'planned':
         lists.ran.push(address);
+        break;
+      case 'declined':
+        lists.cancelled.push(address);
         break;
       case 'ran':
       case 'restored':

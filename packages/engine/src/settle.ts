@@ -1,16 +1,9 @@
-import {
-  type Decision,
-  type Failure,
-  FailureError,
-  type ProjectPath,
-  type Stage,
-  sameArtifact,
-  unreachable,
-} from '@dag/model';
+import { type Decision, type Failure, FailureError, type ProjectPath, type Stage, unreachable } from '@dag/model';
+import { compareInputs } from './changes.ts';
 import { decide } from './decide.ts';
 import { findElsewhere, lookElsewhere } from './elsewhere.ts';
-import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
-import { recordResult } from './record.ts';
+import { type StageView, stagePaths, type ViewOptions, viewStage } from './observe-stage.ts';
+import { ignoreOuts, recordResults } from './record.ts';
 import { blocker, type Outcome, type ReproRun } from './repro-run.ts';
 import { runStage } from './run/stage.ts';
 import { lockedArtifact, missingParam } from './sources.ts';
@@ -39,10 +32,10 @@ async function settle(run: ReproRun, stage: Stage): Promise<Outcome> {
     return { kind: 'skipped' };
   }
   if (first.decision.kind === 'run' && run.options.confirm !== undefined) {
-    if (!(await run.options.confirm(stage.address))) return cancelled(run, stage);
+    if (!(await run.options.confirm(stage.address))) return { ...cancelled(run, stage), kind: 'declined' };
   }
   return await holdingPaths(run, stage, async (waited) => {
-    if (waited) run.observer.forget(stagePaths(stage));
+    if (waited) run.observer.forget([...stagePaths(stage), ...inputPaths(stage, first.view)]);
     const { view, decision } = waited ? await decideNow(run, stage) : first;
     if (decision.kind === 'run' && (await lookElsewhere(run, stage, view, decision))) {
       const again = await decideNow(run, stage);
@@ -60,10 +53,7 @@ interface Decided {
 async function decideNow(run: ReproRun, stage: Stage): Promise<Decided> {
   const upstream = run.project.pipeline.upstream(stage.address);
   const { allowMissing = false, force = false, forceDownstream = false, noRunCache = false } = run.options;
-  const view = await viewStage(run.project, run.observer, stage, {
-    pending: upstream.filter((address) => run.outcomes.get(address)?.kind === 'planned'),
-    ...(allowMissing ? { missing: (path: ProjectPath) => lockedArtifact(run.project, path, stage) } : {}),
-  });
+  const view = await viewStage(run.project, run.observer, stage, viewOptions(run, stage));
   const upstreamRan = upstream.some((address) => run.outcomes.get(address)?.kind === 'ran');
   const decision = decide(stage, run.project.locks.stage(stage), view.observed, run.cached, {
     noRunCache,
@@ -71,6 +61,15 @@ async function decideNow(run: ReproRun, stage: Stage): Promise<Decided> {
     ...(force ? { force: 'force' } : forceDownstream && upstreamRan ? { force: 'downstream' } : {}),
   });
   return { view, decision };
+}
+
+function viewOptions(run: ReproRun, stage: Stage): ViewOptions {
+  const upstream = run.project.pipeline.upstream(stage.address);
+  const missing = (path: ProjectPath) => lockedArtifact(run.project, path, stage);
+  return {
+    pending: upstream.filter((address) => run.outcomes.get(address)?.kind === 'planned'),
+    ...(run.options.allowMissing === true ? { missing } : {}),
+  };
 }
 
 /** What a dry run says of a stage whose result somebody else has: it would be fetched and restored. */
@@ -134,7 +133,9 @@ async function restore(run: ReproRun, stage: Stage, view: StageView, decision: R
   }
   announce(run, stage, decision);
   run.observer.learn(decision.outs);
-  await recordResult(run.project, stage, { view, outs: decision.outs });
+  // What came back as the lock has it changes nothing there, least of all for a frozen stage, whose deps may be others now.
+  if (decision.from.kind === 'lock') await ignoreOuts(run.project, [stage]);
+  else await recordResults(run.project, [{ stage, view, outs: decision.outs }]);
   return { kind: 'restored', savedSeconds: savedSeconds(decision) };
 }
 
@@ -150,45 +151,47 @@ async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Ou
   if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);
   if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode);
   run.observer.learn(end.outs);
-  const moved = await changedMeanwhile(run, stage, view);
+  let moved: readonly string[];
+  try {
+    moved = await changedMeanwhile(run, stage, view);
+    if (moved.length === 0) {
+      const { outs } = end;
+      const kept = run.options.noCommit === true ? {} : { run: end };
+      await recordResults(run.project, [{ stage, view, outs, ...kept }]);
+    }
+  } catch (error) {
+    end.undo();
+    run.observer.forget(end.outs.keys());
+    throw error;
+  }
+  end.keep();
   if (moved.length > 0) {
-    end.keep();
     run.emit({
       event: 'warning',
       stage: stage.address,
       message: `${moved.map((path) => `'${path}'`).join(', ')} changed while stage '${stage.address}' ran: its result is not recorded`,
       hint: 'it runs again with the next dag repro',
     });
-  } else {
-    try {
-      await recordResult(run.project, stage, {
-        view,
-        outs: end.outs,
-        ...(run.options.noCommit === true ? {} : { run: end }),
-      });
-    } catch (error) {
-      end.undo();
-      run.observer.forget(end.outs.keys());
-      throw error;
-    }
-    end.keep();
   }
   run.emit({ event: 'finished', stage: stage.address, status: 'ok', exitCode: 0, seconds: end.seconds });
   return { kind: 'ran', recorded: moved.length === 0 };
 }
 
-/** Deps that are not what they were when the stage began: what was made may be of the one or of the other. */
-async function changedMeanwhile(run: ReproRun, stage: Stage, view: StageView): Promise<ProjectPath[]> {
-  const before = view.observed.fingerprint.deps;
-  const outs = new Set(stage.outs.map((out) => out.path));
-  const paths = [...before.keys(), ...(view.observed.fingerprint.worker?.files.keys() ?? [])];
-  run.observer.forget(paths.filter((path) => !outs.has(path)));
-  const after = await run.observer.observe(paths);
-  const files = view.observed.fingerprint.worker?.files;
-  return paths.filter((path) => {
-    const dep = before.get(path);
-    return dep === undefined ? after.get(path)?.digest !== files?.get(path) : !sameArtifact(dep, after.get(path));
+/** Inputs that are not what they were when the stage began: what was made may be of the one or of the other. */
+async function changedMeanwhile(run: ReproRun, stage: Stage, view: StageView): Promise<string[]> {
+  run.observer.forget(inputPaths(stage, view));
+  const after = await viewStage(run.project, run.observer, stage, viewOptions(run, stage));
+  const changes = compareInputs(view.observed.fingerprint, after.observed.fingerprint, after.observed.declared);
+  return changes.map((change) => {
+    if (change.changed === 'param') return `${change.file}:${change.key}`;
+    return 'path' in change && change.path !== undefined ? change.path : change.changed;
   });
+}
+
+/** Every file that a stage reads: deps, params files and modules. */
+function inputPaths(stage: Stage, view: StageView): ProjectPath[] {
+  const modules = view.observed.fingerprint.worker?.files.keys() ?? [];
+  return [...stage.deps.map((dep) => dep.path), ...stage.params.map((params) => params.file), ...modules];
 }
 
 /** Holds a stage's paths against other processes while `work` goes on; `work` hears whether it had to wait for them. */

@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { type Diagnostic, FailureError, type ProjectPath } from '@dag/model';
+import { type Diagnostic, FailureError, type ProjectPath, ROOT } from '@dag/model';
 import { loadPipeline, type Pipeline, type SourceReader } from '@dag/pipeline';
 import { failureText } from '../failure.ts';
 import type { Context } from '../verb.ts';
 import { workspaceReader } from './files.ts';
-import { requireRoot } from './root.ts';
+import { requireRoot, toProjectPath } from './root.ts';
 
 /** A project as its files say it: no cache is opened, nothing is hashed. */
 export interface LoadedProject {
@@ -57,6 +57,5 @@ function warn(context: Context, diagnostics: readonly Diagnostic[]): void {
 }
 
 function folderIn(root: string, cwd: string): ProjectPath {
-  const relative = path.relative(root, fs.realpathSync(cwd)).split(path.sep).join('/');
-  return (relative.startsWith('..') ? '' : relative) as ProjectPath;
+  return toProjectPath(root, fs.realpathSync(cwd), '.') ?? ROOT;
 }

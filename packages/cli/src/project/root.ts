@@ -51,9 +51,23 @@ function rootAt(folder: string, named: string): string {
 
 /** A path of the user's, relative to `cwd` or absolute, as a path of the project; undefined when it lies outside. */
 export function toProjectPath(root: string, cwd: string, written: string): ProjectPath | undefined {
-  const relative = path.relative(root, path.resolve(cwd, written));
+  const absolute = path.resolve(cwd, written);
+  // The root is a real path; what the user wrote may lead there through symlinks.
+  return within(root, absolute) ?? within(root, realParent(absolute));
+}
+
+function within(root: string, absolute: string): ProjectPath | undefined {
+  const relative = path.relative(root, absolute);
   if (relative === '..' || relative.startsWith(`..${path.sep}`) || path.isAbsolute(relative)) return undefined;
   return relative.split(path.sep).join('/') as ProjectPath;
+}
+
+/** A path with the symlinks on the way to its last part resolved, as far as the way is there. */
+function realParent(absolute: string): string {
+  const parent = path.dirname(absolute);
+  if (parent === absolute) return absolute;
+  const real = fs.existsSync(parent) ? fs.realpathSync(parent) : realParent(parent);
+  return path.join(real, path.basename(absolute));
 }
 
 type Env = Readonly<Record<string, string | undefined>>;

@@ -11,6 +11,7 @@ import {
   type TrackedData,
 } from '@dag/model';
 import { selectStages } from '@dag/pipeline';
+import { pipelineFileHere } from './edit.ts';
 import type { OpenProject } from './open.ts';
 import { toProjectPath } from './root.ts';
 
@@ -67,13 +68,27 @@ export interface PickOptions {
   readonly recursive?: boolean;
 }
 
+/** What the targets of a verb name. */
+export interface Pick {
+  readonly items: readonly Picked[];
+  /** The stages that were named, by themselves or by an out. */
+  readonly stages: ReadonlySet<Stage>;
+}
+
+/** The tracked paths that targets name: see `pick`. */
+export function pickTracked(project: OpenProject, targets: readonly string[], options: PickOptions = {}): Picked[] {
+  return [...pick(project, targets, options).items];
+}
+
 /**
  * What the targets of a verb name: stages (all their outs), groups, tracked paths, paths inside them. All that is tracked
- * where there are no targets. Throws a FailureError of code `usage` for one that names nothing.
+ * where there are no targets. No item lies in another. Throws a FailureError of code `usage` for a target that names nothing.
  */
-export function pickTracked(project: OpenProject, targets: readonly string[], options: PickOptions = {}): Picked[] {
+export function pick(project: OpenProject, targets: readonly string[], options: PickOptions = {}): Pick {
   const all = allTracked(project);
-  if (targets.length === 0) return all.map((tracked) => ({ tracked }));
+  if (targets.length === 0) {
+    return { items: all.map((tracked) => ({ tracked })), stages: new Set(project.pipeline.stages.values()) };
+  }
   const picked = new Map<string, Picked>();
   const add = (item: Picked): void => void picked.set(`${item.tracked.path}\0${item.inside ?? ''}`, item);
   const stages = new Set<Stage>();
@@ -84,20 +99,27 @@ export function pickTracked(project: OpenProject, targets: readonly string[], op
       if (item.tracked.kind === 'out') stages.add(item.tracked.owner as Stage);
     }
     if (byPath.length > 0) continue;
-    const selected = selectStages(project.pipeline, [target], { single: true }, project.cwd);
-    if (!selected.ok) throw new FailureError(selected.error);
-    if (selected.value.length === 0) {
-      throw new FailureError({ code: 'usage', message: `there is no '${target}' in what is tracked` });
-    }
-    for (const address of selected.value) {
-      const stage = project.pipeline.stages.get(address);
-      if (stage === undefined) continue;
+    for (const stage of stagesNamed(project, target)) {
       stages.add(stage);
       for (const tracked of outsOf(project, stage)) add({ tracked });
     }
   }
   if (options.withDeps === true) for (const tracked of upstreamOf(project, stages)) add({ tracked });
-  return [...picked.values()];
+  const items = [...picked.values()];
+  return { items: items.filter((item) => !items.some((other) => holds(other, item))), stages };
+}
+
+function stagesNamed(project: OpenProject, target: string): Stage[] {
+  const selected = selectStages(project.pipeline, [target], { single: true }, project.cwd);
+  if (!selected.ok) throw new FailureError(selected.error);
+  if (selected.value.length > 0) return selected.value.flatMap((address) => project.pipeline.stages.get(address) ?? []);
+  throw new FailureError({ code: 'usage', message: `there is no '${target}' in what is tracked` });
+}
+
+/** Whether one item lies inside another of the same tracked path. */
+function holds(outer: Picked, inner: Picked): boolean {
+  if (outer === inner || outer.tracked.path !== inner.tracked.path || inner.inside === undefined) return false;
+  return outer.inside === undefined || inner.inside.startsWith(`${outer.inside}/`);
 }
 
 /** The artifact of something inside a tracked folder, as its trees in the cache tell. Undefined: there is no such path. */
@@ -123,7 +145,7 @@ function pickByPath(project: OpenProject, all: readonly Tracked[], target: strin
   const wanted = toProjectPath(project.root, path.join(project.root, project.cwd), target);
   if (wanted === undefined) return [];
   // A stage's name wins over a path that reads the same; `./name` is always the path.
-  const isName = /^[^./][^/]*$/.test(target) && [...project.pipeline.stages.values()].some((s) => s.name === target);
+  const isName = /^[^./][^/]*$/.test(target) && isStageHere(project, target);
   if (isName) return [];
   const items: Picked[] = [];
   for (const tracked of all) {
@@ -134,6 +156,12 @@ function pickByPath(project: OpenProject, all: readonly Tracked[], target: strin
     }
   }
   return items;
+}
+
+/** Whether the pipeline.yaml of the user's folder has a stage of this name. */
+function isStageHere(project: OpenProject, name: string): boolean {
+  const file = pipelineFileHere(project);
+  return [...project.pipeline.stages.values()].some((stage) => stage.name === name && stage.file === file);
 }
 
 /** Whether a tracked folder holds a path, in the workspace or by its trees; yes where they are not here to be asked. */

@@ -1,6 +1,6 @@
 import type { ReproEvent, ReproSummary } from '@dag/engine';
 import { type Decision, type StageAddress, unreachable } from '@dag/model';
-import { failureText } from '../failure.ts';
+import { failureJson, failureText } from '../failure.ts';
 import type { OpenProject } from '../project/open.ts';
 import type { Context } from '../verb.ts';
 import { changeJson, reasonText } from './change.ts';
@@ -26,7 +26,12 @@ export function reproReporter(
 
 function jsonReporter(context: Context): ReproReporter {
   return {
-    event: (event) => context.emit(eventJson(event)),
+    event: (event) => {
+      // What is wrong in a file has a line of its own for each problem.
+      const failure = event.event === 'finished' ? event.failure : undefined;
+      if (failure?.code === 'invalid-pipeline') context.io.out(failureJson(failure));
+      context.emit(eventJson(event));
+    },
     summary: ({ failures: _, savedSeconds, ...lists }) => {
       context.emit({ event: 'summary', ...lists, saved_seconds: savedSeconds });
     },
@@ -150,7 +155,7 @@ function decisionWord(decision: Decision, planned: boolean): { word: string; sty
     case 'restore':
       return { word: planned ? 'restore' : 'restored', style: 'cyan' };
     case 'run':
-      return { word: planned ? 'run' : 'run', style: 'bold' };
+      return { word: 'run', style: 'bold' };
     case 'undecided':
       return { word: 'may run', style: 'bold' };
     case 'blocked':

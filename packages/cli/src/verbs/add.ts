@@ -20,6 +20,7 @@ import { expandGlobs } from '../project/glob.ts';
 import { type OpenProject, openProject, reloaded } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { toProjectPath } from '../project/root.ts';
+import { waiting } from '../project/waiting.ts';
 import { workProgress } from '../render/progress.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
@@ -40,7 +41,7 @@ export async function add(context: Context, written: readonly string[], options:
     }
     const release = await project.workspace.acquire(
       { read: paths, write: [], purpose: `dag add ${paths.join(' ')}` },
-      { wait: true, onWait: (holder) => context.say(`waiting for ${holder.purpose} (pid ${holder.pid})`) },
+      waiting(context),
     );
     try {
       const progress = workProgress(context, 'storing');

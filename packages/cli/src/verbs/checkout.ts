@@ -1,14 +1,16 @@
 import { isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
 import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
+import { trackedByGit } from '../project/git.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberedPaths, rememberTracked } from '../project/remembered.ts';
-import { artifactInside, objectsFailure, type Picked, pickTracked } from '../project/tracked.ts';
+import { artifactInside, objectsFailure, type Picked, type PickOptions, pickTracked } from '../project/tracked.ts';
+import { waiting } from '../project/waiting.ts';
 import { workProgress } from '../render/progress.ts';
 import { bytesText } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
-export interface CheckoutFlags {
+export interface CheckoutFlags extends PickOptions {
   readonly force?: boolean;
   readonly relink?: boolean;
   readonly allowMissing?: boolean;
@@ -37,16 +39,12 @@ export async function checkOut(
   flags: CheckoutFlags,
 ): Promise<CheckoutReport> {
   const unreadable: ObjectFailure[] = [];
-  const picked = pickTracked(project, targets);
+  const picked = pickTracked(project, targets, flags);
   const items = picked.flatMap((one) => itemOf(project, one, unreadable));
   if (targets.length === 0) items.push(...noLongerTracked(project, items));
   const release = await project.workspace.acquire(
     { read: [], write: items.map((item) => item.path), purpose: 'dag checkout' },
-    {
-      wait: true,
-      onWait: (holder) => context.say(`waiting for ${holder.purpose} (pid ${holder.pid})`),
-      signal: context.stop,
-    },
+    waiting(context),
   );
   try {
     const progress = workProgress(context, 'checking out');
@@ -142,6 +140,6 @@ function noLongerTracked(project: OpenProject, items: readonly CheckoutItem[]): 
     ...[...project.pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path)),
   ]);
   return rememberedPaths(project.root)
-    .filter((path) => !tracked.has(path) && !declared.has(path))
+    .filter((path) => !tracked.has(path) && !declared.has(path) && !trackedByGit(project.root, path))
     .map((path) => ({ path, artifact: undefined }));
 }

@@ -5,7 +5,8 @@ import type { ProjectPath, Stage, TrackedData } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
-import { pickTracked } from '../project/tracked.ts';
+import { pick } from '../project/tracked.ts';
+import { waiting } from '../project/waiting.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
@@ -16,28 +17,30 @@ export async function commit(
 ): Promise<number> {
   const project = await openProject(context, { targets, mutates: true });
   try {
+    const { items, stages } = pick(project, targets);
     const outs = new Set<ProjectPath>();
-    const stages = new Set<Stage>();
     const data = new Set<TrackedData>();
-    for (const { tracked } of pickTracked(project, targets)) {
+    for (const { tracked } of items) {
       if (tracked.kind === 'data') data.add(tracked.owner as TrackedData);
-      else {
-        stages.add(tracked.owner as Stage);
-        outs.add(tracked.path);
-      }
+      else outs.add(tracked.path);
     }
     // Without targets, a stage that never ran is left out; with -f, only where it has no outs to be taken for its result.
     const wanted = (stage: Stage): boolean =>
       project.locks.stage(stage) !== undefined ||
       (options.force === true && stage.outs.every((out) => fs.existsSync(path.join(project.root, out.path))));
     const known = targets.length > 0 ? [...stages] : [...stages].filter(wanted);
+    const paths = [...known.flatMap((stage) => stage.deps.map((dep) => dep.path)), ...outs];
+    const release = await project.workspace.acquire(
+      { read: [...paths, ...[...data].map((entry) => entry.path)], write: [], purpose: 'dag commit' },
+      waiting(context),
+    );
     const { committed } = await commitStages(project, {
       stages: known,
       outs,
       data: [...data],
       force: options.force ?? false,
       signal: context.stop,
-    });
+    }).finally(release);
     let bytes = 0;
     for (const [at, artifact] of committed) {
       bytes += artifact.size;

@@ -15,6 +15,7 @@ import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
 import { type OpenProject, openProject, reloaded } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { toProjectPath } from '../project/root.ts';
+import { waiting } from '../project/waiting.ts';
 import type { Context } from '../verb.ts';
 
 export async function move(context: Context, [from = '', to = '']: readonly string[]): Promise<number> {
@@ -26,7 +27,7 @@ export async function move(context: Context, [from = '', to = '']: readonly stri
     const target = isMoved ? wanted : targetOf(project, entry, wanted, to);
     const release = await project.workspace.acquire(
       { read: [], write: [entry.path, target], purpose: `dag move ${entry.path} ${target}` },
-      { wait: true, onWait: (holder) => context.say(`waiting for ${holder.purpose} (pid ${holder.pid})`) },
+      waiting(context),
     );
     try {
       await rename(project, entry, target, isMoved);

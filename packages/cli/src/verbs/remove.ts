@@ -15,6 +15,7 @@ import { edited, textOf } from '../project/edit.ts';
 import { type OpenProject, openProject, reloaded } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { pickTracked } from '../project/tracked.ts';
+import { waiting } from '../project/waiting.ts';
 import type { Context } from '../verb.ts';
 
 export async function remove(
@@ -31,17 +32,20 @@ export async function remove(
       if (entry !== undefined) data.add(entry);
       else for (const stage of stagesAt(project, target)) stages.add(stage);
     }
-    await project.locks.exclusively(() => {
-      for (const [file, text] of textsWithout(project, stages, data)) project.workspace.writeFileAtomic(file, text);
-    });
-    await forget(project, stages, data);
-    const paths = [
-      ...[...stages].flatMap((stage) => stage.outs.map((out) => out.path)),
-      ...[...data].map((d) => d.path),
-    ];
-    await project.locks.exclusively(() => project.workspace.updateGitignore({ add: [], remove: paths }));
-    if (options.outs === true)
-      for (const out of paths) fs.rmSync(path.join(project.root, out), { recursive: true, force: true });
+    const paths = [...[...stages].flatMap((stage) => stage.outs), ...data].map((item) => item.path);
+    const purpose = `dag remove ${targets.join(' ')}`;
+    const held = options.outs === true ? paths : [];
+    const release = await project.workspace.acquire({ read: [], write: held, purpose }, waiting(context));
+    try {
+      await project.locks.exclusively(() => {
+        for (const [file, text] of textsWithout(project, stages, data)) project.workspace.writeFileAtomic(file, text);
+        project.workspace.updateGitignore({ add: [], remove: paths });
+      });
+      await forget(project, stages, data);
+      for (const out of held) fs.rmSync(path.join(project.root, out), { recursive: true, force: true });
+    } finally {
+      release();
+    }
     for (const stage of stages) context.print(`removed  stage ${stage.address}`);
     for (const entry of data) context.print(`removed  ${entry.path}`);
     context.emit({ stages: [...stages].map((stage) => stage.address), data: [...data].map((entry) => entry.path) });

@@ -7,6 +7,7 @@ import { positiveInteger } from '../options.ts';
 import { remoteFetcher } from '../project/fetcher.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
+import { mayWait } from '../project/waiting.ts';
 import { reproReporter } from '../render/repro.ts';
 import type { Context } from '../verb.ts';
 
@@ -86,8 +87,7 @@ function engineOptions(context: Context, project: OpenProject, options: Options,
     allowMissing: options.allowMissing ?? false,
     onFailure: options.ignoreErrors === true ? 'ignore' : options.keepGoing === true ? 'keep-going' : 'stop',
     jobs,
-    // Inside a stage, whoever holds its paths may be waiting for that very stage.
-    wait: options.wait && (context.io.env['DAG_STAGE'] ?? '') === '',
+    wait: options.wait && mayWait(context),
     fetcher: options.pull === true ? remoteFetcher(context, project, options.remote) : undefined,
     confirm: options.interactive === true ? (stage) => confirm(context, stage) : undefined,
   };

@@ -3,7 +3,7 @@ import { groupBy, type ProjectPath, type Stage, type TrackedData } from '@dag/mo
 import { EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { openNamedRemote, remoteOf } from '../project/remotes.ts';
-import { pickTracked, type Tracked } from '../project/tracked.ts';
+import { pick, type Tracked } from '../project/tracked.ts';
 import { changeJson, changeText } from '../render/change.ts';
 import { paint } from '../render/paint.ts';
 import type { Context } from '../verb.ts';
@@ -46,18 +46,14 @@ interface Wanted {
 }
 
 function wanted(project: OpenProject, targets: readonly string[]): Wanted {
-  const tracked = pickTracked(project, targets).map((item) => item.tracked);
+  const { items, stages: named } = pick(project, targets);
+  const tracked = items.map((item) => item.tracked);
   if (targets.length === 0) {
     const stages = project.pipeline.order.flatMap((address) => project.pipeline.stages.get(address) ?? []);
     return { stages, data: project.pipeline.data, tracked };
   }
-  const stages = new Set<Stage>();
-  const data = new Set<TrackedData>();
-  for (const item of tracked) {
-    if (item.kind === 'out') stages.add(item.owner as Stage);
-    else data.add(item.owner as TrackedData);
-  }
-  return { stages: [...stages], data: [...data], tracked };
+  const data = tracked.filter((item) => item.kind === 'data').map((item) => item.owner as TrackedData);
+  return { stages: [...named], data: [...new Set(data)], tracked };
 }
 
 type RemoteState = 'new' | 'deleted' | 'missing';

@@ -4,6 +4,7 @@ import { FailureError } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { openProject } from '../project/open.ts';
 import { toProjectPath } from '../project/root.ts';
+import { waiting } from '../project/waiting.ts';
 import { count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
@@ -18,7 +19,11 @@ export async function unprotect(context: Context, written: readonly string[]): P
       }
       throw new FailureError({ code: 'usage', message: `'${text}' does not lie inside the project` });
     });
-    const changed = await project.workspace.unprotect(paths, { signal: context.stop });
+    const release = await project.workspace.acquire(
+      { read: [], write: paths, purpose: 'dag unprotect' },
+      waiting(context),
+    );
+    const changed = await project.workspace.unprotect(paths, { signal: context.stop }).finally(release);
     context.emit({ unprotected: changed });
     context.print(`${count(changed.length, 'file')} can be edited now.`);
     return EXIT.done;

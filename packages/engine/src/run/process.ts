@@ -6,6 +6,9 @@ import type { RunLog } from './log.ts';
 /** How long a process group has to end by itself after SIGTERM before it is killed, in milliseconds. */
 export const GRACE_MS = 10_000;
 
+/** How long the output of a process that has ended may be held open by what left its group, in milliseconds. */
+const LINGER_MS = 1000;
+
 /** How often a group that was told to end is looked at, in milliseconds. */
 const POLL_MS = 10;
 
@@ -41,13 +44,18 @@ export type ProcessEnd =
  */
 export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
   if (request.stop.aborted) return { status: 'stopped' };
-  const child = spawn(request.file, request.args, {
-    cwd: request.cwd,
-    env: { ...request.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  const onEnd = request.onStart?.(child.pid);
+  let child: ChildProcess;
+  try {
+    child = spawn(request.file, request.args, {
+      cwd: request.cwd,
+      env: { ...request.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+  } catch (error) {
+    // A command that is too long for the system, say.
+    return { status: 'not-started', message: (error as Error).message };
+  }
   forward(child, 'stdout', request);
   forward(child, 'stderr', request);
   let why: 'stopped' | 'timed-out' | undefined;
@@ -60,11 +68,21 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     why ??= 'stopped';
     signalGroup(child.pid, 'SIGKILL');
   };
-  const timer = request.timeout === undefined ? undefined : setTimeout(() => end('timed-out'), request.timeout);
+  const timer =
+    request.timeout === undefined ? undefined : setTimeout(() => end('timed-out'), timerMs(request.timeout));
   request.stop.addEventListener('abort', stop);
   request.kill.addEventListener('abort', kill);
+  let onEnd: (() => void) | undefined;
   try {
-    const exit = await exitOf(child);
+    const ended = exitOf(child, () => clearTimeout(timer));
+    try {
+      onEnd = request.onStart?.(child.pid);
+    } catch (error) {
+      kill();
+      await ended;
+      throw error;
+    }
+    const exit = await ended;
     if (why !== undefined) return { status: why };
     return exit;
   } finally {
@@ -126,8 +144,8 @@ function forward(child: ChildProcess, stream: 'stdout' | 'stderr', request: Proc
   child[stream]?.on('end', () => lines.end());
 }
 
-/** Waits for the process, ends what is left of its group, and waits until its output is read to the end. */
-async function exitOf(child: ChildProcess): Promise<ProcessEnd> {
+/** Waits for the process, ends what is left of its group, and reads its output to the end. `onExit`: it ended by itself. */
+async function exitOf(child: ChildProcess, onExit: () => void): Promise<ProcessEnd> {
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const exit = await new Promise<ProcessEnd>((resolve) => {
     child.once('error', (error) => {
@@ -137,8 +155,29 @@ async function exitOf(child: ChildProcess): Promise<ProcessEnd> {
       resolve(signal === null ? { status: 'exited', exitCode: code ?? 0 } : { status: 'signalled', signal }),
     );
   });
+  onExit();
   if (exit.status === 'not-started') return exit;
   await endGroup(child.pid);
-  await closed;
+  await outputRead(child, closed);
   return exit;
+}
+
+/**
+ * Waits until the output of a process whose group is gone is read. A process that left the group on purpose (a daemon) may
+ * hold the pipes open for ever: it is given a moment, and then not listened to any more.
+ */
+export async function outputRead(child: ChildProcess, closed: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const moment = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LINGER_MS);
+  });
+  await Promise.race([closed, moment]);
+  clearTimeout(timer);
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+}
+
+/** A time limit as a timer takes it: those above 24.8 days are cut to that. */
+export function timerMs(timeout: number): number {
+  return Math.min(timeout, 2 ** 31 - 1);
 }

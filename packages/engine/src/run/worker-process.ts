@@ -9,7 +9,7 @@ import {
   wrap,
 } from '@dag/worker/protocol';
 import { LineSplitter } from './lines.ts';
-import { endGroup, signalGroup } from './process.ts';
+import { endGroup, outputRead, signalGroup, timerMs } from './process.ts';
 
 export interface WorkerRequest {
   /** The program that the worker process runs; absolute. */
@@ -60,12 +60,20 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
     serialization: 'advanced',
     detached: true,
   });
-  const onEnd = request.onStart?.(child.pid);
   const seen: Seen = { last: undefined, backend: undefined, outOfMemory: false };
   watch(child, request, seen);
   const stopping = stopper(child, request);
+  let onEnd: (() => void) | undefined;
   try {
-    const exit = await exitOf(child);
+    const ended = exitOf(child);
+    try {
+      onEnd = request.onStart?.(child.pid);
+    } catch (error) {
+      signalGroup(child.pid, 'SIGKILL');
+      await ended;
+      throw error;
+    }
+    const exit = await ended;
     return typeof exit === 'string' ? notRun('failed', exit) : judge(exit, seen, stopping.reason(), request);
   } finally {
     onEnd?.();
@@ -125,7 +133,7 @@ function stopper(child: ChildProcess, request: WorkerRequest) {
     why ??= 'cancelled';
     signalGroup(child.pid, 'SIGKILL');
   };
-  const timer = request.timeout === undefined ? undefined : setTimeout(() => end('timeout'), request.timeout);
+  const timer = request.timeout === undefined ? undefined : setTimeout(() => end('timeout'), timerMs(request.timeout));
   request.signal?.addEventListener('abort', cancel);
   request.kill?.addEventListener('abort', kill);
   return {
@@ -150,7 +158,11 @@ async function exitOf(child: ChildProcess): Promise<Exit | string> {
   });
   if (typeof exit === 'string') return exit;
   await endGroup(child.pid, 0);
-  await Promise.all([closed, disconnected]);
+  await outputRead(
+    child,
+    Promise.all([closed, disconnected]).then(() => {}),
+  );
+  if (child.connected) child.disconnect();
   return exit;
 }
 

@@ -1,0 +1,16 @@
+import type { LockOptions } from '@dag/workspace';
+import type { Context } from '../verb.ts';
+
+/** How a verb takes paths that another process may hold: it waits, says for whom, and can be interrupted. */
+export function waiting(context: Context): LockOptions {
+  return {
+    wait: mayWait(context),
+    signal: context.stop,
+    onWait: (holder) => context.say(`waiting for ${holder.purpose} (pid ${holder.pid} on ${holder.host})`),
+  };
+}
+
+/** Inside a stage nobody waits: whoever holds the paths may be that very stage. */
+export function mayWait(context: Context): boolean {
+  return (context.io.env['DAG_STAGE'] ?? '') === '';
+}
