@@ -380,3 +380,33 @@ test('doctor says what is used here', async () => {
   const outside = await project.dag(['doctor', '--json'], { cwd: '../home' });
   expect(outside.events.at(-1)).toMatchObject({ project: null, problems: [expect.stringContaining('pipeline.yaml')] });
 });
+
+describe('gc refuses where what is needed can not be told', () => {
+  test('a lock of an old commit that can not be read', async () => {
+    await trackSome();
+    const lock = project.read('pipeline.lock');
+    project.write('pipeline.lock', lock.slice(0, 40));
+    commitAll('damaged');
+    project.write('pipeline.lock', lock);
+    commitAll('mended');
+    const before = cacheFiles();
+    const { status, stderr } = await project.dag(['gc', '-A', '-f']);
+    expect(status).toBe(1);
+    expect(stderr).toContain('pipeline.lock of commit');
+    expect(cacheFiles()).toEqual(before);
+    await run('gc', '-w', '-f');
+  });
+
+  test('a listing that is in quarantine', async () => {
+    for (let i = 0; i < 3; i++) project.write(`data/f${i}`, `content ${i}\n`);
+    await run('add', 'data');
+    const listing = /data: \{digest: 'blake3:([0-9a-f]{64})'/.exec(project.read('pipeline.lock'))?.[1] ?? '';
+    damage(project.path('.cache/objects', listing.slice(0, 2), listing.slice(2)), 3);
+    expect((await project.dag(['fsck'])).status).toBe(1);
+    const before = cacheFiles();
+    const { status, stderr } = await project.dag(['gc', '-w', '-f', '--runs']);
+    expect(status).toBe(1);
+    expect(stderr).toContain("the listing of 'data' was damaged");
+    expect(cacheFiles()).toEqual(before);
+  });
+});

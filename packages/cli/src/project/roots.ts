@@ -85,10 +85,17 @@ export function revisionRoots(repository: Repository, revisions: Revisions): Roo
   if (revisions.tags === true) add(repository.tags());
   if (revisions.since !== undefined) add(repository.commits(revisions.since));
   if (revisions.commits === true) add(repository.commits());
-  return commitRoots(repository, [...commits]);
+  return locksOf(repository, [...commits]).flatMap(({ lock, commit, file }) => {
+    if (lock !== undefined) return lockRoots(lock, commit.slice(0, 7));
+    throw new FailureError({
+      code: 'refused',
+      message: `${file} of commit ${commit.slice(0, 7)} is no lock that can be read: what that commit needs can't be told`,
+      hint: 'choose a scope without that commit: what it uses might be removed',
+    });
+  });
 }
 
-/** As `revisionRoots`, for these commits. Locks that are damaged there name nothing. */
+/** What the locks of commits name, for telling what an object was: locks that can't be read name nothing. */
 export function commitRoots(repository: Repository, commits: readonly CommitId[]): Root[] {
   return locksOf(repository, commits).flatMap(({ lock, commit }) =>
     lock === undefined ? [] : lockRoots(lock, commit.slice(0, 7)),

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { openRepository } from '@dag/git';
-import { type Digest, FailureError, type RunKey } from '@dag/model';
+import { type Digest, digestHex, FailureError } from '@dag/model';
 import type { GcPlan, RunFile } from '@dag/store';
 import { EXIT } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
@@ -104,7 +104,14 @@ function findWork(
     if (repository !== undefined) roots.push(...revisionRoots(repository, revisions));
   }
   const live = new Set<Digest>();
-  for (const { path: lost } of markLive(store, roots, live)) {
+  for (const { path: lost, digest } of markLive(store, roots, live)) {
+    if (fs.existsSync(path.join(store.dir, 'quarantine', digestHex(digest)))) {
+      throw new FailureError({
+        code: 'refused',
+        message: `the listing of '${lost}' was damaged, and what it names can't be told: nothing is removed`,
+        hint: "get it again with 'dag fetch', or make it again with 'dag repro -f' or 'dag add'",
+      });
+    }
     context.say(`warning: the listing of '${lost}' is not in the cache, so nothing keeps what was inside it`);
   }
   for (const digest of linkedObjects(
@@ -136,7 +143,6 @@ function splitRecords(
   const oldest = project.clock().getTime() - days * 24 * 3600 * 1000;
   const kept: Root[] = [];
   const old: RunFile[] = [];
-  const used = new Set<RunKey>();
   for (const file of project.store.runs.files()) {
     const { record } = file;
     if (record === undefined) continue;
@@ -145,7 +151,6 @@ function splitRecords(
     const isFree = options.runs !== true && [...record.outs.values()].every(({ digest }) => live.has(digest));
     if (isNew || isRecent || isFree) {
       kept.push(...recordRoots(record));
-      used.add(record.key);
     } else {
       old.push(file);
     }
