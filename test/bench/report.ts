@@ -13,7 +13,7 @@ const HEAD = `# Benchmarks
 clock of the whole command, the median of the rounds (one where it takes over 20 s); programs take turns; the page cache
 is warm for all; \`×\` says how many times as long as dag. \`sync\` before each, state and folders fresh. The last columns
 are dag's: calls that wait for the disk (fsync and its like), files opened, requests sent; and the machine's load average
-when the command began: others worked on it.
+when the command began.
 `;
 
 /** A section of the page: what was measured on what machine, and how it went. */

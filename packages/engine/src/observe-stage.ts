@@ -143,8 +143,8 @@ async function viewWorker(
 }
 
 /**
- * The closure that the lock holds, if none of its files changed: what a module imports is decided by the text of these
- * files, so that esbuild needn't be asked again.
+ * The closure that the lock holds, if none of its files changed, so that esbuild needn't be asked again. An import is
+ * taken to lead where it led: a new file that an import without an extension would now find is not seen.
  */
 async function unchangedClosure(
   observer: Observer,
