@@ -10,6 +10,7 @@ import {
   stageAddress,
 } from '@dag/model';
 import { dataFiles } from './data/read.ts';
+import { quote } from './diagnostic/quote.ts';
 import { newReport, type Report } from './diagnostic/report.ts';
 import { buildGraph, type Graph } from './graph/build.ts';
 import { SETTINGS_FIELDS } from './language/definition.ts';
@@ -111,7 +112,7 @@ function refuseSettings({ root, source }: ParsedFile, report: Report): void {
       source,
       key,
       'unknown-key',
-      `"${key.value}" is a setting of the project and counts in its root ${PIPELINE_FILE} only`,
+      `${quote(key.value)} is a setting of the project and counts in its root ${PIPELINE_FILE} only`,
       hint,
     );
   }

@@ -121,7 +121,7 @@ describe('stages', () => {
     ).toBe(
       'stages:\n  a:\n    # why\n    cmd: new # c\n    deps:\n    - x\n    meta: {k: 1} # m\n    outs:\n      - o\n  b: {cmd: b}\n',
     );
-    expect(text(addStageText(before, FILE, { name: 'a', cmd: 'new' }))).toContain('there is a stage "a" already');
+    expect(text(addStageText(before, FILE, { name: 'a', cmd: 'new' }))).toContain("there is a stage 'a' already");
     const made = 'stages: {a: {foreach: [1], do: {cmd: x}}}\n';
     expect(text(addStageText(made, FILE, { name: 'a', cmd: 'n' }, { replace: true }))).toContain(
       'comes from a template',
@@ -134,7 +134,7 @@ describe('stages', () => {
     expect(text(removeStageText('stages: {a: {cmd: x}, b: {cmd: y}}\n', FILE, 'a'))).toBe('stages: {b: {cmd: y}}\n');
     expect(text(removeStageText('stages: {a: {cmd: x}, b: {cmd: y}}\n', FILE, 'b'))).toBe('stages: {a: {cmd: x}}\n');
     expect(text(removeStageText('jobs: 1\nstages:\n  a: {cmd: x}\n', FILE, 'a'))).toBe('jobs: 1\n');
-    expect(text(removeStageText(TEXT, FILE, 'z'))).toContain('there is no stage "z"');
+    expect(text(removeStageText(TEXT, FILE, 'z'))).toContain("there is no stage 'z'");
   });
 
   it('are frozen and unfrozen, back to the same bytes', () => {
@@ -144,7 +144,7 @@ describe('stages', () => {
     expect(text(setFrozenText(frozen, FILE, 'a', false))).toBe(TEXT);
     const group = 'stages:\n  g:\n    foreach: [1]\n    do:\n      cmd: x\n';
     expect(text(setFrozenText(group, FILE, 'g', true))).toBe(`${group}      frozen: true\n`);
-    expect(text(setFrozenText(group, FILE, 'g@1', true))).toContain('made by the template "g"');
+    expect(text(setFrozenText(group, FILE, 'g@1', true))).toContain("made by the template 'g'");
   });
 
   it('come out of the text as they went in', () => {
@@ -208,6 +208,6 @@ describe('remotes', () => {
     expect(text(setRemoteText(two, FILE, { name: 'store', url: '../y' }))).toBe(two.replace('s3://b/p', '../y'));
     expect(text(removeRemoteText(named, FILE, 'store'))).toBe(two.replace('  store: s3://b/p\n', ''));
     expect(text(removeRemoteText(one, FILE, 'store'))).toBe('# mine\n');
-    expect(text(removeRemoteText(one, FILE, 'q'))).toContain('there is no remote "q"');
+    expect(text(removeRemoteText(one, FILE, 'q'))).toContain("there is no remote 'q'");
   });
 });

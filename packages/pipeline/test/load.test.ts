@@ -129,7 +129,7 @@ describe('loadPipeline', () => {
     );
     expect(pipeline).toBeUndefined();
     expect(words(diagnostics)).toBe(
-      '~/.config/dag/config.yaml:1:1: unknown key "job"\n  job: 3\n  ^^^\n  did you mean "jobs"?',
+      `~/.config/dag/config.yaml:1:1: unknown key 'job'\n  job: 3\n  ^^^\n  did you mean 'jobs'?`,
     );
   });
 
@@ -206,29 +206,29 @@ describe('problems', () => {
 jbos: 2
 `),
     ).toMatchInlineSnapshot(`
-      "pipeline.yaml:3:5: unknown key "cdm" in stages.train
+      "pipeline.yaml:3:5: unknown key 'cdm' in stages.train
             cdm: python train.py
             ^^^
-        did you mean "cmd"?
-      pipeline.yaml:4:11: stages.train.deps must be a list, not the string "data"
+        did you mean 'cmd'?
+      pipeline.yaml:4:11: stages.train.deps must be a list, not the string 'data'
             deps: data
                   ^^^^
         put it on a line of its own, behind \`- \`
-      pipeline.yaml:6:17: unknown key "cach" in stages.train.outs.model
+      pipeline.yaml:6:17: unknown key 'cach' in stages.train.outs.model
               - model: {cach: false}
                         ^^^^
-        did you mean "cache"?
-      pipeline.yaml:7:13: stages.train.frozen must be true or false, not the string "yes"
+        did you mean 'cache'?
+      pipeline.yaml:7:13: stages.train.frozen must be true or false, not the string 'yes'
             frozen: 'yes'
                     ^^^^^
-      pipeline.yaml:10:25: "lots" is no amount of memory
+      pipeline.yaml:10:25: 'lots' is no amount of memory
             resources: {memory: lots}
                                 ^^^^
         write 8GB or 512MiB
-      pipeline.yaml:11:1: unknown key "jbos"
+      pipeline.yaml:11:1: unknown key 'jbos'
         jbos: 2
         ^^^^
-        did you mean "jobs"?"
+        did you mean 'jobs'?"
     `);
   });
 
@@ -281,13 +281,13 @@ stages:
   a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
 `),
     ).toMatchInlineSnapshot(`
-      "pipeline.yaml:1:9: there is no remote "stroe"
+      "pipeline.yaml:1:9: there is no remote 'stroe'
         remote: stroe
                 ^^^^^
-        did you mean "store"?
-      pipeline.yaml:3:24: "secret_access_key" in remotes.store: a secret can't stand in a file
+        did you mean 'store'?
+      pipeline.yaml:3:24: 'secret_access_key' in remotes.store: a secret can't stand in a file
         credentials belong in the environment or in a profile of the AWS configuration
-      pipeline.yaml:4:10: the URL of the remote "other" holds credentials
+      pipeline.yaml:4:10: the URL of the remote 'other' holds credentials
         credentials belong in the environment or in a profile of the AWS configuration
       pipeline.yaml:6:22: ../x lies outside the project
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
@@ -320,18 +320,18 @@ stages:
         { 'params.yaml': 'model: {lr: 1}\nlst: [1]\nitems: {one: {x: 1}, two: {y: 2}}\n' },
       ),
     ).toMatchInlineSnapshot(`
-      "pipeline.yaml:2:17: \${modle.lr}: there is no "modle"
+      "pipeline.yaml:2:17: \${modle.lr}: there is no 'modle'
           a: {cmd: "run \${modle.lr} \${model}", deps: ["\${lst}"]}
                         ^^^^^^^^^^^
-        did you mean "model"?
+        did you mean 'model'?
       pipeline.yaml:2:48: \${lst} is a list, which can't stand here
           a: {cmd: "run \${modle.lr} \${model}", deps: ["\${lst}"]}
                                                        ^^^^^^
         name one of its items: \`[0]\`
-      pipeline.yaml:5:20: \${item.x}: there is no "x" in "item" (for b@two)
+      pipeline.yaml:5:20: \${item.x}: there is no 'x' in 'item' (for b@two)
             do: {cmd: "run \${item.x}"}
                            ^^^^^^^^^
-        did you mean "y"?
+        did you mean 'y'?
       pipeline.yaml:6:17: \${a..b}: a name is missing before or after a dot
           c: {cmd: "run \${a..b} \${}"}
                         ^^^^^^^
@@ -355,7 +355,7 @@ stages:
         settle the merge conflict and take the markers out"
     `);
     expect(problems('a: 1\na: 2\n')).toMatchInlineSnapshot(`
-      "pipeline.yaml:2:1: the key "a" stands here twice
+      "pipeline.yaml:2:1: the key 'a' stands here twice
         a: 2
         ^
         keep one of the two"

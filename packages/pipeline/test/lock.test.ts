@@ -147,7 +147,7 @@ describe('the lock', () => {
         take one side with \`git checkout --ours\` or \`--theirs\`, then \`dag repro\`"
     `);
     expect(say("schema: 1\nstages:\n  a:\n    deps:\n      x: {digest: 'blake3:00', si")).toMatchInlineSnapshot(`
-      "pipeline.lock:5:34: pipeline.lock is damaged: a "}" is missing
+      "pipeline.lock:5:34: pipeline.lock is damaged: a '}' is missing
               x: {digest: 'blake3:00', si
                                          ^
         take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew"

@@ -64,11 +64,11 @@ stages:
   });
 
   it('refuse redefinition, templates in vars, lists, and reserved names', () => {
-    expect(problems('vars: [{a: 2}]\n', { 'params.yaml': PARAMS })).toContain('vars sets "a" again');
+    expect(problems('vars: [{a: 2}]\n', { 'params.yaml': PARAMS })).toContain("vars sets 'a' again");
     expect(problems('vars: [{x: "${a}"}]\n', { 'params.yaml': PARAMS })).toContain("vars can't hold ${…}");
     expect(problems('vars: [nope.yaml]\n')).toContain('nope.yaml does not exist');
     expect(problems('vars: [params.yaml:zz]\n')).toContain('params.yaml does not exist');
-    expect(problems('stages: {s: {foreach: [1], do: {vars: [{item: 2}], cmd: x}}}\n')).toContain('"item" is the name');
+    expect(problems('stages: {s: {foreach: [1], do: {vars: [{item: 2}], cmd: x}}}\n')).toContain("'item' is the name");
   });
 });
 
@@ -107,8 +107,8 @@ describe('foreach and matrix', () => {
     cmd: "\${item.x}\${item.y}"
 `;
     expect(commands(text)).toEqual({ 's@1-a': '1a', 's@2-b': '2b', 's@3-c': '3c' });
-    expect(problems(text.replace('{x: 3, y: c}', '{x: 3}'))).toContain('this combination lacks "y"');
-    expect(problems(text.replace('{x: 1, y: b}', '{z: 1}'))).toContain('"z" is no key of the matrix');
+    expect(problems(text.replace('{x: 3, y: c}', '{x: 3}'))).toContain("this combination lacks 'y'");
+    expect(problems(text.replace('{x: 1, y: b}', '{z: 1}'))).toContain("'z' is no key of the matrix");
   });
 });
 

@@ -1,3 +1,4 @@
+import { quote } from '../diagnostic/quote.ts';
 import type { Entry, Node } from '../yaml/node.ts';
 import { resolvePlain } from '../yaml/scalar.ts';
 
@@ -94,7 +95,7 @@ function array(state: State): Node {
 }
 
 function expect(state: State, mark: string): void {
-  if (state.text[state.pos] !== mark) throw new JsonProblem(`a "${mark}" is missing`, state.pos);
+  if (state.text[state.pos] !== mark) throw new JsonProblem(`a ${quote(mark)} is missing`, state.pos);
   state.pos++;
 }
 

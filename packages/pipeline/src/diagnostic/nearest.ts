@@ -1,3 +1,5 @@
+import { quote } from './quote.ts';
+
 /** The word among `known` that a mistyped one most likely stands for; undefined when none is near. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
@@ -34,8 +36,8 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
-/** `did you mean "x"?`, where there is a near word. */
+/** `did you mean 'x'?`, where there is a near word. */
 export function suggestion(word: string, known: Iterable<string>): string | undefined {
   const near = nearest(word, known);
-  return near === undefined ? undefined : `did you mean "${near}"?`;
+  return near === undefined ? undefined : `did you mean ${quote(near)}?`;
 }

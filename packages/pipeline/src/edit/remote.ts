@@ -1,4 +1,5 @@
 import { type Diagnostic, ok, type ProjectPath, type Result } from '@dag/model';
+import { quote } from '../diagnostic/quote.ts';
 import { findEntry, findValue, type MapNode, textOf } from '../yaml/node.ts';
 import { yamlKey } from '../yaml/write.ts';
 import { contentOf, flowText, type Plain } from './content.ts';
@@ -49,7 +50,7 @@ export function removeRemoteText(text: string, file: ProjectPath, name: string):
   const map = findValue(root, 'remotes');
   const index = map?.kind === 'map' ? map.entries.findIndex((entry) => entry.key.value === name) : -1;
   if (!root || map?.kind !== 'map' || index === -1) {
-    return refuse(document, { start: 0, end: 0 }, `there is no remote "${name}" in ${file}`);
+    return refuse(document, { start: 0, end: 0 }, `there is no remote ${quote(name)} in ${file}`);
   }
   const edits = [map.entries.length > 1 ? removeEntry(document, map, index) : removeTop(document, root, 'remotes')];
   if (textOf(findValue(root, 'remote')) === name) edits.push(removeTop(document, root, 'remote'));

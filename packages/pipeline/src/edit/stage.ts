@@ -1,5 +1,6 @@
 import { type Diagnostic, err, ok, type ProjectPath, type Result, sameValue, type Value } from '@dag/model';
 import { toValue } from '../data/value.ts';
+import { quote } from '../diagnostic/quote.ts';
 import { findEntry, findValue, type MapNode, type Node } from '../yaml/node.ts';
 import { yamlKey } from '../yaml/write.ts';
 import { contentOf, type Plain } from './content.ts';
@@ -51,7 +52,7 @@ export function addStageText(
   const document = opened.value;
   if (!isStageName(stage.name)) {
     const hint = 'letters, digits, - and _ only';
-    return refuse(document, { start: 0, end: 0 }, `"${stage.name}" can't be the name of a stage`, hint);
+    return refuse(document, { start: 0, end: 0 }, `${quote(stage.name)} can't be the name of a stage`, hint);
   }
   const definition = definitionOf(stage);
   const stages = document.root && findEntry(document.root, 'stages');
@@ -71,12 +72,12 @@ export function addStageText(
     return applyEdits(document, [appendEntry(document, stages.value, key, contentOf(definition))]);
   }
   if (!options.replace) {
-    return refuse(document, before.key, `there is a stage "${stage.name}" already`, 'use -f to write it anew');
+    return refuse(document, before.key, `there is a stage ${quote(stage.name)} already`, 'use -f to write it anew');
   }
   if (before.value.kind !== 'map')
     return applyEdits(document, [replaceValue(document, before, contentOf(definition), stages.value.flow)]);
   if (isTemplate(before.value))
-    return refuse(document, before.key, `"${stage.name}" comes from a template`, 'edit the file itself');
+    return refuse(document, before.key, `${quote(stage.name)} comes from a template`, 'edit the file itself');
   return applyEdits(document, rewrite(document, before.value, definition));
 }
 
@@ -187,10 +188,15 @@ function findStage(text: string, file: ProjectPath, name: string): Result<FoundS
   const at = (stages?.kind === 'map' ? stages.entries[find(group)]?.key : undefined) ?? { start: 0, end: 0 };
   if (name.includes('@') && at.end > 0) {
     return err(
-      fail(document, at, `"${name}" is made by the template "${group}"`, `edit "${group}" in the file itself`),
+      fail(
+        document,
+        at,
+        `${quote(name)} is made by the template ${quote(group)}`,
+        `edit ${quote(group)} in the file itself`,
+      ),
     );
   }
-  return err(fail(document, at, `there is no stage "${name}" in ${file}`));
+  return err(fail(document, at, `there is no stage ${quote(name)} in ${file}`));
 }
 
 function fail(document: Document, at: { start: number; end: number }, message: string, hint?: string): Diagnostic[] {
@@ -225,7 +231,7 @@ export function setFrozenText(
   if (!found.ok) return found;
   const { document, value } = found.value;
   const stage = findValue(value, 'do') ?? value;
-  if (stage.kind !== 'map') return refuse(document, stage, `the stage "${name}" must be a map`);
+  if (stage.kind !== 'map') return refuse(document, stage, `the stage ${quote(name)} must be a map`);
   const index = stage.entries.findIndex((entry) => entry.key.value === 'frozen');
   const entry = stage.entries[index];
   if (!entry)

@@ -8,6 +8,7 @@ import {
   stageAddress,
 } from '@dag/model';
 import { suggestion } from '../diagnostic/nearest.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { SourceReader } from '../pipeline.ts';
 import type { Draft, DraftDep } from '../stage/draft.ts';
@@ -65,7 +66,7 @@ function outsOf(
   const members = address === undefined ? undefined : groups.get(address);
   if (members === undefined) {
     const hint = suggestion(dep.name, groups.keys());
-    around.report.add(draft.source, dep.at, 'bad-value', `there is no stage or group "${dep.name}"`, hint);
+    around.report.add(draft.source, dep.at, 'bad-value', `there is no stage or group ${quote(dep.name)}`, hint);
     return [];
   }
   return members.flatMap((member) => (member === draft ? [] : member.stage.outs.map((out) => out.path)));

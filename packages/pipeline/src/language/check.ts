@@ -1,4 +1,5 @@
 import { suggestion } from '../diagnostic/nearest.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { MapNode, Node, ScalarNode } from '../yaml/node.ts';
@@ -78,7 +79,7 @@ function checkScalar(node: ScalarNode, shape: Shape, name: string, context: Chec
         context.source,
         node,
         'bad-value',
-        `${name} is ${describe(shape)}, not "${value}"`,
+        `${name} is ${describe(shape)}, not ${quote(value)}`,
         suggestion(value, shape.values),
       );
       return false;
@@ -113,7 +114,7 @@ function checkMap(node: MapNode, shape: Shape & { type: 'map' }, name: string, c
   for (const key of shape.required) {
     if (node.entries.some((entry) => entry.key.value === key)) continue;
     fits = false;
-    context.report.add(context.source, node, 'wrong-type', `${name} lacks the key "${key}"`);
+    context.report.add(context.source, node, 'wrong-type', `${name} lacks the key ${quote(key)}`);
   }
   return fits;
 }
@@ -142,12 +143,17 @@ export function unknownKey(key: ScalarNode, known: readonly string[], name: stri
   const word = String(key.value);
   const where = name === '' ? '' : ` in ${name}`;
   if (SECRET_KEYS.includes(word)) {
-    context.report.addSecret(context.source, key, 'unknown-key', `"${word}"${where}: a secret can't stand in a file`);
+    context.report.addSecret(
+      context.source,
+      key,
+      'unknown-key',
+      `${quote(word)}${where}: a secret can't stand in a file`,
+    );
     return;
   }
   let hint = Object.hasOwn(FORMER_KEYS, word) ? FORMER_KEYS[word] : suggestion(word, known);
   hint ??= `known keys: ${known.join(', ')}`;
-  context.report.add(context.source, key, 'unknown-key', `unknown key "${word}"${where}`, hint);
+  context.report.add(context.source, key, 'unknown-key', `unknown key ${quote(word)}${where}`, hint);
 }
 
 function wrongType(node: Node, shape: Shape, name: string, context: CheckContext): boolean {
@@ -172,7 +178,6 @@ export function say(node: Node): string {
   if (node.kind === 'seq') return 'a list';
   if (node.kind === 'map') return 'a map';
   if (node.value === null) return 'empty';
-  if (typeof node.value === 'string')
-    return `the string "${node.value.length > 40 ? `${node.value.slice(0, 40)}…` : node.value}"`;
+  if (typeof node.value === 'string') return `the string ${quote(node.value)}`;
   return typeof node.value === 'boolean' ? `${node.value}` : `the number ${node.value}`;
 }

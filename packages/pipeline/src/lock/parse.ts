@@ -15,6 +15,7 @@ import {
   type Value,
 } from '@dag/model';
 import { keyText, toValue } from '../data/value.ts';
+import { quote } from '../diagnostic/quote.ts';
 import { newReport, type Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import { findValue, type MapNode, type Node, type Range, textOf } from '../yaml/node.ts';
@@ -82,7 +83,7 @@ function readLock(root: Node | undefined, reader: Reader): Lock | undefined {
 }
 
 function unknown(key: Node & { kind: 'scalar' }, reader: Reader): void {
-  bad(reader, key, `unknown key "${key.value}" in the lock`);
+  bad(reader, key, `unknown key ${quote(key.value)} in the lock`);
 }
 
 /** Entries of a map; an empty value has none. */

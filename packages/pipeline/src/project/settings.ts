@@ -1,4 +1,5 @@
 import { suggestion } from '../diagnostic/nearest.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { CacheSettings, LinkStrategy, ParsingSettings, RemoteConfig, Settings } from '../pipeline.ts';
@@ -53,7 +54,7 @@ export function readSettings(files: readonly SettingsFile[], report: Report): Se
   if (remote && !remotes.has(remote.name)) {
     const known = [...remotes.keys()];
     const hint = suggestion(remote.name, known) ?? 'add it under `remotes:`, or with `dag remote add`';
-    report.add(remote.file.source, remote.node, 'bad-value', `there is no remote "${remote.name}"`, hint);
+    report.add(remote.file.source, remote.node, 'bad-value', `there is no remote ${quote(remote.name)}`, hint);
   }
   return {
     remotes,
@@ -85,12 +86,12 @@ function readRemote(name: string, node: Node, source: Source, report: Report): R
   const url = textOf(urlNode);
   if (url === undefined || urlNode === undefined) return undefined;
   if (url === '') {
-    report.add(source, urlNode, 'bad-value', `the remote "${name}" has no URL`);
+    report.add(source, urlNode, 'bad-value', `the remote ${quote(name)} has no URL`);
     return undefined;
   }
   for (const at of [urlNode, findValue(node, 'endpoint')]) {
     if (at !== undefined && /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(textOf(at) ?? '')) {
-      report.addSecret(source, at, 'bad-value', `the URL of the remote "${name}" holds credentials`);
+      report.addSecret(source, at, 'bad-value', `the URL of the remote ${quote(name)} holds credentials`);
       return undefined;
     }
   }

@@ -1,5 +1,6 @@
 import { type Action, type EnvVar, type ProjectPath, type Resources, stageAddress } from '@dag/model';
 import { toValue } from '../data/value.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { UsedValues } from '../pipeline.ts';
@@ -151,7 +152,7 @@ function readEnv(list: Node | undefined, origin: StageOrigin): EnvVar[] {
     const equals = written.indexOf('=');
     const name = equals === -1 ? written : written.slice(0, equals);
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      problem(item, `"${name}" is no name of a variable`, 'write NAME or NAME=value', origin);
+      problem(item, `${quote(name)} is no name of a variable`, 'write NAME or NAME=value', origin);
     } else if (found.has(name)) problem(item, `the variable ${name} is declared twice`, 'keep one of the two', origin);
     else found.set(name, equals === -1 ? { name } : { name, value: written.slice(equals + 1) });
   }
@@ -165,7 +166,7 @@ function readResources(node: Node | undefined, origin: StageOrigin): Resources {
     if (key.value === 'memory') {
       const memory = readBytes(value);
       if (memory === undefined)
-        problem(value, `"${scalarText(value)}" is no amount of memory`, 'write 8GB or 512MiB', origin);
+        problem(value, `${quote(scalarText(value))} is no amount of memory`, 'write 8GB or 512MiB', origin);
       else resources = { ...resources, memory };
     } else {
       const amount = Number((value as ScalarNode).value);
@@ -180,7 +181,7 @@ function readTimeout(node: Node | undefined, origin: StageOrigin): number | unde
   if (node === undefined) return undefined;
   const timeout = readDuration(node);
   if (timeout !== undefined && timeout > 0) return timeout;
-  problem(node, `"${scalarText(node)}" is no length of time`, 'write 90s, 30m or 2h', origin);
+  problem(node, `${quote(scalarText(node))} is no length of time`, 'write 90s, 30m or 2h', origin);
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 import type { ProjectPath, Value } from '@dag/model';
 import type { DataFiles } from '../data/read.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import { lineCounter, type Source } from '../diagnostic/source.ts';
 import { checkShape } from '../language/check.ts';
@@ -53,7 +54,7 @@ function soundName(key: ScalarNode, place: StagesPlace): boolean {
     return false;
   }
   if (value !== '' && !value.includes('@')) return true;
-  const message = value === '' ? 'a stage needs a name' : `the name "${value}" holds an @`;
+  const message = value === '' ? 'a stage needs a name' : `the name ${quote(value)} holds an @`;
   place.report.add(place.source, key, 'bad-value', message, 'foreach and matrix write the @ themselves');
   return false;
 }
@@ -61,7 +62,7 @@ function soundName(key: ScalarNode, place: StagesPlace): boolean {
 /** A second @ would make the address of a generated stage say two things. */
 function soundItem(item: Combination, name: string, at: Node, place: StagesPlace): boolean {
   if (!item.key.includes('@')) return true;
-  const message = `the name "${name}@${item.key}" holds a second @`;
+  const message = `the name ${quote(`${name}@${item.key}`)} holds a second @`;
   place.report.add(
     place.source,
     at,

@@ -1,6 +1,7 @@
 import { type ProjectPath, resolvePath } from '@dag/model';
 import type { DataFiles } from '../data/read.ts';
 import { suggestion } from '../diagnostic/nearest.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { Node, Range } from '../yaml/node.ts';
@@ -107,7 +108,8 @@ function addFile(context: Context, item: Node & { kind: 'scalar' }, place: VarsP
   if (keys.length > 0) {
     const known = new Map(entries);
     const missing = keys.find((key) => !known.has(key));
-    if (missing !== undefined) return fail(`there is no "${missing}" in ${path}`, suggestion(missing, known.keys()));
+    if (missing !== undefined)
+      return fail(`there is no ${quote(missing)} in ${path}`, suggestion(missing, known.keys()));
     entries = entries.filter(([key]) => keys.includes(key));
   }
   const merged = merge(context, new Map(entries), item, place, path);
@@ -125,14 +127,14 @@ function merge(
 ): ContextResult {
   const taken = place.reserved.find((name) => added.has(name));
   if (taken !== undefined) {
-    const message = `"${taken}" is the name of the current item here and can't be set by ${place.name}`;
+    const message = `${quote(taken)} is the name of the current item here and can't be set by ${place.name}`;
     place.report.add(place.source, at, 'template', message, 'give the variable another name');
     return 'broken';
   }
   const conflicts: string[] = [];
   const values = mergeMaps(context.values, added, '', conflicts);
   for (const conflict of conflicts) {
-    const message = `${place.name} sets "${conflict}" again`;
+    const message = `${place.name} sets ${quote(conflict)} again`;
     place.report.add(
       place.source,
       at,

@@ -1,5 +1,6 @@
 import { sameValue } from '@dag/model';
 import { toValue } from '../data/value.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Entry, MapNode, Node, ScalarNode } from '../yaml/node.ts';
 import { findValue, textNode } from '../yaml/node.ts';
 import { type Bound, entriesOf, inlineNode, itemsOf, kindOf, unwrap } from './bound.ts';
@@ -115,7 +116,7 @@ function axis(entry: Entry, name: string, scope: Scope): Axis {
   if (kindOf(bound) === 'map') {
     return { key, values: entriesOf(bound).map(([word]) => inlineNode(textNode(word, entry.value))) };
   }
-  scope.report.add(scope.source, entry.value, 'template', `"${key}" in the matrix of ${name} must be a list`);
+  scope.report.add(scope.source, entry.value, 'template', `${quote(key)} in the matrix of ${name} must be a list`);
   throw new TemplateFailure();
 }
 
@@ -135,9 +136,9 @@ function cellList(
     const lacking = whole ? axes.find((one) => !cell.has(one.key)) : undefined;
     const problem =
       stray !== undefined
-        ? `"${stray}" is no key of the matrix of ${name}`
+        ? `${quote(stray)} is no key of the matrix of ${name}`
         : lacking !== undefined
-          ? `this combination lacks "${lacking.key}"`
+          ? `this combination lacks ${quote(lacking.key)}`
           : undefined;
     if (problem === undefined) return whole ? new Map(axes.map((one) => [one.key, cell.get(one.key) as Bound])) : cell;
     scope.report.add(scope.source, at, 'bad-value', problem);

@@ -29,8 +29,8 @@ export function expressionProblem(inner: string): string | undefined {
   if (inner.trim() === '') return 'nothing stands between the braces';
   if (/\[\s*\]/.test(inner)) return 'nothing stands between the brackets';
   const open = inner.split('[').length - inner.split(']').length;
-  if (open > 0) return 'a "]" is missing';
-  if (open < 0) return 'a "[" is missing';
+  if (open > 0) return "a ']' is missing";
+  if (open < 0) return "a '[' is missing";
   if (/^\s*\.|\.\s*\.|\.\s*$/.test(inner)) return 'a name is missing before or after a dot';
   return 'not a name: only names, dots and [index] can stand here';
 }

@@ -1,6 +1,7 @@
 import type { ProjectPath, Value } from '@dag/model';
 import { toValue } from '../data/value.ts';
 import { suggestion } from '../diagnostic/nearest.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { ParsingSettings } from '../pipeline.ts';
@@ -142,7 +143,7 @@ function format(
     return failAt(
       template,
       node,
-      `${template.text}: "${error.message}" holds a list in a list, which has no flags`,
+      `${template.text}: ${quote(error.message)} holds a list in a list, which has no flags`,
       scope,
     );
   }
@@ -168,8 +169,8 @@ function select(template: Template, node: ScalarNode, scope: Scope): Bound {
         : scope.finder.child(parent, part);
     if (bound !== undefined) continue;
     const near = suggestion(part, parent === undefined ? names(scope) : entriesOf(parent).map(([key]) => key));
-    const where = i === 0 ? '' : ` in "${path.slice(0, i).join('.')}"`;
-    return failAt(template, node, `${template.text}: there is no "${part}"${where}`, scope, near);
+    const where = i === 0 ? '' : ` in ${quote(path.slice(0, i).join('.'))}`;
+    return failAt(template, node, `${template.text}: there is no ${quote(part)}${where}`, scope, near);
   }
   if (bound === undefined) return failAt(template, node, `${template.text} names nothing`, scope);
   note(bound, scope);

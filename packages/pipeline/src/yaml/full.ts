@@ -1,4 +1,5 @@
 import type { Node as LibraryNode, Pair, YAMLMap } from 'yaml';
+import { quote } from '../diagnostic/quote.ts';
 import { type YamlLibrary, yamlLibrary } from './library.ts';
 import type { Entry, MapNode, Node, Range, Scalar, ScalarNode } from './node.ts';
 import { resolvePlain } from './scalar.ts';
@@ -51,7 +52,7 @@ function explain(code: string, message: string): { message: string; hint?: strin
     case 'BAD_INDENT':
     case 'MISSING_CHAR': {
       const end = /end with a (\S)/.exec(message)?.[1];
-      if (end !== undefined) return { message: `a "${end}" is missing` };
+      if (end !== undefined) return { message: `a ${quote(end)} is missing` };
       return { message: message.replace(/ at line.*$/s, '') };
     }
     default:
@@ -185,7 +186,7 @@ function convertMap(node: YAMLMap, at: Range, state: Conversion): MapNode {
       }
     } else if (own.has(key.value)) {
       const hint = 'keep one of the two';
-      state.problems.push({ at: key, message: `the key "${key.value}" stands here twice`, hint });
+      state.problems.push({ at: key, message: `the key ${quote(key.value)} stands here twice`, hint });
     } else own.set(key.value, { key, value });
   }
   const flow = node.flow === true;
