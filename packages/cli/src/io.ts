@@ -21,9 +21,13 @@ export interface Io {
 export function processIo(): Io {
   const { env } = process;
   const plain = (env['NO_COLOR'] ?? '') !== '' || (env['CI'] ?? '') !== '' || env['TERM'] === 'dumb';
+  const results = gathered(process.stdout);
   return {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    out: results.write,
+    err: (text) => {
+      results.flush();
+      process.stderr.write(text);
+    },
     env,
     cwd: currentFolder(),
     live: process.stderr.isTTY === true && (env['CI'] ?? '') === '' && env['TERM'] !== 'dumb',
@@ -31,6 +35,23 @@ export function processIo(): Io {
     columns: process.stderr.columns ?? 80,
     interactive: process.stdin.isTTY === true,
     ask,
+  };
+}
+
+/** What is written in one go goes out as one piece, before anything else happens: a call for each of 10,000 lines takes long. */
+function gathered(stream: NodeJS.WritableStream): { write(text: string): void; flush(): void } {
+  let waiting: string[] = [];
+  const flush = (): void => {
+    if (waiting.length === 0) return;
+    const text = waiting.join('');
+    waiting = [];
+    stream.write(text);
+  };
+  return {
+    write(text) {
+      if (waiting.push(text) === 1) queueMicrotask(flush);
+    },
+    flush,
   };
 }
 

@@ -31,10 +31,11 @@ export interface LockUpdate {
 /** All pipeline.lock files of a project, one beside each pipeline.yaml: read once, read again when another process wrote. */
 export class LockBook {
   readonly #files: LockFiles;
-  readonly #read = new Map<ProjectPath, { readonly stamp: string | undefined; readonly lock: Lock }>();
+  readonly #read: Map<ProjectPath, { readonly stamp: string | undefined; readonly lock: Lock }>;
 
-  constructor(files: LockFiles) {
+  constructor(files: LockFiles, read: LockBook | undefined = undefined) {
     this.#files = files;
+    this.#read = new Map(read === undefined ? [] : read.#read);
   }
 
   /** The lock beside a pipeline.yaml. Throws a FailureError when it is damaged. */
@@ -46,6 +47,16 @@ export class LockBook {
     const lock = parseText(this.#files.read(path), path);
     this.#read.set(path, { stamp, lock });
     return lock;
+  }
+
+  /** The locks for one look at all stages: each file is asked once whether it has changed, not once a stage. */
+  once(): LockBook {
+    const stamps = new Map<ProjectPath, string | undefined>();
+    const stamp = (path: ProjectPath): string | undefined => {
+      if (!stamps.has(path)) stamps.set(path, this.#files.stamp(path));
+      return stamps.get(path);
+    };
+    return new LockBook({ ...this.#files, stamp }, this);
   }
 
   stage(stage: Stage): LockedStage | undefined {

@@ -3,6 +3,7 @@ import {
   type Change,
   type Diagnostic,
   FailureError,
+  type LockedStage,
   type ProjectPath,
   type Stage,
   type StageAddress,
@@ -22,11 +23,8 @@ export interface Status {
 }
 
 /** Compares the workspace with the locks. Reads only; waits for no other process. Throws where a params file is broken. */
-export async function status(
-  project: Project,
-  stages: readonly Stage[],
-  data: readonly TrackedData[],
-): Promise<Status> {
+export async function status(opened: Project, stages: readonly Stage[], data: readonly TrackedData[]): Promise<Status> {
+  const project = { ...opened, locks: opened.locks.once() };
   const observer = new Observer(project);
   const seen = await observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
   const problems: Diagnostic[] = [];
@@ -56,14 +54,22 @@ async function stageStatus(
   const locked = project.locks.stage(stage);
   const inputs = stage.frozen && locked !== undefined ? [] : inputChanges(stage, locked, observed);
   if (locked === undefined) return inputs;
-  return [...inputs, ...outChanges(stage, locked, observed, false), ...notInCache(project, stage, observed.outs)];
+  return [
+    ...inputs,
+    ...outChanges(stage, locked, observed, false),
+    ...notInCache(project, stage, locked, observed.outs),
+  ];
 }
 
-function notInCache(project: Project, stage: Stage, outs: ReadonlyMap<ProjectPath, Artifact | undefined>): Change[] {
-  const locked = project.locks.stage(stage)?.outs;
+function notInCache(
+  project: Project,
+  stage: Stage,
+  locked: LockedStage,
+  outs: ReadonlyMap<ProjectPath, Artifact | undefined>,
+): Change[] {
   return stage.outs.flatMap(({ path, cache }): Change[] => {
     const artifact = outs.get(path);
-    if (!cache || artifact === undefined || !sameArtifact(artifact, locked?.get(path))) return [];
+    if (!cache || artifact === undefined || !sameArtifact(artifact, locked.outs.get(path))) return [];
     if (isComplete(project.store, artifact)) return [];
     return [{ changed: 'out', path, how: 'not-in-cache', after: artifact }];
   });

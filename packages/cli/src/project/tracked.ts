@@ -24,7 +24,7 @@ export interface Tracked {
   readonly cache: boolean;
   readonly push: boolean;
   readonly remote?: string | undefined;
-  /** What the lock says that it is; undefined where it says nothing. */
+  /** What the lock says that it is; undefined where it says nothing. The lock is read when this is first asked for. */
   readonly artifact: Artifact | undefined;
 }
 
@@ -44,21 +44,27 @@ export function allTracked(project: Project): Tracked[] {
 }
 
 export function outsOf(project: Project, stage: Stage): Tracked[] {
-  const locked = project.locks.stage(stage)?.outs;
-  return stage.outs.map((out) => ({
-    path: out.path,
-    owner: stage,
-    kind: 'out',
-    cache: out.cache,
-    push: out.push,
-    remote: out.remote,
-    artifact: locked?.get(out.path),
-  }));
+  return stage.outs.map(({ path, cache, push, remote }) =>
+    withArtifact({ path, owner: stage, kind: 'out', cache, push, remote }, () =>
+      project.locks.stage(stage)?.outs.get(path),
+    ),
+  );
 }
 
 export function trackedData(project: Project, data: TrackedData): Tracked {
   const { path, push, remote } = data;
-  return { path, owner: data, kind: 'data', cache: true, push, remote, artifact: project.locks.data(data) };
+  return withArtifact({ path, owner: data, kind: 'data', cache: true, push, remote }, () => project.locks.data(data));
+}
+
+function withArtifact(item: Omit<Tracked, 'artifact'>, find: () => Artifact | undefined): Tracked {
+  let found: { readonly artifact: Artifact | undefined } | undefined;
+  return {
+    ...item,
+    get artifact() {
+      found ??= { artifact: find() };
+      return found.artifact;
+    },
+  };
 }
 
 export interface PickOptions {

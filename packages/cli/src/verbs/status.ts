@@ -3,7 +3,7 @@ import { groupBy, type ProjectPath, type Stage, type TrackedData } from '@dag/mo
 import { EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { openNamedRemote, remoteOf } from '../project/remotes.ts';
-import { pick, type Tracked } from '../project/tracked.ts';
+import { allTracked, pick, type Tracked } from '../project/tracked.ts';
 import { changeJson, changeText } from '../render/change.ts';
 import { paint } from '../render/paint.ts';
 import type { Context } from '../verb.ts';
@@ -20,7 +20,7 @@ export async function statusVerb(context: Context, targets: readonly string[], o
     const { stages, data, tracked } = wanted(project, targets);
     const found = await status(project, stages, data);
     const cloud = options.cloud === true || options.remote !== undefined;
-    const remote = cloud ? await remoteStatus(project, context, tracked, options.remote) : undefined;
+    const remote = cloud ? await remoteStatus(project, context, tracked(), options.remote) : undefined;
     const changed = found.stages.size > 0 || found.data.size > 0 || (remote !== undefined && remote.size > 0);
     context.emit({
       stages: new Map([...found.stages].map(([address, changes]) => [address, changes.map(changeJson)])),
@@ -42,18 +42,18 @@ export async function statusVerb(context: Context, targets: readonly string[], o
 interface Wanted {
   readonly stages: readonly Stage[];
   readonly data: readonly TrackedData[];
-  readonly tracked: readonly Tracked[];
+  readonly tracked: () => readonly Tracked[];
 }
 
 function wanted(project: OpenProject, targets: readonly string[]): Wanted {
-  const { items, stages: named } = pick(project, targets);
-  const tracked = items.map((item) => item.tracked);
   if (targets.length === 0) {
     const stages = project.pipeline.order.flatMap((address) => project.pipeline.stages.get(address) ?? []);
-    return { stages, data: project.pipeline.data, tracked };
+    return { stages, data: project.pipeline.data, tracked: () => allTracked(project) };
   }
+  const { items, stages: named } = pick(project, targets);
+  const tracked = items.map((item) => item.tracked);
   const data = tracked.filter((item) => item.kind === 'data').map((item) => item.owner as TrackedData);
-  return { stages: [...named], data: [...new Set(data)], tracked };
+  return { stages: [...named], data: [...new Set(data)], tracked: () => tracked };
 }
 
 type RemoteState = 'new' | 'deleted' | 'missing';

@@ -13,6 +13,8 @@ import { isSoundLmdb } from './sound.ts';
  * It is a cache: whatever goes wrong with it costs time, never an error.
  */
 export interface StatCache {
+  /** Whether it has been opened, which takes as long as reading hundreds of small files. */
+  readonly isOpen: boolean;
   /** The digest recorded for exactly these stats. */
   find(stats: FileStats): Digest | undefined;
   /** Records a digest, in memory until `flush`. Only what is known to be settled (`isSettled`) may be recorded. */
@@ -77,6 +79,9 @@ export function openStatCache(folder: string | undefined): StatCache {
     );
   };
   return {
+    get isOpen() {
+      return state !== undefined;
+    },
     find: (stats) =>
       attempt((db) => {
         encodeKey(stats, key);

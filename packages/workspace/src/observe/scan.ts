@@ -11,6 +11,9 @@ const MANY_FILES = 1500;
 const MANY_BYTES = 32 * 1024 * 1024;
 /** More files than this are worth worker threads even when the stat cache knows them all. */
 const VERY_MANY_FILES = 200_000;
+/** Files and bytes up to which reading takes less time than opening the stat cache. */
+const FEW_FILES = 64;
+const FEW_BYTES = 1024 * 1024;
 /** Files of one job, at most. */
 const CHUNK = 512;
 
@@ -24,7 +27,8 @@ interface Part {
 
 /**
  * Fills in the facts of all files that stand at some paths; with `store`, their content is staged in the threads that read
- * it. A first pass asks the stat cache, here; what it doesn't know is read, in worker threads when that is much.
+ * it. A first pass asks the stat cache, here; what it doesn't know is read, in worker threads when that is much. Very
+ * little is read without asking.
  * @returns the pool that did the reading.
  */
 export async function scan(
@@ -40,8 +44,9 @@ export async function scan(
   const unknown: Part[] = [];
   let unknownFiles = 0;
   let unknownBytes = 0;
+  let statCache = store || totalFiles > FEW_FILES;
   const work = async (pool: Pool, parts: readonly Part[], peek: boolean): Promise<void> => {
-    const jobs = new Map(parts.map((part) => [jobOf(part, op, store, peek) as Job, part]));
+    const jobs = new Map(parts.map((part) => [jobOf(part, { op, store, peek, statCache }) as Job, part]));
     const take = (result: JobResult, job: Job): void => {
       const part = jobs.get(job);
       if (part === undefined || result.kind !== 'scan') throw new Error('a scan gave something else');
@@ -55,11 +60,19 @@ export async function scan(
     };
     await pool.run([...jobs.keys()], take, options.signal);
   };
-  const all = lists.flatMap((list) => cut({ list, indices: [...list.names.keys()] }, CHUNK));
+  let all = lists.flatMap((list) => cut({ list, indices: [...list.names.keys()] }, CHUNK));
   let peeked = 0;
+  if (!statCache) {
+    await work(context.local, all, true);
+    all = unknown.splice(0);
+    statCache = unknownBytes > FEW_BYTES;
+    if (statCache) unknownFiles = unknownBytes = 0;
+    else unknown.push(...all.splice(0));
+  }
   while (peeked < all.length && unknownFiles <= MANY_FILES && totalFiles <= VERY_MANY_FILES) {
-    await work(context.local, all.slice(peeked, peeked + 2), true);
-    peeked += 2;
+    const from = peeked;
+    for (let files = 0; peeked < all.length && files < 2 * CHUNK; peeked++) files += all[peeked]?.indices.length ?? 0;
+    await work(context.local, all.slice(from, peeked), true);
   }
   const rest = all.slice(peeked);
   const many = rest.length > 0 || unknownFiles > MANY_FILES || unknownBytes > MANY_BYTES;
@@ -70,9 +83,9 @@ export async function scan(
   return pool;
 }
 
-function jobOf({ list, indices }: Part, op: number, store: boolean, peek: boolean): ScanJob {
+function jobOf({ list, indices }: Part, how: Pick<ScanJob, 'op' | 'store' | 'peek' | 'statCache'>): ScanJob {
   const { folder, shown, follow } = list;
-  return { kind: 'scan', op, folder, shown, names: indices.map((i) => list.names[i] as string), follow, store, peek };
+  return { kind: 'scan', folder, shown, names: indices.map((i) => list.names[i] as string), follow, ...how };
 }
 
 function cut({ list, indices }: Part, size: number): Part[] {

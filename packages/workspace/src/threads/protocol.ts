@@ -28,6 +28,8 @@ export type Job =
       readonly store: boolean;
       /** Only what the stat cache knows; UNKNOWN for the others, which are not read. */
       readonly peek: boolean;
+      /** Whether the stat cache is worth opening; where it is open already it is asked anyway. */
+      readonly statCache: boolean;
     }
   /** Files from the cache into `folder`: straight under their names, or first as temp files that `settle` renames. */
   | {

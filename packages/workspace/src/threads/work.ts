@@ -75,6 +75,7 @@ export class ThreadWork {
 
   #scan(job: JobOf<'scan'>): ScanResult {
     const staging = job.store ? this.#staging(job.op) : undefined;
+    const statCache = job.statCache || this.#statCache.isOpen ? this.#statCache : NO_STAT_CACHE;
     const digests: string[] = [];
     const sizes: number[] = [];
     const executable: boolean[] = [];
@@ -85,7 +86,7 @@ export class ThreadWork {
       try {
         const { digest, stats } = (job.peek ? peek : readVerified)(path, shown, {
           follow: job.follow,
-          statCache: this.#statCache,
+          statCache,
           trust: (known) => staging === undefined || staging.has(known),
           ...(staging === undefined ? {} : this.#storing(staging, path, job.follow)),
         });
@@ -225,6 +226,8 @@ export class ThreadWork {
     return staging;
   }
 }
+
+const NO_STAT_CACHE = openStatCache(undefined);
 
 /** From this size on (bytes) a copy that a link would have spared is worth a word to the user. */
 const COPY_WORTH_TELLING = 64 * 1024 * 1024;
