@@ -18,7 +18,7 @@ export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } fr
 export { decodeRunRecord, encodeRunRecord } from './run-json.ts';
 export { dropStaged, type Staging } from './staging.ts';
 export * from './stat-cache/open.ts';
-export { isSettled, nowNs, SETTLE_MS } from './stat-cache/racy.ts';
+export { isPast, isSettled, nowNs, settledTime } from './stat-cache/racy.ts';
 export { type FileStats, sameStats } from './stat-cache/record.ts';
 export { openStore } from './store.ts';
 export * from './types.ts';

@@ -7,7 +7,20 @@ const COARSE_GRAIN_NS = 2_100_000_000n;
 const SECOND_NS = 1_000_000_000n;
 
 /** Milliseconds after which a change is sure to leave another time than one before, on a usual file system. */
-export const SETTLE_MS = 25;
+const SETTLE_MS = 25;
+
+/**
+ * The mtime (s since 1970) to give a file before others can see it: older than now by more than the clock's step, so that
+ * whatever is written to it from then on leaves another one.
+ */
+export function settledTime(): number {
+  return (Date.now() - SETTLE_MS) / 1000;
+}
+
+/** Whether what is written to a file from a moment on (ms since 1970) is sure to leave another mtime. */
+export function isPast(stats: FileStats, fromMs: number): boolean {
+  return stats.mtimeNs <= BigInt(fromMs - SETTLE_MS) * 1_000_000n;
+}
 
 /** The clock that file times are compared with, in ns since 1970. */
 export function nowNs(): bigint {

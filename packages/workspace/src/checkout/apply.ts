@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { ioFailure, isErrno, removeFile, SETTLE_MS, tempName, withIo } from '@dag/store';
+import { ioFailure, isErrno, removeFile, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import { dropAll } from '../observe/commit.ts';
 import { newFileMode } from '../threads/place-file.ts';
@@ -36,7 +36,6 @@ export async function applyPlans(context: Context, plans: readonly Plan[], optio
     await removeAll(plans, force, applied);
     for (const plan of plans) for (const link of plan.links) placeLink(link);
     for (const plan of plans) for (const { folder, temp } of plan.placements) if (temp !== undefined) make(folder);
-    if (applied.files > 0) await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     for (const result of await pool.everywhere({ kind: 'settle', op })) {
       if (result.kind === 'done') for (const abs of result.skipped) applied.failed.push(changedMeanwhile(context, abs));
     }

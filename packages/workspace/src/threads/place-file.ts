@@ -5,11 +5,13 @@ import {
   constants,
   copyFileSync,
   fstatSync,
+  futimesSync,
   linkSync,
   lstatSync,
   openSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeSync,
 } from 'node:fs';
 import type { Digest } from '@dag/model';
@@ -26,6 +28,7 @@ import {
   SMALL_LIMIT,
   type StatCache,
   type Store,
+  settledTime,
 } from '@dag/store';
 import type { LinkStrategy } from '../types.ts';
 import { canFallThrough } from './link.ts';
@@ -40,7 +43,7 @@ export interface Placed {
 
 /**
  * Puts one object's content at a path where nothing stands, verified against the digest on the way. Throws ObjectMissing or
- * ObjectDamaged; nothing is left at the path then.
+ * ObjectDamaged; nothing is left at the path then. What is no link to the object gets an mtime that no later change leaves.
  * @param to absolute. @param size what the listing says; another size is damage.
  */
 export function placeFile(
@@ -86,6 +89,7 @@ function tryLink(
     if (strategy === 'reflink') {
       copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
       chmodSync(to, newFileMode(executable));
+      utimesSync(to, settledTime(), settledTime());
     } else if (strategy === 'hardlink') {
       linkSync(from, to);
       if ((statSync(to).mode & 0o222) !== 0) chmodSync(to, OBJECT_MODE);
@@ -120,6 +124,7 @@ function writeBytes(to: string, bytes: Uint8Array, executable: boolean): BigIntS
   const fd = openSync(to, 'wx', executable ? 0o777 : 0o666);
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+    futimesSync(fd, settledTime(), settledTime());
     return fstatSync(fd, { bigint: true });
   } catch (error) {
     removeFile(to);
@@ -141,6 +146,7 @@ function copyVerified(store: Store, from: string, to: string, digest: Digest, ex
       if (read.digest !== digest) {
         throw new ObjectDamaged(digest, 'its content has another digest', store.quarantine(digest));
       }
+      futimesSync(output, settledTime(), settledTime());
       return fstatSync(output, { bigint: true });
     } catch (error) {
       removeFile(to);

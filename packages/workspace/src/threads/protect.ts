@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '@dag/model';
-import { ioFailure, layoutOf, loosePath, removeFile, SETTLE_MS, type StatCache, tempName } from '@dag/store';
+import { ioFailure, isPast, layoutOf, loosePath, removeFile, type StatCache, tempName } from '@dag/store';
 import { canFallThrough } from './link.ts';
 import type { Job, ThreadSetup } from './protocol.ts';
 import { readVerified } from './read-file.ts';
@@ -42,8 +42,7 @@ export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: Sta
       const stats = lstatSync(path, { bigint: true });
       const isSame = stats.ino === target.ino && stats.dev === target.dev;
       if (strategy === 'hardlink' && isSame) {
-        const mtimeMs = Number(stats.mtimeNs / 1_000_000n);
-        if (mtimeMs + SETTLE_MS < job.since) statCache.record(stats, digest);
+        if (isPast(stats, job.since)) statCache.record(stats, digest);
         continue;
       }
       if (strategy === 'symlink' && stats.isSymbolicLink() && readlinkSync(path) === object) continue;

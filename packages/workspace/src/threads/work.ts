@@ -5,13 +5,13 @@ import {
   type FileStats,
   ioFailure,
   isErrno,
+  isPast,
   layoutOf,
   ObjectDamaged,
   ObjectMissing,
   openStatCache,
   openStore,
   removeFile,
-  SETTLE_MS,
   type Staging,
   type StatCache,
   type Store,
@@ -42,8 +42,6 @@ export class ThreadWork {
   readonly #statCache: StatCache;
   readonly #stagings = new Map<number, Staging>();
   readonly #unsettled = new Map<number, Unsettled[]>();
-  /** Files in private folders, by operation: recorded when the clock says `until` (ms). */
-  readonly #written = new Map<number, { until: number; files: (readonly [FileStats, Digest])[] }[]>();
 
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
@@ -117,8 +115,6 @@ export class ThreadWork {
     const failed: PlaceResult['failed'][number][] = [];
     const unsettled = this.#unsettled.get(job.op) ?? [];
     this.#unsettled.set(job.op, unsettled);
-    this.#recordWritten(job.op);
-    const written: (readonly [FileStats, Digest])[] = [];
     let files = 0;
     let bytes = 0;
     let copiedBytes = 0;
@@ -135,7 +131,8 @@ export class ThreadWork {
           link: this.#setup.link,
         });
         if (temp === undefined) {
-          if (placed.stats !== undefined) written.push([essential(placed.stats), digest]);
+          if (placed.stats !== undefined && isPast(placed.stats, Date.now()))
+            this.#statCache.record(essential(placed.stats), digest);
         } else {
           const replaces = job.force ? undefined : (job.replaces[i] ?? Number.NaN);
           const stats = placed.stats === undefined ? undefined : essential(placed.stats);
@@ -153,28 +150,11 @@ export class ThreadWork {
         }
       }
     }
-    const queue = this.#written.get(job.op) ?? [];
-    this.#written.set(job.op, queue);
-    queue.push({ until: performance.now() + SETTLE_MS, files: written });
     return { kind: 'place', files, bytes, copiedBytes, failed };
   }
 
-  /** Records what was written into private folders, once the clock has moved on since; so that it need not all be kept. */
-  #recordWritten(op: number, all = false): void {
-    const queue = this.#written.get(op);
-    while (queue?.[0] !== undefined && (all || queue[0].until < performance.now())) {
-      for (const [stats, digest] of queue.shift()?.files ?? []) this.#statCache.record(stats, digest);
-    }
-    if (all) this.#written.delete(op);
-  }
-
-  /**
-   * The main thread waits `SETTLE_MS` between the last `place` and this. So a file's mtime is older by more than the
-   * clock's step than the moment at which others can first see it, and an edit after that is bound to change it.
-   */
   #settle(job: JobOf<'settle'>): JobResult {
     const skipped: string[] = [];
-    this.#recordWritten(job.op, true);
     for (const { temp, to, digest, stats, replaces } of this.#unsettled.get(job.op) ?? []) {
       try {
         if (!renameOver(temp, to, replaces)) {
@@ -183,7 +163,12 @@ export class ThreadWork {
         }
         if (stats === undefined) continue;
         const now = lstatSync(to, { bigint: true });
-        if (now.ino === stats.ino && now.size === stats.size && now.mtimeNs === stats.mtimeNs) {
+        if (
+          isPast(now, Date.now()) &&
+          now.ino === stats.ino &&
+          now.size === stats.size &&
+          now.mtimeNs === stats.mtimeNs
+        ) {
           this.#statCache.record(now, digest);
         }
       } catch (error) {
@@ -212,7 +197,6 @@ export class ThreadWork {
     this.#stagings.delete(job.op);
     for (const { temp } of this.#unsettled.get(job.op) ?? []) removeFile(temp);
     this.#unsettled.delete(job.op);
-    this.#written.delete(job.op);
     this.#statCache.flush();
     return { kind: 'done', skipped: [] };
   }
