@@ -19,6 +19,7 @@ import { type FileContents, type ParsedFile, parseFile, parseLocal, readContents
 import { readSettings } from './project/settings.ts';
 import { LOCK_FILE, PIPELINE_FILE, walkPipelines } from './project/walk.ts';
 import { resolveTarget } from './select/target.ts';
+import type { Draft } from './stage/draft.ts';
 import { Finder } from './template/bound.ts';
 import { findValue } from './yaml/node.ts';
 
@@ -39,13 +40,30 @@ export function loadPipeline(reader: SourceReader, options: LoadOptions = {}): L
   const contents = [...read.contents.values()];
   const drafts = contents.flatMap((one) => one.drafts);
   const data = contents.flatMap((one) => one.data);
-  const graph = buildGraph(drafts, data, reader, report);
+  const unbuilt = { stages: new Set(contents.flatMap((one) => one.unbuilt)), files: read.unread };
+  const graph = buildGraph(drafts, data, reader, report, unbuilt);
   const pipeline = assemble(graph, read);
   const diagnostics = report.sorted();
   if (diagnostics.length === 0) return { pipeline, diagnostics };
   const usable =
     options.targets !== undefined && options.targets.length > 0 && soundFor(options, pipeline, read, report);
-  return { pipeline: usable ? pipeline : undefined, diagnostics };
+  return { pipeline: usable ? withoutBroken(pipeline, drafts) : undefined, diagnostics };
+}
+
+/** What is left when the stages with problems are taken out. */
+function withoutBroken(pipeline: Pipeline, drafts: readonly Draft[]): Pipeline {
+  const broken = new Set(drafts.filter((draft) => draft.broken).map((draft) => draft.stage.address));
+  const sound = (address: StageAddress) => !broken.has(address);
+  const groups = [...pipeline.groups].map(([group, members]) => [group, members.filter(sound)] as const);
+  return {
+    ...pipeline,
+    stages: new Map([...pipeline.stages].filter(([address]) => sound(address))),
+    groups: new Map(groups.filter(([, members]) => members.length > 0)),
+    edges: pipeline.edges.filter((edge) => edge.every(sound)),
+    upstream: (address) => pipeline.upstream(address).filter(sound),
+    downstream: (address) => pipeline.downstream(address).filter(sound),
+    order: pipeline.order.filter(sound),
+  };
 }
 
 interface FilesRead {
@@ -54,6 +72,8 @@ interface FilesRead {
   readonly contents: ReadonlyMap<ProjectPath, FileContents>;
   /** Files with a problem that may be reported elsewhere: in a params file, say. */
   readonly broken: ReadonlySet<ProjectPath>;
+  /** Files of which nothing could be made out. */
+  readonly unread: ReadonlySet<ProjectPath>;
 }
 
 function readFiles(reader: SourceReader, options: LoadOptions, report: Report): FilesRead {
@@ -75,6 +95,7 @@ function readFiles(reader: SourceReader, options: LoadOptions, report: Report): 
   const files: ProjectPath[] = [];
   const contents = new Map<ProjectPath, FileContents>();
   const broken = new Set<ProjectPath>();
+  const unread = new Set<ProjectPath>();
   const folders = new Set<ProjectPath>();
   const cache = settings.cache.dir === undefined ? undefined : resolvePath(ROOT, settings.cache.dir);
   walkPipelines(reader, {
@@ -82,8 +103,11 @@ function readFiles(reader: SourceReader, options: LoadOptions, report: Report): 
       files.push(file);
       const before = report.count;
       const parsed = parentPath(file) === ROOT ? root : parseFile(reader, file, report);
-      if (parsed === undefined) broken.add(file);
-      if (parsed === undefined) return;
+      if (parsed === undefined) {
+        broken.add(file);
+        unread.add(file);
+        return;
+      }
       if (parentPath(file) !== ROOT) refuseSettings(parsed, report);
       if (lockIgnored) reportIgnoredLock(parsed, report);
       const said = readContents(parsed, params, finder, settings.parsing, report);
@@ -98,7 +122,7 @@ function readFiles(reader: SourceReader, options: LoadOptions, report: Report): 
     },
     skip: (folder) => folders.has(folder) || folder === cache,
   });
-  return { files: files.sort(byCodeUnit), settings, contents, broken };
+  return { files: files.sort(byCodeUnit), settings, contents, broken, unread };
 }
 
 /** Settings belong to the project: in a file below the root they would be silently lost. */

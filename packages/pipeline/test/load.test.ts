@@ -213,7 +213,7 @@ jbos: 2
       pipeline.yaml:4:11: stages.train.deps must be a list, not the string 'data'
             deps: data
                   ^^^^
-        put it on a line of its own, behind \`- \`
+        write \`deps: [data]\`
       pipeline.yaml:6:17: unknown key 'cach' in stages.train.outs.model
               - model: {cach: false}
                         ^^^^
@@ -221,7 +221,8 @@ jbos: 2
       pipeline.yaml:7:13: stages.train.frozen must be true or false, not the string 'yes'
             frozen: 'yes'
                     ^^^^^
-      pipeline.yaml:10:25: 'lots' is no amount of memory
+        write \`true\`
+      pipeline.yaml:10:25: stages.étape.resources.memory: 'lots' is no amount of memory
             resources: {memory: lots}
                                 ^^^^
         write 8GB or 512MiB
@@ -244,11 +245,11 @@ jbos: 2
       "pipeline.yaml:2:3: stages depend on each other in a circle: a → b → c → a
           a: {cmd: a, deps: [c.txt], outs: [a.txt]}
           ^
-        one of them must not read what a later one makes
-      pipeline.yaml:5:24: stage own both reads and makes x
+        a makes a.txt for b, b makes b.txt for c, c makes c.txt for a: take one of these deps out
+      pipeline.yaml:5:24: stage 'own' both reads and makes 'x'
           own: {cmd: d, deps: [./x], outs: [x]}
                                ^^^
-        a stage can not need what it makes: take it from deps or outs"
+        a stage can't need what it makes: take it from deps or outs"
     `);
   });
 
@@ -260,11 +261,11 @@ stages:
   b: {cmd: b, outs: [./m, raw/x]}
 `),
     ).toMatchInlineSnapshot(`
-      "pipeline.yaml:4:22: m is made by stage b, and by stage a too
+      "pipeline.yaml:4:22: 'm' is made by stage 'b', and made by stage 'a' (pipeline.yaml:3:22) too
           b: {cmd: b, outs: [./m, raw/x]}
                              ^^^
         let one of them make it, or give one another path
-      pipeline.yaml:4:27: raw/x (stage b) lies inside raw (data: of pipeline.yaml)
+      pipeline.yaml:4:27: 'raw/x' (made by stage 'b') lies inside 'raw' (tracked under data:, pipeline.yaml:1:8)
           b: {cmd: b, outs: [./m, raw/x]}
                                   ^^^^^
         keep them in folders of their own, or list only the folder"
@@ -289,19 +290,19 @@ stages:
         credentials belong in the environment or in a profile of the AWS configuration
       pipeline.yaml:4:10: the URL of the remote 'other' holds credentials
         credentials belong in the environment or in a profile of the AWS configuration
-      pipeline.yaml:6:22: ../x lies outside the project
+      pipeline.yaml:6:22: stages.a.deps: '../x' lies outside the project
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
                              ^^^^
         bring the file into the project, and name it by its path there
-      pipeline.yaml:6:28: /etc/passwd lies outside the project
+      pipeline.yaml:6:28: stages.a.deps: '/etc/passwd' lies outside the project
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
                                    ^^^^^^^^^^^
         write it relative to the project; bring data from elsewhere in first
-      pipeline.yaml:6:41: s3://b/k lies outside the project
+      pipeline.yaml:6:41: stages.a.deps: 's3://b/k' lies outside the project
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
                                                 ^^^^^^^^
         fetch it in a stage of its own
-      pipeline.yaml:6:59: a path in .git can't be an out or tracked data
+      pipeline.yaml:6:59: stages.a.outs: a path in .git can't be an out or tracked data
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
                                                                   ^^^^^^"
     `);
@@ -320,22 +321,22 @@ stages:
         { 'params.yaml': 'model: {lr: 1}\nlst: [1]\nitems: {one: {x: 1}, two: {y: 2}}\n' },
       ),
     ).toMatchInlineSnapshot(`
-      "pipeline.yaml:2:17: \${modle.lr}: there is no 'modle'
+      "pipeline.yaml:2:17: stages.a.cmd: \${modle.lr}: there is no 'modle'
           a: {cmd: "run \${modle.lr} \${model}", deps: ["\${lst}"]}
                         ^^^^^^^^^^^
         did you mean 'model'?
-      pipeline.yaml:2:48: \${lst} is a list, which can't stand here
+      pipeline.yaml:2:48: stages.a.deps: \${lst} is a list, which can't stand here
           a: {cmd: "run \${modle.lr} \${model}", deps: ["\${lst}"]}
                                                        ^^^^^^
-        name one of its items: \`[0]\`
-      pipeline.yaml:5:20: \${item.x}: there is no 'x' in 'item' (for b@two)
+        name one of its items: \`\${lst[0]}\`
+      pipeline.yaml:5:20: stages.b.cmd: \${item.x}: there is no 'x' in 'item' (for b@two)
             do: {cmd: "run \${item.x}"}
                            ^^^^^^^^^
-        did you mean 'y'?
-      pipeline.yaml:6:17: \${a..b}: a name is missing before or after a dot
+        known here: y
+      pipeline.yaml:6:17: stages.c.cmd: \${a..b}: a name is missing before or after a dot
           c: {cmd: "run \${a..b} \${}"}
                         ^^^^^^^
-      pipeline.yaml:6:25: \${}: nothing stands between the braces
+      pipeline.yaml:6:25: stages.c.cmd: \${}: nothing stands between the braces
           c: {cmd: "run \${a..b} \${}"}
                                 ^^^"
     `);

@@ -1,4 +1,4 @@
-import type { ProjectPath } from '@dag/model';
+import { type ProjectPath, parentPath } from '@dag/model';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { SourceReader } from '../pipeline.ts';
@@ -17,6 +17,8 @@ export type DataFile =
 /** Reads params files, each once. */
 export interface DataFiles {
   read(path: ProjectPath): DataFile;
+  /** Names of the files in the folder of a path, for telling which was meant. */
+  beside(path: ProjectPath): readonly string[];
 }
 
 const EMPTY: MapNode = { kind: 'map', entries: [], flow: false, start: 0, end: 0 };
@@ -31,6 +33,7 @@ export function dataFiles(reader: SourceReader, report: Report): DataFiles {
       known.set(path, file);
       return file;
     },
+    beside: (path) => reader.list(parentPath(path)).flatMap(({ name, kind }) => (kind === 'file' ? [name] : [])),
   };
 }
 

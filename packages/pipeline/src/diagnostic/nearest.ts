@@ -1,19 +1,34 @@
 import { quote } from './quote.ts';
 
-/** The word among `known` that a mistyped one most likely stands for; undefined when none is near. */
+/**
+ * The word among `known` that a mistyped one most likely stands for: the least edits away, letters alone counting; else
+ * one that goes on where it stops, or stops where it goes on. Undefined when none is near.
+ */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(word.length / 3));
+  const wanted = letters(word);
+  const limit = wanted.length < 2 ? 0 : Math.max(1, Math.floor(wanted.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
+  let longer: string | undefined;
   for (const candidate of known) {
-    if (Math.abs(candidate.length - word.length) > limit) continue;
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    const plain = letters(candidate);
+    if (longer === undefined && continues(plain, wanted)) longer = candidate;
+    if (Math.abs(plain.length - wanted.length) > limit) continue;
+    const distance = editDistance(wanted, plain);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? longer;
+}
+
+function letters(word: string): string {
+  return word.toLowerCase().replaceAll(/[-_ ]/g, '') || word;
+}
+
+function continues(a: string, b: string): boolean {
+  return a.length >= 3 && b.length >= 3 && (a.startsWith(b) || b.startsWith(a));
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
@@ -40,4 +55,15 @@ export function editDistance(a: string, b: string): number {
 export function suggestion(word: string, known: Iterable<string>): string | undefined {
   const near = nearest(word, known);
   return near === undefined ? undefined : `did you mean ${quote(near)}?`;
+}
+
+const FEW = 8;
+
+/** The near word, or else all words that could stand there, where they are few. */
+export function suggestionOrAll(word: string, known: Iterable<string>): string | undefined {
+  const words = [...known];
+  const near = suggestion(word, words);
+  if (near !== undefined || words.length === 0) return near;
+  const more = words.length > FEW ? ` and ${words.length - FEW} more` : '';
+  return `known here: ${words.slice(0, FEW).join(', ')}${more}`;
 }

@@ -7,19 +7,38 @@ export interface Report {
   add(source: Source, at: Range, code: DiagnosticCode, message: string, hint?: string): void;
   /** A problem whose line holds a secret: the line is not shown. */
   addSecret(source: Source, at: Range, code: DiagnosticCode, message: string): void;
-  /** All problems, by file and place. */
-  sorted(): Diagnostic[];
   /** Whether a file has problems. */
   has(file: string): boolean;
+  /** How many problems were taken down so far; one that was there already counts again. */
   readonly count: number;
 }
 
-export function newReport(): Report {
+/** A report that can be read out. */
+export interface FullReport extends Report {
+  /** All problems, by file and place. */
+  sorted(): Diagnostic[];
+}
+
+/** A report that says of each problem what it is a problem of: `stages.train.env: …`. */
+export function named(report: Report, name: string): Report {
+  return {
+    add: (source, at, code, message, hint) => report.add(source, at, code, `${name}: ${message}`, hint),
+    addSecret: (source, at, code, message) => report.addSecret(source, at, code, `${name}: ${message}`),
+    has: (file) => report.has(file),
+    get count() {
+      return report.count;
+    },
+  };
+}
+
+export function newReport(): FullReport {
+  let count = 0;
   const found = new Map<string, Diagnostic>();
   const files = new Set<string>();
   const secretHint = 'credentials belong in the environment or in a profile of the AWS configuration';
   return {
     addSecret(source, at, code, message) {
+      count++;
       files.add(source.file);
       const { span } = locate(source, at);
       found.set(`${source.file}\0${at.start}\0${message}`, {
@@ -31,6 +50,7 @@ export function newReport(): Report {
       });
     },
     add(source, at, code, message, hint) {
+      count++;
       const key = `${source.file}\0${at.start}\0${message}`;
       if (found.has(key)) return;
       files.add(source.file);
@@ -47,7 +67,7 @@ export function newReport(): Report {
     },
     has: (file) => files.has(file),
     get count() {
-      return found.size;
+      return count;
     },
   };
 }

@@ -1,10 +1,11 @@
 import { byCodeUnit, type Stage, type StageAddress } from '@dag/model';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { SourceReader } from '../pipeline.ts';
 import type { FileContents } from '../project/file.ts';
 import type { Draft } from '../stage/draft.ts';
-import { expandDeps, groupDrafts } from './expand.ts';
-import { findCycle, topologicalOrder } from './order.ts';
+import { expandDeps, groupDrafts, type Unbuilt } from './expand.ts';
+import { findCycles, topologicalOrder } from './order.ts';
 import { collectOwners, type Owners, ownersAt } from './owners.ts';
 
 /** The stages and what they need of each other. */
@@ -22,11 +23,12 @@ export function buildGraph(
   data: FileContents['data'],
   reader: SourceReader,
   report: Report,
+  unbuilt: Unbuilt,
 ): Graph {
   const owners = collectOwners(drafts, data, report);
   reportFilesInOuts(drafts, data, owners, report);
   const groups = groupDrafts(drafts);
-  const around = { reader, owners, drafts, report };
+  const around = { reader, owners, drafts, report, unbuilt };
   const stages = drafts.map((draft): Stage => {
     const deps = expandDeps(draft, around, groups);
     return deps === draft.stage.deps ? draft.stage : { ...draft.stage, deps };
@@ -40,7 +42,7 @@ export function buildGraph(
     downstream,
     upstream.map((list) => list.length),
   );
-  const complete = order.length === stages.length ? order : withCycles(order, upstream, drafts, report);
+  const complete = order.length === stages.length ? order : withCycles(order, stages, upstream, drafts, owners, report);
   return assemble(stages, upstream, downstream, complete);
 }
 
@@ -61,46 +63,59 @@ function connect(stage: Stage, index: number, draft: Draft, owners: Owners, repo
 
 function reportOwn(path: string, out: string, draft: Draft, report: Report): void {
   const dep = draft.deps.find((one) => one.kind !== 'stage' && one.dep.path === path);
+  const who = `stage ${quote(draft.stage.address)}`;
   const message =
     path === out
-      ? `stage ${draft.stage.address} both reads and makes ${path}`
-      : `stage ${draft.stage.address} reads ${path} and makes ${out}, which overlap`;
-  report.add(
-    draft.source,
-    dep?.at ?? draft.at,
-    'cycle',
-    message,
-    'a stage can not need what it makes: take it from deps or outs',
-  );
+      ? `${who} both reads and makes ${quote(path)}`
+      : `${who} reads ${quote(path)} and makes ${quote(out)}, which overlap`;
+  const hint = "a stage can't need what it makes: take it from deps or outs";
+  report.add(draft.source, dep?.at ?? draft.at, 'cycle', message, hint);
 }
 
 function reportFilesInOuts(drafts: readonly Draft[], data: FileContents['data'], owners: Owners, report: Report): void {
   const sources = new Map([...drafts, ...data].map(({ source }) => [source.file, source]));
   for (const [file, source] of sources) {
     for (const owner of ownersAt(file, owners)) {
-      const message = `${owner.path} (${owner.label}) holds ${file}, a pipeline file`;
-      report.add(owner.source, owner.at, 'overlap', message, `move ${source.file} out of it`);
+      const message = `${quote(owner.path)} (${owner.label}) holds ${quote(file)}, a pipeline file`;
+      report.add(owner.source, owner.at, 'overlap', message, `move ${quote(source.file)} out of it`);
       break;
     }
   }
 }
 
+/** The order with the stages of cycles at its end; each cycle is reported, with what its stages hand on. */
 function withCycles(
   order: readonly number[],
+  stages: readonly Stage[],
   upstream: readonly (readonly number[])[],
   drafts: readonly Draft[],
+  owners: Owners,
   report: Report,
 ): number[] {
   const rest = new Set(drafts.keys());
   for (const index of order) rest.delete(index);
-  const cycle = findCycle(upstream, rest);
-  const first = drafts[cycle[0] ?? 0];
-  if (first) {
-    const names = [...cycle, cycle[0] ?? 0].map((index) => drafts[index]?.stage.address);
-    const message = `stages depend on each other in a circle: ${names.join(' → ')}`;
-    report.add(first.source, first.at, 'cycle', message, 'one of them must not read what a later one makes');
+  for (const cycle of findCycles(upstream, rest)) {
+    const first = drafts[cycle[0] ?? 0];
+    if (first === undefined) continue;
+    const around = [...cycle, cycle[0] ?? 0];
+    const path = around.map((index) => drafts[index]?.stage.address).join(' → ');
+    const message = `stages depend on each other in a circle: ${path}`;
+    const steps = cycle.map((index, i) => handedOn(index, around[i + 1] ?? index, stages, owners));
+    const told = cycle.length > LONG_CYCLE ? '' : `${steps.join(', ')}: `;
+    report.add(first.source, first.at, 'cycle', message, `${told}take one of these deps out`);
   }
   return [...order, ...rest];
+}
+
+const LONG_CYCLE = 5;
+
+/** What one stage makes that another reads, as `a makes x for b`. */
+function handedOn(from: number, to: number, stages: readonly Stage[], owners: Owners): string {
+  const maker = stages[from];
+  const reader = stages[to];
+  const read = [...(reader?.deps ?? []), ...(reader?.params.map(({ file }) => ({ path: file })) ?? [])];
+  const made = read.flatMap(({ path }) => ownersAt(path, owners)).find((owner) => owner.draft === from);
+  return `${maker?.address} makes ${made?.path} for ${reader?.address}`;
 }
 
 function assemble(

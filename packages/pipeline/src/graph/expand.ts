@@ -21,6 +21,15 @@ export interface Surroundings {
   readonly owners: Owners;
   readonly drafts: readonly Draft[];
   readonly report: Report;
+  readonly unbuilt: Unbuilt;
+}
+
+/** What is there and not known, because of problems that are reported. */
+export interface Unbuilt {
+  /** Stages and groups known by name alone. */
+  readonly stages: ReadonlySet<string>;
+  /** Files whose stages are not known at all. */
+  readonly files: ReadonlySet<string>;
 }
 
 /** The deps of a stage as paths: patterns and groups become what they stand for. */
@@ -65,11 +74,23 @@ function outsOf(
   const address = addressOf(dep.name, draft);
   const members = address === undefined ? undefined : groups.get(address);
   if (members === undefined) {
-    const hint = suggestion(dep.name, groups.keys());
-    around.report.add(draft.source, dep.at, 'bad-value', `there is no stage or group ${quote(dep.name)}`, hint);
+    if (address !== undefined && hidden(address, around.unbuilt)) return [];
+    const where = `stages.${draft.group ?? draft.stage.name}.deps`;
+    const message = `${where}: there is no stage or group ${quote(dep.name)}`;
+    const hint = suggestion(dep.name, groups.keys()) ?? "'dag stage list' names the stages";
+    around.report.add(draft.source, dep.at, 'bad-value', message, hint);
     return [];
   }
   return members.flatMap((member) => (member === draft ? [] : member.stage.outs.map((out) => out.path)));
+}
+
+/** Whether a stage may well be there, hidden by a problem that is reported. */
+function hidden(address: StageAddress, unbuilt: Unbuilt): boolean {
+  const colon = address.lastIndexOf(':');
+  const file = colon === -1 ? 'pipeline.yaml' : address.slice(0, colon);
+  if (unbuilt.files.has(file) || unbuilt.stages.has(address)) return true;
+  const at = address.lastIndexOf('@');
+  return at !== -1 && unbuilt.stages.has(address.slice(0, at));
 }
 
 /** `name` in the same file, or `path/pipeline.yaml:name` seen from it. */

@@ -57,22 +57,75 @@ class IndexHeap {
   }
 }
 
-/** One cycle among stages that no topological order holds: indices in the order of the edges, the earliest first. */
-export function findCycle(upstream: readonly (readonly number[])[], rest: ReadonlySet<number>): number[] {
-  const start = Math.min(...rest);
-  const seen = new Map<number, number>();
-  const path: number[] = [];
-  // Every stage that is left has an upstream that is left too: following it must come back.
-  for (let at: number | undefined = start; at !== undefined; ) {
-    const before = seen.get(at);
-    if (before !== undefined) {
-      const cycle = path.slice(before).reverse();
-      const first = cycle.indexOf(Math.min(...cycle));
-      return [...cycle.slice(first), ...cycle.slice(0, first)];
+/**
+ * The cycles among stages that no topological order holds: a shortest one for each set of stages that all need each other,
+ * as indices in the order of the edges, the earliest stage first.
+ */
+export function findCycles(upstream: readonly (readonly number[])[], rest: ReadonlySet<number>): number[][] {
+  const cycles: number[][] = [];
+  for (const component of components(upstream, rest)) {
+    const cycle = shortestCycle(upstream, component);
+    const first = cycle.indexOf(Math.min(...cycle));
+    if (cycle.length > 0) cycles.push([...cycle.slice(first), ...cycle.slice(0, first)]);
+  }
+  return cycles.sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
+}
+
+/** Sets of two or more stages that all need each other: Tarjan's algorithm, without recursion. */
+function components(upstream: readonly (readonly number[])[], rest: ReadonlySet<number>): Set<number>[] {
+  const found: Set<number>[] = [];
+  const index = new Map<number, number>();
+  const low = new Map<number, number>();
+  const open: number[] = [];
+  const isOpen = new Set<number>();
+  for (const root of rest) {
+    if (index.has(root)) continue;
+    const work: { at: number; next: number }[] = [];
+    const enter = (at: number) => {
+      index.set(at, index.size);
+      low.set(at, index.size - 1);
+      open.push(at);
+      isOpen.add(at);
+      work.push({ at, next: 0 });
+    };
+    const lower = (at: number, to: number | undefined) =>
+      low.set(at, Math.min(low.get(at) ?? 0, to ?? Number.POSITIVE_INFINITY));
+    enter(root);
+    for (let frame = work.at(-1); frame !== undefined; frame = work.at(-1)) {
+      const other = upstream[frame.at]?.[frame.next++];
+      if (other === undefined) {
+        work.pop();
+        const above = work.at(-1);
+        if (above !== undefined) lower(above.at, low.get(frame.at));
+        if (low.get(frame.at) !== index.get(frame.at)) continue;
+        const members = new Set(open.splice(open.lastIndexOf(frame.at)));
+        for (const member of members) isOpen.delete(member);
+        if (members.size > 1) found.push(members);
+      } else if (rest.has(other)) {
+        if (!index.has(other)) enter(other);
+        else if (isOpen.has(other)) lower(frame.at, index.get(other));
+      }
     }
-    seen.set(at, path.length);
-    path.push(at);
-    at = upstream[at]?.find((other) => rest.has(other));
+  }
+  return found;
+}
+
+/** A shortest cycle through the first stage of such a set, by breadth. */
+function shortestCycle(upstream: readonly (readonly number[])[], members: ReadonlySet<number>): number[] {
+  const start = Math.min(...members);
+  const next = new Map<number, number>();
+  const queue = [start];
+  for (const at of queue) {
+    for (const other of upstream[at] ?? []) {
+      if (other === start) {
+        const cycle: number[] = [];
+        for (let step: number | undefined = at; step !== undefined; step = next.get(step)) cycle.push(step);
+        return cycle;
+      }
+      if (!members.has(other) || next.has(other)) continue;
+      next.set(other, at);
+      queue.push(other);
+    }
   }
   return [];
 }

@@ -1,6 +1,7 @@
 import { byCodeUnit, type ProjectPath } from '@dag/model';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
-import type { Source } from '../diagnostic/source.ts';
+import { locate, type Source } from '../diagnostic/source.ts';
 import type { FileContents } from '../project/file.ts';
 import type { Draft } from '../stage/draft.ts';
 import type { Range } from '../yaml/node.ts';
@@ -9,7 +10,7 @@ import type { Range } from '../yaml/node.ts';
 export interface Owner {
   readonly path: ProjectPath;
   readonly draft: number | undefined;
-  /** The owner in words. */
+  /** What it does with the path, and its name: `made by stage 'train'`. */
   readonly label: string;
   readonly source: Source;
   readonly at: Range;
@@ -26,37 +27,84 @@ export interface Owners {
 export function collectOwners(drafts: readonly Draft[], data: FileContents['data'], report: Report): Owners {
   const byPath = new Map<string, Owner>();
   const all: Owner[] = [];
+  const doubled = new Doubled(report);
   const add = (owner: Owner) => {
     const before = byPath.get(owner.path);
     if (before === undefined) {
       byPath.set(owner.path, owner);
       all.push(owner);
-      return;
-    }
-    const both = before.draft !== undefined && before.draft === owner.draft;
-    const message = both
-      ? `${owner.path} is listed twice by ${owner.label}`
-      : `${owner.path} is made by ${owner.label}, and by ${before.label} too`;
-    report.add(owner.source, owner.at, 'duplicate', message, 'let one of them make it, or give one another path');
+    } else doubled.add(before, owner);
   };
   for (const { data: item, source, at } of data) {
-    add({ path: item.path, draft: undefined, label: `data: of ${item.file}`, source, at });
+    add({ path: item.path, draft: undefined, label: 'tracked under data:', source, at });
   }
   drafts.forEach((draft, index) => {
     draft.stage.outs.forEach((out, i) => {
       const at = draft.outPlaces[i] ?? draft.at;
-      add({ path: out.path, draft: index, label: `stage ${draft.stage.address}`, source: draft.source, at });
+      add({
+        path: out.path,
+        draft: index,
+        label: `made by stage ${quote(draft.stage.address)}`,
+        source: draft.source,
+        at,
+      });
     });
   });
+  doubled.finish();
   for (const owner of all) reportOverlap(owner, byPath, report);
   return { byPath, sorted: all.sort((a, b) => byCodeUnit(a.path, b.path)) };
+}
+
+/** Paths with more than one owner. What all stages of a foreach make is written once, and told once. */
+class Doubled {
+  private readonly shared = new Map<string, { readonly first: Owner; readonly others: Owner[] }>();
+  private readonly report: Report;
+
+  constructor(report: Report) {
+    this.report = report;
+  }
+
+  add(before: Owner, owner: Owner): void {
+    const path = quote(owner.path);
+    if (before.draft === owner.draft) {
+      const message = `${path} is ${owner.label} twice: at ${placeOf(before)} too`;
+      this.report.add(owner.source, owner.at, 'duplicate', message, 'keep one of the two');
+    } else if (before.source === owner.source && before.at.start === owner.at.start) {
+      const key = `${owner.source.file}\0${owner.at.start}`;
+      const shared = this.shared.get(key) ?? { first: before, others: [] };
+      this.shared.set(key, shared);
+      shared.others.push(owner);
+    } else {
+      const message = `${path} is ${owner.label}, and ${before.label} (${placeOf(before)}) too`;
+      const hint = 'let one of them make it, or give one another path';
+      this.report.add(owner.source, owner.at, 'duplicate', message, hint);
+    }
+  }
+
+  finish(): void {
+    for (const { first, others } of this.shared.values()) {
+      const [second] = others;
+      if (second === undefined) continue;
+      const more = others.length > 1 ? ` and ${others.length - 1} more` : '';
+      const message = `${quote(first.path)} is ${first.label}, and ${second.label}${more} too`;
+      const hint = 'write ${item} or ${key} into its path, so that each makes its own';
+      this.report.add(first.source, first.at, 'duplicate', message, hint);
+    }
+  }
+}
+
+/** Where an owner stands, as `pipeline.yaml:4:12`. */
+function placeOf({ source, at }: Owner): string {
+  const { line, column } = locate(source, at).span;
+  return `${source.file}:${line}:${column}`;
 }
 
 function reportOverlap(owner: Owner, byPath: ReadonlyMap<string, Owner>, report: Report): void {
   for (let end = owner.path.lastIndexOf('/'); end > 0; end = owner.path.lastIndexOf('/', end - 1)) {
     const outer = byPath.get(owner.path.slice(0, end));
     if (outer === undefined) continue;
-    const message = `${owner.path} (${owner.label}) lies inside ${outer.path} (${outer.label})`;
+    const around = `${quote(outer.path)} (${outer.label}, ${placeOf(outer)})`;
+    const message = `${quote(owner.path)} (${owner.label}) lies inside ${around}`;
     report.add(
       owner.source,
       owner.at,

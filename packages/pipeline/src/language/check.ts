@@ -2,8 +2,9 @@ import { suggestion } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
-import type { MapNode, Node, ScalarNode } from '../yaml/node.ts';
-import { FORMER_KEYS, SECRET_KEYS } from './definition.ts';
+import { type Entry, isUnknown, type MapNode, type Node, type ScalarNode, unknownNode } from '../yaml/node.ts';
+import { SECRET_KEYS } from './definition.ts';
+import { keyHint, lackHint, meantKey, typeHint } from './hint.ts';
 import { describe, type Shape } from './shape.ts';
 
 /** Where a check stands, and where problems go. */
@@ -17,30 +18,44 @@ export interface CheckContext {
 /**
  * Checks a tree against a shape and reports every difference.
  * @param name what the value is called in messages, as `stages.train.outs`.
- * @returns whether it fits.
+ * @returns the tree where all of it fits; else one of what fits: what is wrong is an unknown node in it, and a key that
+ * is only misspelt counts as the one that was meant.
  */
-export function checkShape(node: Node, shape: Shape, name: string, context: CheckContext): boolean {
+export function fitShape(node: Node, shape: Shape, name: string, context: CheckContext): Node {
+  if (isUnknown(node)) return node;
   switch (shape.type) {
     case 'any':
-      return true;
+      return node;
     case 'list': {
       if (node.kind !== 'seq') return wrongType(node, shape, name, context);
-      let fits = true;
-      for (const item of node.items) fits = checkShape(item, shape.of, name, context) && fits;
-      return fits;
+      const items = mapSame(node.items, (item, i) =>
+        fitShape(item, shape.of, item.kind === 'map' ? name : `${name}[${i}]`, context),
+      );
+      return items === node.items ? node : { ...node, items };
     }
     case 'map':
-      return node.kind === 'map' ? checkMap(node, shape, name, context) : wrongType(node, shape, name, context);
+      return node.kind === 'map' ? fitMap(node, shape, name, context) : wrongType(node, shape, name, context);
     case 'table':
-      return node.kind === 'map' ? checkTable(node, shape, name, context) : wrongType(node, shape, name, context);
+      return node.kind === 'map' ? fitTable(node, shape, name, context) : wrongType(node, shape, name, context);
     case 'either': {
-      let match: Shape | undefined;
-      for (const option of shape.shapes) if (match === undefined && sameKind(node, option, context)) match = option;
-      return match === undefined ? wrongType(node, shape, name, context) : checkShape(node, match, name, context);
+      const match = shape.shapes.find((option) => sameKind(node, option, context));
+      if (match === undefined || isOtherWord(node, match, context)) return wrongType(node, shape, name, context);
+      return fitShape(node, match, name, context);
     }
     default:
-      return node.kind === 'scalar' ? checkScalar(node, shape, name, context) : wrongType(node, shape, name, context);
+      return node.kind === 'scalar' ? fitScalar(node, shape, name, context) : wrongType(node, shape, name, context);
   }
+}
+
+/** A list with each member changed; the list itself where none is. */
+function mapSame<T>(list: readonly T[], change: (member: T, index: number) => T): readonly T[] {
+  let changed: T[] | undefined;
+  for (const [i, member] of list.entries()) {
+    const next = change(member, i);
+    if (next !== member) changed ??= [...list];
+    if (changed) changed[i] = next;
+  }
+  return changed ?? list;
 }
 
 function sameKind(node: Node, shape: Shape, context: CheckContext): boolean {
@@ -65,116 +80,134 @@ function sameKind(node: Node, shape: Shape, context: CheckContext): boolean {
   }
 }
 
-function checkScalar(node: ScalarNode, shape: Shape, name: string, context: CheckContext): boolean {
+/** Text where only certain words may stand, none of which it is. */
+function isOtherWord(node: Node, shape: Shape, context: CheckContext): boolean {
+  if (shape.type !== 'text' || shape.values === undefined || node.kind !== 'scalar') return false;
+  const word = String(node.value);
+  return !shape.values.includes(word) && !(context.templates && word.includes('${'));
+}
+
+function fitScalar(node: ScalarNode, shape: Shape, name: string, context: CheckContext): Node {
   const { value } = node;
-  if (context.templates && typeof value === 'string' && value.includes('${')) return true;
+  if (context.templates && typeof value === 'string' && value.includes('${')) return node;
   switch (shape.type) {
     case 'text':
       if (typeof value !== 'string') {
-        if (shape.words && !context.templates) return true;
+        if (shape.words && !context.templates) return node;
         break;
       }
-      if (shape.values === undefined || shape.values.includes(value)) return true;
-      context.report.add(
-        context.source,
-        node,
-        'bad-value',
-        `${name} is ${describe(shape)}, not ${quote(value)}`,
-        suggestion(value, shape.values),
-      );
-      return false;
+      if (shape.values === undefined || shape.values.includes(value)) return node;
+      break;
     case 'boolean':
-      if (typeof value === 'boolean') return true;
+      if (typeof value === 'boolean') return node;
       break;
     case 'null':
-      if (value === null) return true;
+      if (value === null) return node;
       break;
     case 'number':
-      if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return true;
+      if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return node;
       break;
     case 'integer':
-      if (typeof value === 'number' && Number.isInteger(value) && value >= shape.least) return true;
+      if (typeof value === 'number' && Number.isInteger(value) && value >= shape.least) return node;
       break;
   }
   return wrongType(node, shape, name, context);
 }
 
-function checkMap(node: MapNode, shape: Shape & { type: 'map' }, name: string, context: CheckContext): boolean {
-  let fits = true;
+function fitMap(node: MapNode, shape: Shape & { type: 'map' }, name: string, context: CheckContext): Node {
+  const { fields } = shape;
+  const entries: Entry[] = [];
+  let changed = false;
+  let hidden = false;
   for (const entry of node.entries) {
     const key = entry.key.value;
-    const known = typeof key === 'string' && Object.hasOwn(shape.fields, key) ? shape.fields[key] : undefined;
+    const known = typeof key === 'string' && Object.hasOwn(fields, key) ? fields[key] : undefined;
     if (known === undefined) {
-      fits = false;
-      unknownKey(entry.key, Object.keys(shape.fields), name, context);
-    } else {
-      fits = checkShape(entry.value, known.shape, name === '' ? `${key}` : `${name}.${key}`, context) && fits;
+      changed = true;
+      hidden ||= isUnknown(entry.key);
+      if (isUnknown(entry.key)) continue;
+      unknownKey(entry, shape, name, context);
+      const meant = recovered(entry, node, shape, context);
+      if (meant !== undefined) entries.push(meant);
+      continue;
     }
+    const value = fitShape(entry.value, known.shape, name === '' ? `${key}` : `${name}.${key}`, context);
+    changed ||= value !== entry.value;
+    entries.push(value === entry.value ? entry : { key: entry.key, value });
   }
   for (const key of shape.required) {
-    if (node.entries.some((entry) => entry.key.value === key)) continue;
-    fits = false;
-    context.report.add(context.source, node, 'wrong-type', `${name} lacks the key ${quote(key)}`);
+    if (hidden || entries.some((entry) => entry.key.value === key)) continue;
+    const at = node.flow || node.entries[0] === undefined ? node : node.entries[0].key;
+    const hint = lackHint(key, node);
+    context.report.add(context.source, at, 'wrong-type', `${name} lacks the key ${quote(key)}`, hint);
+    return unknownNode(node);
   }
-  return fits;
+  return changed ? { ...node, entries } : node;
 }
 
-function checkTable(node: MapNode, shape: Shape & { type: 'table' }, name: string, context: CheckContext): boolean {
-  let fits = true;
-  for (const entry of node.entries) {
+/** A misspelt entry under the key that was meant, where that is not there too; its value as far as it fits there. */
+function recovered(
+  entry: Entry,
+  node: MapNode,
+  shape: Shape & { type: 'map' },
+  context: CheckContext,
+): Entry | undefined {
+  const meant = meantKey(String(entry.key.value), shape.fields);
+  const field = meant === undefined ? undefined : shape.fields[meant];
+  if (meant === undefined || field === undefined) return undefined;
+  if (node.entries.some((other) => other.key.value === meant)) return undefined;
+  let wrong = false;
+  const note = () => {
+    wrong = true;
+  };
+  const silent = { add: note, addSecret: note, has: () => false, count: 0 };
+  const value = fitShape(entry.value, field.shape, meant, { ...context, report: silent });
+  return { key: { ...entry.key, value: meant }, value: wrong ? unknownNode(entry.value) : value };
+}
+
+function fitTable(node: MapNode, shape: Shape & { type: 'table' }, name: string, context: CheckContext): Node {
+  const entries = mapSame(node.entries, (entry) => {
     const key = entry.key.value;
+    if (isUnknown(entry.key)) return entry;
     if (typeof key !== 'string' && shape.of.type !== 'any') {
-      fits = false;
-      const hint = `write it in quotes: '${key}'`;
-      context.report.add(
-        context.source,
-        entry.key,
-        'wrong-type',
-        `${shape.what} must be a string, not ${say(entry.key)}`,
-        hint,
-      );
-    } else fits = checkShape(entry.value, shape.of, `${name}.${key}`, context) && fits;
-  }
-  return fits;
+      const message = `${shape.what} must be a string, not ${say(entry.key)}`;
+      const hint = `write it in quotes: \`'${key}'\``;
+      context.report.add(context.source, entry.key, 'wrong-type', name === '' ? message : `${name}: ${message}`, hint);
+      return { key: unknownNode(entry.key), value: unknownNode(entry.value) };
+    }
+    const value = fitShape(entry.value, shape.of, `${name}.${key}`, context);
+    return value === entry.value ? entry : { key: entry.key, value };
+  });
+  return entries === node.entries ? node : { ...node, entries };
 }
 
-/** Reports a key that nobody knows, with the nearest known one. */
-export function unknownKey(key: ScalarNode, known: readonly string[], name: string, context: CheckContext): void {
+/** Reports a key that nobody knows, with the nearest known one, or where it belongs. */
+function unknownKey(entry: Entry, shape: Shape & { type: 'map' }, name: string, context: CheckContext): void {
+  const { key } = entry;
   const word = String(key.value);
   const where = name === '' ? '' : ` in ${name}`;
+  const { report, source } = context;
   if (SECRET_KEYS.includes(word)) {
-    context.report.addSecret(
-      context.source,
-      key,
-      'unknown-key',
-      `${quote(word)}${where}: a secret can't stand in a file`,
-    );
+    report.addSecret(source, key, 'unknown-key', `${quote(word)}${where}: a secret can't stand in a file`);
     return;
   }
-  let hint = Object.hasOwn(FORMER_KEYS, word) ? FORMER_KEYS[word] : suggestion(word, known);
-  hint ??= `known keys: ${known.join(', ')}`;
-  context.report.add(context.source, key, 'unknown-key', `unknown key ${quote(word)}${where}`, hint);
+  report.add(source, key, 'unknown-key', `unknown key ${quote(word)}${where}`, keyHint(entry, shape.fields));
 }
 
-function wrongType(node: Node, shape: Shape, name: string, context: CheckContext): boolean {
-  const what = describe(shape);
-  let hint: string | undefined;
-  const wantsText = shape.type === 'text' || (shape.type === 'either' && shape.shapes.some((s) => s.type === 'text'));
-  if (node.kind === 'scalar' && node.value === null) hint = 'give it a value, or take the line out';
-  else if (node.kind === 'scalar' && wantsText) hint = `write it in quotes: '${node.value}'`;
-  else if (node.kind === 'scalar' && shape.type === 'list') hint = 'put it on a line of its own, behind `- `';
-  context.report.add(
-    context.source,
-    node,
-    'wrong-type',
-    `${name || 'a pipeline file'} must be ${what}, not ${say(node)}`,
-    hint,
-  );
-  return false;
+function wrongType(node: Node, shape: Shape, name: string, context: CheckContext): Node {
+  const { report, source } = context;
+  const words = shape.type === 'text' ? shape.values : undefined;
+  const word = node.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
+  const near = words === undefined || word === undefined ? undefined : suggestion(word, words);
+  const said = words !== undefined && word !== undefined ? quote(word) : say(node);
+  const message = `${name || 'a pipeline file'} must be ${describe(shape)}, not ${said}`;
+  const code = words !== undefined && word !== undefined ? 'bad-value' : 'wrong-type';
+  report.add(source, node, code, message, near ?? typeHint(node, shape, name));
+  return unknownNode(node);
 }
 
 /** A value in the user's words. */
-export function say(node: Node): string {
+function say(node: Node): string {
   if (node.kind === 'seq') return 'a list';
   if (node.kind === 'map') return 'a map';
   if (node.value === null) return 'empty';

@@ -220,6 +220,30 @@ export const FORMER_KEYS: { readonly [key: string]: string } = {
   metrics_no_cache: 'write `metrics: [{PATH: {cache: false}}]`',
   plots_no_cache: 'write `plots: [{PATH: {cache: false}}]`',
   locked: 'write `frozen: true`',
+  core: "write `remote: NAME` and `cache:` at the top of the file; 'dag remote add' writes remotes",
+};
+
+/** Other words for keys, as they stand in other tools. */
+export const OTHER_WORDS: { readonly [word: string]: string } = {
+  command: 'cmd',
+  commands: 'cmd',
+  run: 'cmd',
+  script: 'cmd',
+  module: 'worker',
+  cwd: 'wdir',
+  workdir: 'wdir',
+  working_dir: 'wdir',
+  dependencies: 'deps',
+  depends: 'deps',
+  depends_on: 'deps',
+  inputs: 'deps',
+  input: 'deps',
+  outputs: 'outs',
+  output: 'outs',
+  parameters: 'params',
+  environment: 'env',
+  description: 'desc',
+  items: 'foreach',
 };
 
 /** Keys that would hold a secret. */

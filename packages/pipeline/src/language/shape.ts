@@ -61,13 +61,14 @@ export function field(doc: string, shape: Shape): Field {
 export function describe(shape: Shape): string {
   switch (shape.type) {
     case 'text':
-      return shape.values ? `one of ${shape.values.join(', ')}` : 'a string';
+      if (shape.values === undefined) return 'a string';
+      return shape.values.length === 1 ? `${shape.values[0]}` : `one of ${shape.values.join(', ')}`;
     case 'boolean':
       return 'true or false';
     case 'integer':
       return `a whole number from ${shape.least} up`;
     case 'number':
-      return 'a number';
+      return 'a number from 0 up';
     case 'null':
       return 'nothing';
     case 'any':

@@ -1,9 +1,9 @@
-import { type ProjectPath, parentPath, type TrackedData } from '@dag/model';
+import { type ProjectPath, parentPath, type StageAddress, type TrackedData } from '@dag/model';
 import { type DataFiles, decodeText } from '../data/read.ts';
 import { toValue } from '../data/value.ts';
-import type { Report } from '../diagnostic/report.ts';
+import { named, type Report } from '../diagnostic/report.ts';
 import { lineOf, type Source } from '../diagnostic/source.ts';
-import { checkShape } from '../language/check.ts';
+import { fitShape } from '../language/check.ts';
 import { PIPELINE, SETTINGS_FIELDS } from '../language/definition.ts';
 import type { Shape } from '../language/shape.ts';
 import type { NamedArtifact, ParsingSettings, ShownFile, SourceReader, TopPlot } from '../pipeline.ts';
@@ -11,9 +11,9 @@ import type { Draft } from '../stage/draft.ts';
 import { outPath, projectPath } from '../stage/paths.ts';
 import { readStages } from '../stage/stages.ts';
 import type { Finder } from '../template/bound.ts';
-import { type Context, fileContext } from '../template/context.ts';
-import { checkTemplates, resolveNode, TemplateFailure } from '../template/interpolate.ts';
-import { findValue, type MapNode, type Node, type Range } from '../yaml/node.ts';
+import { fileContext } from '../template/context.ts';
+import { checkTemplates, resolveNode } from '../template/interpolate.ts';
+import { findValue, isUnknown, type MapNode, type Node, type Range } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
 
 /** A pipeline.yaml as text and tree, its keys and types checked, its stages not yet read. */
@@ -26,6 +26,8 @@ export interface ParsedFile {
 /** What one pipeline.yaml says. */
 export interface FileContents {
   readonly drafts: readonly Draft[];
+  /** Stages and groups that are known by name alone. */
+  readonly unbuilt: readonly StageAddress[];
   readonly data: readonly { readonly data: TrackedData; readonly source: Source; readonly at: Range }[];
   readonly params: readonly ShownFile[];
   readonly metrics: readonly ShownFile[];
@@ -57,8 +59,8 @@ function parseText(file: ProjectPath, text: string, shape: Shape, report: Report
   if (problems.length > 0) return undefined;
   const empty = root === undefined || (root.kind === 'scalar' && root.value === null);
   const map = empty ? EMPTY : root;
-  checkShape(map, shape, '', { source, report, templates: true });
-  return map.kind === 'map' ? { file, source, root: map } : undefined;
+  const fits = fitShape(map, shape, '', { source, report, templates: true });
+  return fits.kind === 'map' ? { file, source, root: fits } : undefined;
 }
 
 /** Reads all that a file says. Problems are reported, and what has them left out. */
@@ -75,49 +77,28 @@ export function readContents(
   const templated = vars !== undefined || source.text.includes('${');
   const place = { source, report, files, folder, name: 'vars', reserved: [] };
   // Read even where nothing draws on it: a params.yaml that can't be read is a mistake, and found before anything runs.
-  const loaded = fileContext(vars, place);
-  const context = loaded === 'broken' ? undefined : loaded;
+  const context = fileContext(vars, place);
   const stages = findValue(root, 'stages');
-  const drafts =
+  const { drafts, unbuilt } =
     stages?.kind === 'map'
       ? readStages(stages, { file, folder, source, report, files, finder, parsing, context, templated })
-      : [];
-  const resolve = (node: Node) => resolveTop(node, context, finder, parsing, source, report);
+      : { drafts: [], unbuilt: [] };
+  const top = (key: string): Node => {
+    const node = findValue(root, key) ?? EMPTY;
+    if (!source.text.includes('${')) return node;
+    checkTemplates(node, source, named(report, key));
+    const current = new Map();
+    return resolveNode(node, 'any', { context, current, finder, parsing, source, report, name: key, used: undefined });
+  };
   return {
     drafts,
-    data: readData(findValue(root, 'data'), parsed, report),
-    params: readShown(resolve(findValue(root, 'params') ?? EMPTY), parsed, report),
-    metrics: readShown(resolve(findValue(root, 'metrics') ?? EMPTY), parsed, report),
-    plots: readPlots(resolve(findValue(root, 'plots') ?? EMPTY), file),
-    artifacts: readArtifacts(resolve(findValue(root, 'artifacts') ?? EMPTY), parsed, report),
+    unbuilt,
+    data: readData(findValue(root, 'data'), parsed, named(report, 'data')),
+    params: readShown(top('params'), parsed, named(report, 'params')),
+    metrics: readShown(top('metrics'), parsed, named(report, 'metrics')),
+    plots: readPlots(top('plots'), file),
+    artifacts: readArtifacts(top('artifacts'), parsed, named(report, 'artifacts')),
   };
-}
-
-function resolveTop(
-  node: Node,
-  context: Context | undefined,
-  finder: Finder,
-  parsing: ParsingSettings,
-  source: Source,
-  report: Report,
-): Node {
-  if (context === undefined || !source.text.includes('${') || !checkTemplates(node, source, report)) return node;
-  const current = new Map();
-  try {
-    return resolveNode(node, 'any', {
-      context,
-      current,
-      finder,
-      parsing,
-      source,
-      report,
-      label: undefined,
-      used: undefined,
-    });
-  } catch (error) {
-    if (error instanceof TemplateFailure) return EMPTY;
-    throw error;
-  }
 }
 
 function readData(node: Node | undefined, parsed: ParsedFile, report: Report): FileContents['data'] {
@@ -151,7 +132,7 @@ function readData(node: Node | undefined, parsed: ParsedFile, report: Report): F
 function readShown(node: Node, parsed: ParsedFile, report: Report): ShownFile[] {
   if (node.kind !== 'seq') return [];
   return node.items.flatMap((item) => {
-    if (item.kind !== 'scalar') return [];
+    if (item.kind !== 'scalar' || isUnknown(item)) return [];
     const path = projectPath(parentPath(parsed.file), String(item.value), item, parsed.source, report);
     return path === undefined ? [] : [{ path, file: parsed.file }];
   });
@@ -171,7 +152,7 @@ function readArtifacts(node: Node, parsed: ParsedFile, report: Report): NamedArt
   const { file, source } = parsed;
   return node.entries.flatMap(({ key, value }): NamedArtifact[] => {
     const at = findValue(value, 'path');
-    if (at?.kind !== 'scalar') return [];
+    if (at?.kind !== 'scalar' || isUnknown(at)) return [];
     const path = projectPath(parentPath(file), String(at.value), at, source, report);
     if (path === undefined) return [];
     const labels = findValue(value, 'labels');

@@ -1,9 +1,9 @@
-import { suggestion } from '../diagnostic/nearest.ts';
+import { suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { CacheSettings, LinkStrategy, ParsingSettings, RemoteConfig, Settings } from '../pipeline.ts';
-import { findValue, type MapNode, type Node, textOf } from '../yaml/node.ts';
+import { findValue, isUnknown, type MapNode, type Node, textOf } from '../yaml/node.ts';
 
 /** A file that holds settings, already checked against its shape. */
 export interface SettingsFile {
@@ -24,7 +24,7 @@ export function readSettings(files: readonly SettingsFile[], report: Report): Se
     for (const { key, value } of file.root.entries) {
       switch (key.value) {
         case 'remote':
-          remote = { name: textOf(value) ?? '', file, node: value };
+          if (!isUnknown(value)) remote = { name: textOf(value) ?? '', file, node: value };
           break;
         case 'remotes':
           if (value.kind !== 'map') break;
@@ -53,7 +53,7 @@ export function readSettings(files: readonly SettingsFile[], report: Report): Se
   }
   if (remote && !remotes.has(remote.name)) {
     const known = [...remotes.keys()];
-    const hint = suggestion(remote.name, known) ?? 'add it under `remotes:`, or with `dag remote add`';
+    const hint = suggestionOrAll(remote.name, known) ?? 'add it under `remotes:`, or with `dag remote add`';
     report.add(remote.file.source, remote.node, 'bad-value', `there is no remote ${quote(remote.name)}`, hint);
   }
   return {

@@ -1,11 +1,11 @@
-import { type Action, type EnvVar, type ProjectPath, type Resources, stageAddress } from '@dag/model';
+import { type Action, type EnvVar, type OutKind, type ProjectPath, type Resources, stageAddress } from '@dag/model';
 import { toValue } from '../data/value.ts';
 import { quote } from '../diagnostic/quote.ts';
-import type { Report } from '../diagnostic/report.ts';
+import { named, type Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { UsedValues } from '../pipeline.ts';
 import { formatScalar } from '../template/format.ts';
-import { findValue, type MapNode, type Node, type Range, type ScalarNode } from '../yaml/node.ts';
+import { findValue, isUnknown, type MapNode, type Node, type Range } from '../yaml/node.ts';
 import type { Draft, DraftDep } from './draft.ts';
 import { type ReadOuts, readOuts } from './outs.ts';
 import { readParamDeps } from './params.ts';
@@ -15,6 +15,8 @@ import { readBytes, readDuration } from './quantity.ts';
 /** What a stage is made of, beside its definition. */
 export interface StageOrigin {
   readonly name: string;
+  /** What it is called in messages: `stages.train`. */
+  readonly where: string;
   readonly group: string | undefined;
   readonly file: ProjectPath;
   /** The folder of that file. */
@@ -23,33 +25,35 @@ export interface StageOrigin {
   readonly report: Report;
   readonly at: Range;
   readonly line: number;
+  /** A problem is reported already. */
+  readonly broken: boolean;
   readonly used: UsedValues;
 }
 
-/** Builds a stage from a definition that fits its shape, templates resolved. Undefined when a problem was reported. */
-export function buildStage(definition: MapNode, origin: StageOrigin): Draft | undefined {
-  const { report, source, file, name } = origin;
+/**
+ * Builds a stage from a definition that fits its shape, templates resolved. With problems, which are reported, it is broken,
+ * and holds as much as is known.
+ */
+export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
+  const { report, source, file, name, where } = origin;
   const before = report.count;
-  const wdirNode = findValue(definition, 'wdir');
-  const wdir =
-    wdirNode === undefined || scalarText(wdirNode) === ''
-      ? origin.folder
-      : projectPath(origin.folder, scalarText(wdirNode), wdirNode, source, report);
-  if (wdir === undefined) return undefined;
-  const deps = readDeps(findValue(definition, 'deps'), wdir, origin);
+  const folder = readWdir(findValue(definition, 'wdir'), origin);
+  // Without its folder nobody knows what its paths are: none is read.
+  const paths = folder === undefined ? undefined : definition;
+  const wdir = folder ?? origin.folder;
+  const deps = readDeps(findValue(paths, 'deps'), wdir, origin);
   const made: ReadOuts = { outs: [], places: [], plotProperties: [] };
-  for (const { key, value } of definition.entries) {
-    if (key.value === 'outs') readOuts(value, 'out', wdir, source, report, made);
-    else if (key.value === 'metrics') readOuts(value, 'metric', wdir, source, report, made);
-    else if (key.value === 'plots') readOuts(value, 'plot', wdir, source, report, made);
+  for (const { key, value } of paths?.entries ?? []) {
+    const kind = typeof key.value === 'string' ? OUT_KINDS[key.value] : undefined;
+    if (kind !== undefined) readOuts(value, kind, wdir, source, named(report, `${where}.${key.value}`), made);
   }
-  const paramsNode = findValue(definition, 'params');
-  const params = paramsNode === undefined ? [] : readParamDeps(paramsNode, wdir, source, report);
+  const paramsNode = findValue(paths, 'params');
+  const params =
+    paramsNode === undefined ? [] : readParamDeps(paramsNode, wdir, source, named(report, `${where}.params`));
   const action = readAction(wdir, definition, origin);
   const env = readEnv(findValue(definition, 'env'), origin);
   const resources = readResources(findValue(definition, 'resources'), origin);
   const timeout = readTimeout(findValue(definition, 'timeout'), origin);
-  if (report.count > before || action === undefined) return undefined;
   const desc = findValue(definition, 'desc');
   const meta = findValue(definition, 'meta');
   const stage = {
@@ -57,7 +61,7 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft | un
     name,
     file,
     wdir,
-    action,
+    action: action ?? { kind: 'command' as const, cmd: '' },
     deps: deps.filter((dep) => dep.kind === 'path').map(({ dep }) => dep),
     outs: made.outs,
     params,
@@ -74,7 +78,19 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft | un
     line: origin.line,
   };
   const { group, used, at } = origin;
-  return { stage, source, at, group, deps, outPlaces: made.places, plotProperties: made.plotProperties, used };
+  const { places: outPlaces, plotProperties } = made;
+  const broken = origin.broken || report.count > before || action === undefined;
+  return { stage, source, at, group, deps, outPlaces, plotProperties, used, broken, definition };
+}
+
+const OUT_KINDS: { readonly [key: string]: OutKind } = { outs: 'out', metrics: 'metric', plots: 'plot' };
+
+/** The folder of its paths; undefined where it can't be made out, which is reported. */
+function readWdir(node: Node | undefined, origin: StageOrigin): ProjectPath | undefined {
+  if (isUnknown(node)) return undefined;
+  const written = scalarText(node);
+  if (node === undefined || written === '') return origin.folder;
+  return projectPath(origin.folder, written, node, origin.source, named(origin.report, `${origin.where}.wdir`));
 }
 
 function scalarText(node: Node | undefined): string {
@@ -96,27 +112,28 @@ function readTexts(node: Node | undefined): string[] {
 }
 
 function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin): Action | undefined {
-  const { name, source, report } = origin;
+  const { where, source, report } = origin;
   const cmd = findValue(definition, 'cmd');
   const worker = findValue(definition, 'worker');
   const backend = findValue(definition, 'backend');
   if (cmd !== undefined && worker !== undefined) {
-    report.add(source, worker, 'wrong-type', `stages.${name} has both cmd and worker`, 'keep one of the two');
+    report.add(source, worker, 'wrong-type', `${where} has both cmd and worker`, 'keep one of the two');
     return undefined;
   }
   if (worker !== undefined) {
-    const module = projectPath(wdir, scalarText(worker), worker, source, report);
+    if (isUnknown(worker)) return undefined;
+    const module = projectPath(wdir, scalarText(worker), worker, source, named(report, `${where}.worker`));
     if (module === undefined) return undefined;
     return { kind: 'worker', module, ...(backend === undefined ? {} : { backend: scalarText(backend) }) };
   }
   if (cmd === undefined) {
     const hint = 'give it a command: `cmd: python train.py`';
     const at = definition.flow ? definition : origin.at;
-    report.add(source, at, 'wrong-type', `stages.${name} has neither cmd nor worker`, hint);
+    report.add(source, at, 'wrong-type', `${where} has neither cmd nor worker`, hint);
     return undefined;
   }
   if (backend !== undefined) {
-    report.add(source, backend, 'wrong-type', `stages.${name}.backend is for worker stages only`, 'take it out');
+    report.add(source, backend, 'wrong-type', `${where}.backend is for worker stages only`, 'take it out');
     return undefined;
   }
   return { kind: 'command', cmd: cmd.kind === 'seq' ? cmd.items.map(scalarText) : scalarText(cmd) };
@@ -124,16 +141,19 @@ function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin)
 
 function readDeps(list: Node | undefined, wdir: ProjectPath, origin: StageOrigin): DraftDep[] {
   if (list?.kind !== 'seq') return [];
+  const report = named(origin.report, `${origin.where}.deps`);
   const deps: DraftDep[] = [];
   const seen = new Set<ProjectPath>();
   for (const item of list.items) {
     if (item.kind === 'map') {
-      const target = item.entries[0]?.value;
-      if (target !== undefined) deps.push({ kind: 'stage', name: scalarText(target), at: target });
+      const target = findValue(item, 'stage');
+      if (target !== undefined && !isUnknown(target))
+        deps.push({ kind: 'stage', name: scalarText(target), at: target });
       continue;
     }
+    if (isUnknown(item)) continue;
     const written = scalarText(item);
-    const path = projectPath(wdir, written, item, origin.source, origin.report);
+    const path = projectPath(wdir, written, item, origin.source, report);
     if (path === undefined || seen.has(path)) continue;
     seen.add(path);
     const dep = { path };
@@ -148,12 +168,14 @@ function readEnv(list: Node | undefined, origin: StageOrigin): EnvVar[] {
   if (list?.kind !== 'seq') return [];
   const found = new Map<string, EnvVar>();
   for (const item of list.items) {
+    if (isUnknown(item)) continue;
     const written = scalarText(item);
     const equals = written.indexOf('=');
     const name = equals === -1 ? written : written.slice(0, equals);
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      problem(item, `${quote(name)} is no name of a variable`, 'write NAME or NAME=value', origin);
-    } else if (found.has(name)) problem(item, `the variable ${name} is declared twice`, 'keep one of the two', origin);
+      problem(item, `${quote(name)} is no name of a variable`, 'write NAME or NAME=value', 'env', origin);
+    } else if (found.has(name))
+      problem(item, `the variable ${quote(name)} is declared twice`, 'keep one of the two', 'env', origin);
     else found.set(name, equals === -1 ? { name } : { name, value: written.slice(equals + 1) });
   }
   return [...found.values()];
@@ -163,28 +185,27 @@ function readResources(node: Node | undefined, origin: StageOrigin): Resources {
   if (node?.kind !== 'map') return {};
   let resources: Resources = {};
   for (const { key, value } of node.entries) {
+    if (value.kind !== 'scalar' || isUnknown(value)) continue;
     if (key.value === 'memory') {
       const memory = readBytes(value);
-      if (memory === undefined)
-        problem(value, `${quote(scalarText(value))} is no amount of memory`, 'write 8GB or 512MiB', origin);
-      else resources = { ...resources, memory };
-    } else {
-      const amount = Number((value as ScalarNode).value);
-      if (!(amount >= 0)) problem(value, `${String(key.value)} must be a number`, undefined, origin);
-      else resources = { ...resources, [key.value === 'cpu' ? 'cpu' : 'gpu']: amount };
-    }
+      if (memory !== undefined) resources = { ...resources, memory };
+      else {
+        const message = `${quote(scalarText(value))} is no amount of memory`;
+        problem(value, message, 'write 8GB or 512MiB', 'resources.memory', origin);
+      }
+    } else resources = { ...resources, [key.value === 'cpu' ? 'cpu' : 'gpu']: Number(value.value) };
   }
   return resources;
 }
 
 function readTimeout(node: Node | undefined, origin: StageOrigin): number | undefined {
-  if (node === undefined) return undefined;
+  if (node === undefined || isUnknown(node)) return undefined;
   const timeout = readDuration(node);
   if (timeout !== undefined && timeout > 0) return timeout;
-  problem(node, `${quote(scalarText(node))} is no length of time`, 'write 90s, 30m or 2h', origin);
+  problem(node, `${quote(scalarText(node))} is no length of time`, 'write 90s, 30m or 2h', 'timeout', origin);
   return undefined;
 }
 
-function problem(at: Range, message: string, hint: string | undefined, origin: StageOrigin): void {
-  origin.report.add(origin.source, at, 'bad-value', message, hint);
+function problem(at: Range, message: string, hint: string, field: string, origin: StageOrigin): void {
+  origin.report.add(origin.source, at, 'bad-value', `${origin.where}.${field}: ${message}`, hint);
 }

@@ -1,7 +1,7 @@
 import type { Dep, Stage } from '@dag/model';
 import type { Source } from '../diagnostic/source.ts';
 import type { PlotProperties, UsedValues } from '../pipeline.ts';
-import type { Range } from '../yaml/node.ts';
+import type { MapNode, Range } from '../yaml/node.ts';
 
 /** A stage before it is seen among the others: patterns and group deps are still to be expanded. */
 export interface Draft {
@@ -16,6 +16,10 @@ export interface Draft {
   readonly outPlaces: readonly Range[];
   readonly plotProperties: readonly PlotProperties[];
   readonly used: UsedValues;
+  /** Problems are reported: it is known in part, so that nothing else is blamed, and never becomes part of a graph. */
+  readonly broken: boolean;
+  /** What it was built from, for telling where a part of it stands. */
+  readonly definition: MapNode;
 }
 
 export type DraftDep =

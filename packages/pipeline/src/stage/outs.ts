@@ -4,7 +4,7 @@ import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { PlotProperties } from '../pipeline.ts';
 import { formatScalar } from '../template/format.ts';
-import type { Entry, Node, Range } from '../yaml/node.ts';
+import { type Entry, isUnknown, type Node, type Range } from '../yaml/node.ts';
 import { outPath } from './paths.ts';
 
 export interface ReadOuts {
@@ -24,7 +24,7 @@ export function readOuts(
 ): void {
   if (list.kind !== 'seq') return;
   const [single] = list.items;
-  if (list.items.length === 1 && single?.kind === 'scalar') {
+  if (list.items.length === 1 && single?.kind === 'scalar' && !isUnknown(single)) {
     const path = outPath(wdir, String(single.value), single, source, report);
     if (path === undefined) return;
     into.outs.push(readOut(path, kind, []));
@@ -40,9 +40,11 @@ export function readOuts(
     return created;
   };
   for (const item of list.items) {
+    if (isUnknown(item)) continue;
     if (item.kind === 'scalar') slot(String(item.value), item);
     else if (item.kind === 'map') {
       for (const { key, value } of item.entries) {
+        if (isUnknown(key)) continue;
         const { flags, lists } = slot(String(key.value), key);
         if (value.kind === 'map') flags.push(...value.entries);
         else if (value.kind === 'seq') lists.push(...value.items);

@@ -2,7 +2,7 @@ import type { ParamDep, ProjectPath } from '@dag/model';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import { formatScalar } from '../template/format.ts';
-import type { Node, Range } from '../yaml/node.ts';
+import { isUnknown, type Node, type Range } from '../yaml/node.ts';
 import { projectPath } from './paths.ts';
 
 /**
@@ -24,11 +24,13 @@ export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, rep
     return created;
   };
   for (const item of list.items) {
+    if (isUnknown(item)) continue;
     if (item.kind === 'scalar') {
       const { keys } = slot('params.yaml', item);
       if (keys !== 'all') keys.add(keyOf(item));
     } else if (item.kind === 'map') {
       for (const { key, value } of item.entries) {
+        if (isUnknown(key)) continue;
         const file = slot(String(key.value), key);
         const named = value.kind === 'seq' ? value.items : [];
         if (named.length === 0) file.keys = 'all';

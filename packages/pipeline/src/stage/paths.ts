@@ -1,4 +1,5 @@
 import { type ProjectPath, resolvePath } from '@dag/model';
+import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { Range } from '../yaml/node.ts';
@@ -25,7 +26,7 @@ export function projectPath(
     source,
     at,
     'bad-path',
-    `${written} lies outside the project`,
+    `${quote(written)} lies outside the project`,
     url ? 'fetch it in a stage of its own' : hint,
   );
   return undefined;

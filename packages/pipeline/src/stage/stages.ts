@@ -1,18 +1,20 @@
-import type { ProjectPath, Value } from '@dag/model';
+import { type ProjectPath, type StageAddress, stageAddress, type Value } from '@dag/model';
 import type { DataFiles } from '../data/read.ts';
+import { itemReports } from '../diagnostic/items.ts';
 import { quote } from '../diagnostic/quote.ts';
-import type { Report } from '../diagnostic/report.ts';
+import { named, type Report } from '../diagnostic/report.ts';
 import { lineCounter, type Source } from '../diagnostic/source.ts';
-import { checkShape } from '../language/check.ts';
+import { fitShape } from '../language/check.ts';
 import { FOREACH, STAGE } from '../language/definition.ts';
 import type { ParsingSettings, UsedValues } from '../pipeline.ts';
 import type { Bound, Finder } from '../template/bound.ts';
 import { addVars, type Context } from '../template/context.ts';
 import { type Combination, foreachItems, matrixItems } from '../template/expand.ts';
-import { checkTemplates, resolveNode, type Scope, TemplateFailure } from '../template/interpolate.ts';
-import { findEntry, findValue, type MapNode, type Node, type ScalarNode } from '../yaml/node.ts';
+import { checkTemplates, resolveNode, type Scope } from '../template/interpolate.ts';
+import { type Entry, findEntry, findValue, isUnknown, type MapNode, type Node, type ScalarNode } from '../yaml/node.ts';
 import { buildStage } from './build.ts';
 import type { Draft } from './draft.ts';
+import { keysOutside, withoutDo } from './misplaced.ts';
 import { projectPath } from './paths.ts';
 
 /** A file whose stages are read. */
@@ -24,100 +26,126 @@ export interface StagesPlace {
   readonly files: DataFiles;
   readonly finder: Finder;
   readonly parsing: ParsingSettings;
-  /** Values for templates; undefined when they could not be loaded, which is reported already. */
-  readonly context: Context | undefined;
+  /** Values for templates. */
+  readonly context: Context;
   /** Whether the file holds any template. */
   readonly templated: boolean;
 }
 
-const NO_ITEM: ReadonlyMap<string, Bound> = new Map();
+const NO_ITEM: Combination = { key: '', current: new Map<string, Bound>() };
 const NOTHING_USED: UsedValues = new Map();
 
-/** Reads `stages:`. Problems are reported, and the stage left out. */
-export function readStages(stages: MapNode, place: StagesPlace): Draft[] {
-  const drafts: Draft[] = [];
-  const lineAt = lineCounter(place.source.text);
-  for (const { key, value } of stages.entries) {
-    const line = lineAt(key.start);
-    if (!soundName(key, place)) continue;
-    const definition = readDefinition(key, value, place);
-    if (definition) drafts.push(...expand(definition, key, line, place));
-  }
-  return drafts;
+/** What `stages:` of a file says. */
+export interface StagesRead {
+  /** Every stage as far as it could be made out; those with problems are broken. */
+  readonly drafts: readonly Draft[];
+  /** Stages and groups that are known by name alone: problems, which are reported, leave open what they make. */
+  readonly unbuilt: readonly StageAddress[];
 }
 
-function soundName(key: ScalarNode, place: StagesPlace): boolean {
+/** Where one stage or group stands. */
+interface Named {
+  readonly name: string;
+  readonly key: ScalarNode;
+  readonly line: number;
+  /** A problem is reported already. */
+  readonly broken: boolean;
+}
+
+/** Reads `stages:`. All problems are reported. */
+export function readStages(stages: MapNode, place: StagesPlace): StagesRead {
+  const drafts: Draft[] = [];
+  const unbuilt: StageAddress[] = [];
+  const lineAt = lineCounter(place.source.text);
+  const misplaced = keysOutside(stages, place.source, place.report);
+  for (const entry of stages.entries) {
+    const { key, value } = entry;
+    const address = stageAddress(place.file, String(key.value));
+    if (misplaced.keys.has(key)) continue;
+    const line = lineAt(key.start);
+    const before = place.report.count;
+    checkName(key, place);
+    const definition = misplaced.empty === entry ? undefined : readDefinition(key, value, place);
+    if (definition === undefined) {
+      unbuilt.push(address);
+      continue;
+    }
+    const broken = place.report.count > before;
+    const incomplete = expand(definition, { name: String(key.value), key, line, broken }, place, drafts);
+    if (incomplete) unbuilt.push(address);
+  }
+  return { drafts, unbuilt };
+}
+
+function checkName(key: ScalarNode, place: StagesPlace): void {
   const { value } = key;
   if (typeof value !== 'string') {
-    const hint = `write it in quotes: '${value}'`;
+    const hint = `write it in quotes: \`'${value}'\``;
     place.report.add(place.source, key, 'wrong-type', 'the name of a stage must be a string', hint);
-    return false;
+  } else if (value === '' || value.includes('@')) {
+    const message = value === '' ? 'a stage needs a name' : `the name ${quote(value)} holds an @`;
+    place.report.add(place.source, key, 'bad-value', message, 'foreach and matrix write the @ themselves');
   }
-  if (value !== '' && !value.includes('@')) return true;
-  const message = value === '' ? 'a stage needs a name' : `the name ${quote(value)} holds an @`;
-  place.report.add(place.source, key, 'bad-value', message, 'foreach and matrix write the @ themselves');
-  return false;
 }
 
 /** A second @ would make the address of a generated stage say two things. */
 function soundItem(item: Combination, name: string, at: Node, place: StagesPlace): boolean {
   if (!item.key.includes('@')) return true;
   const message = `the name ${quote(`${name}@${item.key}`)} holds a second @`;
-  place.report.add(
-    place.source,
-    at,
-    'bad-value',
-    message,
-    'name the items otherwise: a map of items has names of its own',
-  );
+  const hint = 'name the items otherwise: a map of items has names of its own';
+  place.report.add(place.source, at, 'bad-value', message, hint);
   return false;
 }
 
-/** A definition that fits its shape, its templates well formed. */
-function readDefinition(key: ScalarNode, value: Node, place: StagesPlace): MapNode | undefined {
+/** A definition as far as it fits its shape, its malformed templates reported; undefined where it is no map. */
+function readDefinition(key: ScalarNode, written: Node, place: StagesPlace): MapNode | undefined {
   const { source, report } = place;
+  const name = `stages.${key.value}`;
+  const value = written.kind === 'map' ? withoutDo(written, name, source, report) : written;
   const each = value.kind === 'map' && (findEntry(value, 'foreach') ?? findEntry(value, 'do')) !== undefined;
-  const context = { source, report, templates: true };
   if (value.kind === 'map' && findEntry(value, 'matrix') === undefined) {
     const stray = each ? undefined : (findEntry(value, 'exclude') ?? findEntry(value, 'include'));
     if (stray) {
-      const message = `stages.${key.value}.${stray.key.value} needs a matrix beside it`;
-      report.add(source, stray.key, 'bad-value', message);
+      const message = `${name}.${stray.key.value} needs a matrix beside it`;
+      report.add(source, stray.key, 'bad-value', message, 'write `matrix: {x: [1, 2]}`, or take it out');
     }
   }
-  const fits = checkShape(value, each ? FOREACH : STAGE, `stages.${key.value}`, context);
-  if (!fits || value.kind !== 'map') return undefined;
-  if (!place.templated) return value;
-  return checkTemplates(value, source, report) ? value : undefined;
+  const fits = fitShape(value, each ? FOREACH : STAGE, name, { source, report, templates: true });
+  if (fits.kind !== 'map') return undefined;
+  if (place.templated) {
+    for (const entry of fits.entries) {
+      const fields = entry.key.value === 'do' && entry.value.kind === 'map' ? entry.value.entries : [entry];
+      for (const field of fields) checkTemplates(field.value, source, named(report, `${name}.${field.key.value}`));
+    }
+  }
+  return fits;
 }
 
-function expand(definition: MapNode, key: ScalarNode, line: number, place: StagesPlace): Draft[] {
-  const name = String(key.value);
+/** The stages of a definition. Returns whether some are left out because of problems. */
+function expand(definition: MapNode, stage: Named, place: StagesPlace, drafts: Draft[]): boolean {
+  const { name, key } = stage;
   const template = findValue(definition, 'do');
   const matrix = findValue(definition, 'matrix');
   if (template === undefined && matrix === undefined) {
-    const draft = one(definition, { key: '', current: NO_ITEM }, name, undefined, key, line, place);
-    return draft ? [draft] : [];
+    drafts.push(one(definition, NO_ITEM, undefined, stage, place, place.report));
+    return false;
   }
-  if (place.context === undefined) return [];
-  try {
-    const scope = scopeOf(place, place.context, NO_ITEM, undefined, undefined);
-    const foreach = findValue(definition, 'foreach');
-    const items = foreach === undefined ? matrixItems(definition, name, scope) : foreachItems(foreach, name, scope);
-    const body = template?.kind === 'map' ? template : withoutMatrix(definition);
-    const drafts: Draft[] = [];
-    for (const item of items) {
-      if (!soundItem(item, name, foreach ?? matrix ?? key, place)) break;
-      const draft = one(body, item, `${name}@${item.key}`, name, key, line, place);
-      if (draft) drafts.push(draft);
-      // One broken item stands for all that fail in the same way.
-      else if (drafts.length === 0) break;
+  const scope = scopeOf(place, place.context, NO_ITEM.current, `stages.${name}.${template ? 'foreach' : 'matrix'}`);
+  const foreach = findValue(definition, 'foreach');
+  const items = foreach === undefined ? matrixItems(definition, name, scope) : foreachItems(foreach, name, scope);
+  const body = template === undefined ? withoutMatrix(definition) : template;
+  if (body.kind !== 'map') return true;
+  const reports = itemReports(place.report);
+  let incomplete = items.incomplete;
+  for (const item of items.list) {
+    if (!soundItem(item, name, foreach ?? matrix ?? key, place)) {
+      incomplete = true;
+      break;
     }
-    return drafts;
-  } catch (error) {
-    if (error instanceof TemplateFailure) return [];
-    throw error;
+    drafts.push(one(body, item, name, stage, place, reports.of(`${name}@${item.key}`)));
   }
+  reports.finish(items.list.length);
+  return incomplete;
 }
 
 const MATRIX_KEYS: ReadonlySet<unknown> = new Set(['matrix', 'exclude', 'include']);
@@ -130,44 +158,42 @@ function scopeOf(
   place: StagesPlace,
   context: Context,
   current: ReadonlyMap<string, Bound>,
-  label: string | undefined,
-  used: Map<ProjectPath, Map<string, Value>> | undefined,
+  name: string,
+  report: Report = place.report,
+  used?: Map<ProjectPath, Map<string, Value>>,
 ): Scope {
-  const { finder, parsing, source, report } = place;
-  return { context, current, finder, parsing, source, report, label, used };
+  const { finder, parsing, source } = place;
+  return { context, current, finder, parsing, source, report, name, used };
 }
 
 /** One stage: its templates resolved, its types checked again, built. */
 function one(
   body: MapNode,
   item: Combination,
-  name: string,
   group: string | undefined,
-  key: ScalarNode,
-  line: number,
+  stage: Named,
   place: StagesPlace,
-): Draft | undefined {
-  const { source, report, file, folder } = place;
+  report: Report,
+): Draft {
+  const { source, file, folder } = place;
+  const { key, line, broken } = stage;
   const vars = findValue(body, 'vars');
-  const origin = { name, group, file, folder, source, report, at: key, line, used: NOTHING_USED };
+  const where = `stages.${stage.name}`;
+  const name = group === undefined ? stage.name : `${group}@${item.key}`;
+  const origin = { name, where, group, file, folder, source, report, at: key, line, broken, used: NOTHING_USED };
   if (vars === undefined && !place.templated) return buildStage(body, origin);
   const used = new Map<ProjectPath, Map<string, Value>>();
-  if (place.context === undefined) return undefined;
-  try {
-    const label = group === undefined ? undefined : name;
-    const before = report.count;
-    const context = vars === undefined ? place.context : stageContext(body, vars, item, name, place, place.context);
-    const scope = scopeOf(place, context, item.current, label, used);
-    const resolved = resolveBody(body, scope);
-    if (resolved !== body) {
-      checkShape(resolved, STAGE, `stages.${name}`, { source, report, templates: false });
-      if (report.count > before) return undefined;
-    }
-    return buildStage(resolved, { ...origin, used: used.size === 0 ? NOTHING_USED : used });
-  } catch (error) {
-    if (error instanceof TemplateFailure) return undefined;
-    throw error;
-  }
+  const before = report.count;
+  const context = vars === undefined ? place.context : stageContext(body, vars, item, where, place, report);
+  const resolved = resolveBody(body, (field) =>
+    scopeOf(place, context, item.current, `${where}.${field}`, report, used),
+  );
+  const fits = resolved === body ? body : fitShape(resolved, STAGE, where, { source, report, templates: false });
+  return buildStage(fits.kind === 'map' ? fits : body, {
+    ...origin,
+    broken: broken || report.count > before,
+    used: used.size === 0 ? NOTHING_USED : used,
+  });
 }
 
 /** The file's values and the stage's own `vars:`, whose files are relative to its wdir. */
@@ -175,41 +201,37 @@ function stageContext(
   body: MapNode,
   vars: Node,
   item: Combination,
-  name: string,
+  where: string,
   place: StagesPlace,
-  base: Context,
+  report: Report,
 ): Context {
-  const { source, report, files } = place;
+  const { source, files, context } = place;
   const wdirNode = findValue(body, 'wdir');
   let folder: ProjectPath | undefined = place.folder;
   if (wdirNode !== undefined) {
-    const resolved = resolveNode(wdirNode, 'scalar', scopeOf(place, base, item.current, undefined, undefined));
-    const written = resolved.kind === 'scalar' ? String(resolved.value) : '';
-    if (written !== '') folder = projectPath(place.folder, written, wdirNode, source, report);
-  }
-  if (folder === undefined) throw new TemplateFailure();
-  const reserved = [...item.current.keys()];
-  const varsName = `stages.${name.split('@', 1)[0]}.vars`;
-  const context = addVars(base, vars, { source, report, files, folder, name: varsName, reserved });
-  if (context === 'broken') throw new TemplateFailure();
-  return context;
-}
-
-function resolveBody(body: MapNode, scope: Scope): MapNode {
-  let changed = false;
-  const entries: { key: ScalarNode; value: Node }[] = [];
-  let failed: TemplateFailure | undefined;
-  for (const entry of body.entries) {
-    if (entry.key.value === 'vars') continue;
-    try {
-      const value = resolveNode(entry.value, entry.key.value === 'cmd' ? 'command' : 'scalar', scope);
-      changed ||= value !== entry.value;
-      entries.push({ key: entry.key, value });
-    } catch (error) {
-      if (!(error instanceof TemplateFailure)) throw error;
-      failed = error;
+    const field = `${where}.wdir`;
+    const resolved = resolveNode(wdirNode, 'scalar', scopeOf(place, context, item.current, field, report));
+    const written = resolved.kind === 'scalar' && !isUnknown(resolved) ? String(resolved.value) : undefined;
+    if (written !== '') {
+      folder =
+        written === undefined ? undefined : projectPath(place.folder, written, wdirNode, source, named(report, field));
     }
   }
-  if (failed) throw failed;
+  // Without the folder nobody knows which files are meant.
+  if (folder === undefined) return { ...context, incomplete: true };
+  const reserved = [...item.current.keys()];
+  return addVars(context, vars, { source, report, files, folder, name: `${where}.vars`, reserved });
+}
+
+function resolveBody(body: MapNode, scopeFor: (field: string) => Scope): MapNode {
+  let changed = false;
+  const entries: Entry[] = [];
+  for (const entry of body.entries) {
+    const { value: key } = entry.key;
+    if (key === 'vars') continue;
+    const value = resolveNode(entry.value, key === 'cmd' ? 'command' : 'scalar', scopeFor(String(key)));
+    changed ||= value !== entry.value;
+    entries.push(value === entry.value ? entry : { key: entry.key, value });
+  }
   return changed ? { ...body, entries } : body;
 }

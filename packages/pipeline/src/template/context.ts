@@ -1,10 +1,10 @@
-import { type ProjectPath, resolvePath } from '@dag/model';
+import { baseName, type ProjectPath, resolvePath } from '@dag/model';
 import type { DataFiles } from '../data/read.ts';
-import { suggestion } from '../diagnostic/nearest.ts';
+import { nearest, suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
-import type { Node, Range } from '../yaml/node.ts';
+import { isUnknown, type Node, type Range } from '../yaml/node.ts';
 import { type Bound, boundNode, entriesOf, kindOf } from './bound.ts';
 import { hasTemplate } from './expression.ts';
 
@@ -13,9 +13,11 @@ export interface Context {
   readonly values: ReadonlyMap<string, Bound>;
   /** Files loaded so far: all of one, or some of its keys. */
   readonly imports: ReadonlyMap<ProjectPath, 'all' | ReadonlySet<string>>;
+  /** Something could not be loaded, which is reported: what is not among the values may yet be meant by someone. */
+  readonly incomplete: boolean;
 }
 
-export const EMPTY_CONTEXT: Context = { values: new Map(), imports: new Map() };
+export const EMPTY_CONTEXT: Context = { values: new Map(), imports: new Map(), incomplete: false };
 
 /** Where vars are loaded, and where problems go. */
 export interface VarsPlace {
@@ -30,11 +32,8 @@ export interface VarsPlace {
   readonly reserved: readonly string[];
 }
 
-/** A problem is reported; the stages that need these values are then left out. */
-export type ContextResult = Context | 'broken';
-
 /** The context of a file: params.yaml beside it, then its `vars:`. */
-export function fileContext(vars: Node | undefined, place: VarsPlace): ContextResult {
+export function fileContext(vars: Node | undefined, place: VarsPlace): Context {
   let context: Context = EMPTY_CONTEXT;
   const defaults = resolvePath(place.folder, 'params.yaml');
   if (defaults !== undefined) {
@@ -43,31 +42,30 @@ export function fileContext(vars: Node | undefined, place: VarsPlace): ContextRe
       if (!place.report.has(defaults)) {
         place.report.add({ file: defaults, text: '' }, { start: 0, end: 0 }, 'param', data.problem);
       }
-      return 'broken';
+      context = { ...EMPTY_CONTEXT, incomplete: true };
     }
     if (data.kind === 'data') {
       const values = new Map(entriesOf(boundNode(data.root, defaults)));
-      context = { values, imports: new Map([[defaults, 'all']]) };
+      context = { values, imports: new Map([[defaults, 'all']]), incomplete: false };
     }
   }
   return addVars(context, vars, place);
 }
 
-/** Adds a `vars:` list to a context: names of files, `file:key,key`, or maps. What is there already can't be redefined. */
-export function addVars(context: Context, vars: Node | undefined, place: VarsPlace): ContextResult {
+/**
+ * Adds a `vars:` list to a context: names of files, `file:key,key`, or maps. What is there already can't be redefined. Of
+ * what has a problem, which is reported, the rest is taken.
+ */
+export function addVars(context: Context, vars: Node | undefined, place: VarsPlace): Context {
   if (vars?.kind !== 'seq') return context;
-  let result: ContextResult = context;
+  let result = context;
   for (const item of vars.items) {
-    if (holdsTemplate(item)) {
+    if (isUnknown(item)) result = { ...result, incomplete: true };
+    else if (holdsTemplate(item)) {
       place.report.add(place.source, item, 'template', `${place.name} can't hold \${…}`, 'write the value itself');
-      result = 'broken';
-      continue;
-    }
-    let next: ContextResult = result === 'broken' ? context : result;
-    if (item.kind === 'scalar') next = addFile(next, item, place);
-    else next = merge(next, new Map(entriesOf(boundNode(item))), item, place, 'vars');
-    if (result !== 'broken') result = next;
-    else if (next === 'broken') result = 'broken';
+      result = { ...result, incomplete: true };
+    } else if (item.kind === 'scalar') result = addFile(result, item, place);
+    else result = merge(result, new Map(entriesOf(boundNode(item))), item, place, 'vars');
   }
   return result;
 }
@@ -78,7 +76,7 @@ function holdsTemplate(node: Node): boolean {
   return node.entries.some((entry) => holdsTemplate(entry.key) || holdsTemplate(entry.value));
 }
 
-function addFile(context: Context, item: Node & { kind: 'scalar' }, place: VarsPlace): ContextResult {
+function addFile(context: Context, item: Node & { kind: 'scalar' }, place: VarsPlace): Context {
   const written = String(item.value);
   const colon = written.indexOf(':');
   const name = colon === -1 ? written : written.slice(0, colon);
@@ -89,47 +87,58 @@ function addFile(context: Context, item: Node & { kind: 'scalar' }, place: VarsP
           .slice(colon + 1)
           .split(',')
           .filter((key) => key !== '');
-  const fail = (message: string, hint?: string): 'broken' => {
-    place.report.add(place.source, item, 'param', message, hint);
-    return 'broken';
+  const fail = (message: string, hint?: string): Context => {
+    place.report.add(place.source, item, 'param', `${place.name}: ${message}`, hint);
+    return { ...context, incomplete: true };
   };
   const path = resolvePath(place.folder, name);
-  if (path === undefined) return fail(`${name} lies outside the project`);
+  if (path === undefined) return fail(`${quote(name)} lies outside the project`, 'bring the file into the project');
   const before = context.imports.get(path);
   if (before === 'all' && keys.length === 0) return context;
-  if (before === 'all') return fail(`${written} can't be loaded in part: all of ${path} is loaded already`);
+  const loaded = `of ${quote(path)} is loaded already`;
+  if (before === 'all') return fail(`${quote(written)} can't be loaded in part: all ${loaded}`, 'take this line out');
   if (before !== undefined && (keys.length === 0 || keys.some((key) => before.has(key)))) {
-    return fail(`${written} can't be loaded: part of ${path} is loaded already`);
+    return fail(`${quote(written)} can't be loaded: part ${loaded}`, 'name its keys on one line, each once');
   }
   const data = place.files.read(path);
-  if (data.kind === 'missing') return fail(`${path} does not exist`);
-  if (data.kind === 'bad') return fail(data.problem);
+  if (data.kind === 'missing') {
+    const near = nearest(baseName(path), place.files.beside(path));
+    const folder = name.slice(0, name.lastIndexOf('/') + 1);
+    const hint =
+      near === undefined ? 'write that file, or take this line out' : `did you mean ${quote(folder + near)}?`;
+    return fail(`the file ${quote(path)} does not exist`, hint);
+  }
+  if (data.kind === 'bad') {
+    // Where the file itself says what is wrong with it, it need not be said here.
+    return place.report.has(path) ? { ...context, incomplete: true } : fail(data.problem);
+  }
   let entries = entriesOf(boundNode(data.root, path));
   if (keys.length > 0) {
     const known = new Map(entries);
     const missing = keys.find((key) => !known.has(key));
-    if (missing !== undefined)
-      return fail(`there is no ${quote(missing)} in ${path}`, suggestion(missing, known.keys()));
+    if (missing !== undefined) {
+      return fail(`there is no ${quote(missing)} in ${path}`, suggestionOrAll(missing, known.keys()));
+    }
     entries = entries.filter(([key]) => keys.includes(key));
   }
   const merged = merge(context, new Map(entries), item, place, path);
-  if (merged === 'broken') return merged;
-  const loaded = keys.length === 0 ? 'all' : new Set([...(before ?? []), ...keys]);
-  return { values: merged.values, imports: new Map([...merged.imports, [path, loaded]]) };
+  const taken = keys.length === 0 ? 'all' : new Set([...(before ?? []), ...keys]);
+  return { ...merged, imports: new Map([...merged.imports, [path, taken]]) };
 }
 
+/** Values beside those that are there; of a name with two values the first stays, and the second is reported. */
 function merge(
   context: Context,
   added: ReadonlyMap<string, Bound>,
   at: Range,
   place: VarsPlace,
   from: string,
-): ContextResult {
+): Context {
   const taken = place.reserved.find((name) => added.has(name));
   if (taken !== undefined) {
     const message = `${quote(taken)} is the name of the current item here and can't be set by ${place.name}`;
     place.report.add(place.source, at, 'template', message, 'give the variable another name');
-    return 'broken';
+    return { ...context, incomplete: true };
   }
   const conflicts: string[] = [];
   const values = mergeMaps(context.values, added, '', conflicts);
@@ -143,7 +152,7 @@ function merge(
       'only maps merge; give it one value',
     );
   }
-  return conflicts.length > 0 ? 'broken' : { values, imports: context.imports };
+  return { ...context, values };
 }
 
 function mergeMaps(

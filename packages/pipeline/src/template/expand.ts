@@ -1,16 +1,24 @@
 import { sameValue } from '@dag/model';
 import { toValue } from '../data/value.ts';
+import { suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
 import type { Entry, MapNode, Node, ScalarNode } from '../yaml/node.ts';
-import { findValue, textNode } from '../yaml/node.ts';
+import { findValue, isUnknown, textNode } from '../yaml/node.ts';
 import { type Bound, entriesOf, inlineNode, itemsOf, kindOf, unwrap } from './bound.ts';
 import { formatName, formatScalar } from './format.ts';
-import { bindNode, type Scope, TemplateFailure } from './interpolate.ts';
+import { bindNode, type Scope } from './interpolate.ts';
 
 /** One stage that a foreach or matrix makes: what follows the `@`, and what `item` and `key` are in it. */
 export interface Combination {
   readonly key: string;
   readonly current: ReadonlyMap<string, Bound>;
+}
+
+/** The stages of a foreach or matrix. */
+export interface Combinations {
+  readonly list: readonly Combination[];
+  /** A problem, which is reported, leaves some out: nobody knows which. */
+  readonly incomplete: boolean;
 }
 
 function nameOf(bound: Bound): string {
@@ -21,11 +29,13 @@ function nameOf(bound: Bound): string {
 
 /**
  * The items of a foreach. A list of scalars is named by value, a list with maps or lists by index, a map by its keys.
- * Of items with one name the last counts, in the place of the first. Throws TemplateFailure.
+ * Of items with one name the last counts, in the place of the first.
  */
-export function foreachItems(data: Node, name: string, scope: Scope): Combination[] {
+export function foreachItems(data: Node, name: string, scope: Scope): Combinations {
   const bound = bindNode(data, scope);
+  if (unknownBound(bound)) return { list: [], incomplete: true };
   const found = new Map<string, Combination>();
+  let incomplete = false;
   const add = (key: string, current: [string, Bound][]) => found.set(key, { key, current: new Map(current) });
   if (kindOf(bound) === 'map') {
     for (const [key, item] of entriesOf(bound)) {
@@ -37,45 +47,52 @@ export function foreachItems(data: Node, name: string, scope: Scope): Combinatio
   } else if (kindOf(bound) === 'seq') {
     const items = itemsOf(bound);
     const byIndex = items.some((item) => kindOf(item) !== 'scalar');
-    for (const [i, item] of items.entries()) add(byIndex ? String(i) : nameOf(item), [['item', item]]);
+    for (const [i, item] of items.entries()) {
+      if (unknownBound(item) && !byIndex) incomplete = true;
+      else add(byIndex ? String(i) : nameOf(item), [['item', item]]);
+    }
   } else {
-    scope.report.add(scope.source, data, 'template', `foreach of ${name} must be a list or a map`);
-    throw new TemplateFailure();
+    const message = `stages.${name}.foreach must be a list or a map`;
+    scope.report.add(scope.source, data, 'template', message, 'write its items: `foreach: [a, b]`');
+    incomplete = true;
   }
-  return [...found.values()];
+  return { list: [...found.values()], incomplete };
+}
+
+function unknownBound(bound: Bound): boolean {
+  return bound.kind === 'node' && isUnknown(bound.node);
 }
 
 /**
  * The combinations of a matrix, in the order written, the last list turning fastest; less those that match an `exclude`,
- * then those of `include` that are not there yet. Throws TemplateFailure.
+ * then those of `include` that are not there yet.
  */
-export function matrixItems(definition: MapNode, name: string, scope: Scope): Combination[] {
+export function matrixItems(definition: MapNode, name: string, scope: Scope): Combinations {
   const matrix = findValue(definition, 'matrix');
-  if (matrix?.kind !== 'map') return [];
-  if (matrix.entries.length === 0) {
-    scope.report.add(
-      scope.source,
-      matrix,
-      'bad-value',
-      `the matrix of ${name} is empty`,
-      'give it a list, or take it out',
-    );
-    throw new TemplateFailure();
+  if (matrix?.kind !== 'map') return { list: [], incomplete: true };
+  const problem = (message: string, hint?: string): Combinations => {
+    scope.report.add(scope.source, matrix, 'bad-value', `stages.${name}.matrix ${message}`, hint);
+    return { list: [], incomplete: true };
+  };
+  if (matrix.entries.length === 0) return problem('is empty', 'give it a list, or take it out');
+  const read = matrix.entries.map((entry) => axis(entry, name, scope));
+  const axes = read.filter((one) => one !== undefined);
+  if (axes.length < read.length || axes.some((one) => one.values.some(unknownBound))) {
+    return { list: [], incomplete: true };
   }
-  const axes = matrix.entries.map((entry): Axis => axis(entry, name, scope));
   let cells: Cell[] = [[]];
   for (const { key, values } of axes) {
     cells = cells.flatMap((cell) =>
       values.map((value, i) => [...cell, { key, value, label: cellLabel(key, value, i) }]),
     );
-    if (cells.length > 100_000) {
-      scope.report.add(scope.source, matrix, 'bad-value', `the matrix of ${name} has more than 100,000 combinations`);
-      throw new TemplateFailure();
-    }
+    if (cells.length > 100_000) return problem('has more than 100,000 combinations', 'make its lists shorter');
   }
-  const excluded = cellList(findValue(definition, 'exclude'), axes, name, scope, false);
-  if (excluded.length > 0) cells = cells.filter((cell) => !excluded.some((pattern) => matches(cell, pattern)));
-  for (const added of cellList(findValue(definition, 'include'), axes, name, scope, true)) {
+  const excluded = cellList('exclude', definition, axes, name, scope);
+  if (excluded.cells.length > 0) {
+    cells = cells.filter((cell) => !excluded.cells.some((pattern) => matches(cell, pattern)));
+  }
+  const included = cellList('include', definition, axes, name, scope);
+  for (const added of included.cells) {
     const cell = [...added].map(([key, value]): Cell[number] => {
       const known = axes.find((one) => one.key === key)?.values ?? [];
       const index = known.findIndex((one) => same(one, value));
@@ -95,7 +112,7 @@ export function matrixItems(definition: MapNode, name: string, scope: Scope): Co
       ]),
     });
   }
-  return [...found.values()];
+  return { list: [...found.values()], incomplete: excluded.incomplete || included.incomplete };
 }
 
 interface Axis {
@@ -109,41 +126,53 @@ function cellLabel(key: string, value: Bound, index: number): string {
   return kindOf(value) === 'scalar' ? nameOf(value) : `${key}${index}`;
 }
 
-function axis(entry: Entry, name: string, scope: Scope): Axis {
+/** One list of a matrix; undefined where it is none, which is reported. */
+function axis(entry: Entry, name: string, scope: Scope): Axis | undefined {
   const key = formatScalar(entry.key as ScalarNode);
   const bound = bindNode(entry.value, scope);
+  if (unknownBound(bound)) return undefined;
   if (kindOf(bound) === 'seq') return { key, values: itemsOf(bound) };
   if (kindOf(bound) === 'map') {
     return { key, values: entriesOf(bound).map(([word]) => inlineNode(textNode(word, entry.value))) };
   }
-  scope.report.add(scope.source, entry.value, 'template', `${quote(key)} in the matrix of ${name} must be a list`);
-  throw new TemplateFailure();
+  const message = `stages.${name}.matrix.${key} must be a list`;
+  scope.report.add(scope.source, entry.value, 'template', message, `write its values: \`${key}: [a, b]\``);
+  return undefined;
 }
 
+interface CellList {
+  readonly cells: readonly ReadonlyMap<string, Bound>[];
+  readonly incomplete: boolean;
+}
+
+/** The maps of `exclude` or `include`; those that don't fit the matrix are reported. */
 function cellList(
-  node: Node | undefined,
+  list: 'exclude' | 'include',
+  definition: MapNode,
   axes: readonly Axis[],
   name: string,
   scope: Scope,
-  whole: boolean,
-): Map<string, Bound>[] {
-  if (node === undefined) return [];
-  const lists = itemsOf(bindNode(node, scope));
-  return lists.map((bound, i) => {
+): CellList {
+  const node = findValue(definition, list);
+  if (node === undefined) return { cells: [], incomplete: false };
+  const bounds = itemsOf(bindNode(node, scope));
+  const cells: ReadonlyMap<string, Bound>[] = [];
+  for (const [i, bound] of bounds.entries()) {
     const at = node.kind === 'seq' ? (node.items[i] ?? node) : node;
     const cell = new Map(entriesOf(bound));
-    const stray = [...cell.keys()].find((key) => !axes.some((one) => one.key === key));
-    const lacking = whole ? axes.find((one) => !cell.has(one.key)) : undefined;
-    const problem =
-      stray !== undefined
-        ? `${quote(stray)} is no key of the matrix of ${name}`
-        : lacking !== undefined
-          ? `this combination lacks ${quote(lacking.key)}`
-          : undefined;
-    if (problem === undefined) return whole ? new Map(axes.map((one) => [one.key, cell.get(one.key) as Bound])) : cell;
-    scope.report.add(scope.source, at, 'bad-value', problem);
-    throw new TemplateFailure();
-  });
+    const keys = axes.map((one) => one.key);
+    const stray = [...cell.keys()].find((key) => !keys.includes(key));
+    const lacking = list === 'include' ? keys.find((key) => !cell.has(key)) : undefined;
+    if (stray !== undefined) {
+      const message = `stages.${name}.${list}: ${quote(stray)} is no key of the matrix`;
+      scope.report.add(scope.source, at, 'bad-value', message, suggestionOrAll(stray, keys));
+    } else if (lacking !== undefined) {
+      const message = `stages.${name}.${list}: this combination lacks ${quote(lacking)}`;
+      scope.report.add(scope.source, at, 'bad-value', message, 'an include names every key of the matrix');
+    } else if (list === 'exclude') cells.push(cell);
+    else cells.push(new Map(keys.map((key) => [key, cell.get(key) as Bound])));
+  }
+  return { cells, incomplete: cells.length < bounds.length || isUnknown(node) };
 }
 
 function matches(cell: Cell, pattern: ReadonlyMap<string, Bound>): boolean {

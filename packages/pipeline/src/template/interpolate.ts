@@ -1,13 +1,12 @@
 import type { ProjectPath, Value } from '@dag/model';
 import { toValue } from '../data/value.ts';
-import { suggestion } from '../diagnostic/nearest.ts';
+import { suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { ParsingSettings } from '../pipeline.ts';
-import type { Entry, Node, Range, ScalarNode } from '../yaml/node.ts';
-import { textNode } from '../yaml/node.ts';
-import { type Bound, entriesOf, type Finder, kindOf, unwrap } from './bound.ts';
+import { type Entry, isUnknown, type Node, type Range, type ScalarNode, textNode, unknownNode } from '../yaml/node.ts';
+import { type Bound, entriesOf, type Finder, inlineNode, itemsOf, kindOf, unwrap } from './bound.ts';
 import type { Context } from './context.ts';
 import { expressionProblem, findTemplates, type Template, unescapeTemplates } from './expression.ts';
 import { formatFlags, formatScalar, UnpackProblem } from './format.ts';
@@ -21,19 +20,19 @@ export interface Scope {
   readonly parsing: ParsingSettings;
   readonly source: Source;
   readonly report: Report;
-  /** The generated stage, for messages: where one item of many fails. */
-  readonly label: string | undefined;
+  /** What is resolved, in messages: `stages.train.cmd`. */
+  readonly name: string;
   /** Values drawn from files, noted here; undefined notes nothing. */
   readonly used: Map<ProjectPath, Map<string, Value>> | undefined;
 }
 
-/** Thrown once a problem is reported: the stage is left out. */
-export class TemplateFailure extends Error {}
-
 /** What may stand for a template: any value at the top level, scalars in a stage, and a map as flags in its command. */
 export type Place = 'any' | 'scalar' | 'command';
 
-/** A tree with its templates resolved. Nodes keep the place of their template. Throws TemplateFailure. */
+/**
+ * A tree with its templates resolved. Nodes keep the place of their template. All problems are reported, and leave unknown
+ * nodes.
+ */
 export function resolveNode(node: Node, place: Place, scope: Scope): Node {
   if (node.kind === 'scalar') {
     return typeof node.value === 'string' && node.value.includes('${')
@@ -54,49 +53,49 @@ export function resolveNode(node: Node, place: Place, scope: Scope): Node {
     const value = resolveNode(entry.value, place, scope);
     if (key === entry.key && value === entry.value) return entry;
     changed = true;
-    return { key: key.kind === 'scalar' ? key : fail(entry.key, 'a list or map can not be a key', scope), value };
+    return { key: key.kind === 'scalar' ? key : fail(entry.key, "a list or a map can't be a key", scope), value };
   });
   return changed ? { ...node, entries } : node;
 }
 
-/** The value that a tree stands for, kept bound to where its parts came from. */
+/** The value that a tree stands for, kept bound to where its parts came from. Problems leave unknown nodes. */
 export function bindNode(node: Node, scope: Scope): Bound {
   if (node.kind === 'seq') return { kind: 'seq', items: node.items.map((item) => bindNode(item, scope)) };
   if (node.kind === 'map') {
-    const entries = node.entries.map(({ key, value }): [string, Bound] => {
+    const entries = node.entries.flatMap(({ key, value }): [string, Bound][] => {
       const resolved = resolveNode(key, 'scalar', scope);
-      const name = resolved.kind === 'scalar' ? formatScalar(resolved) : fail(key, 'a key must be a string', scope);
-      return [name, bindNode(value, scope)];
+      const bound = bindNode(value, scope);
+      return resolved.kind === 'scalar' && !isUnknown(resolved) ? [[formatScalar(resolved), bound]] : [];
     });
     return { kind: 'map', entries: new Map(entries) };
   }
   if (typeof node.value === 'string') {
     const templates = scope.finder.templates(node.value);
     const only = templates[0];
-    if (only && templates.length === 1 && only.text === node.value) return select(only, node, scope);
+    if (only && templates.length === 1 && only.text === node.value)
+      return select(only, node, scope) ?? inlineNode(unknownNode(node));
     const resolved = resolveNode(node, 'scalar', scope);
-    return { kind: 'node', node: resolved, source: undefined, path: '', inline: true };
+    return inlineNode(resolved);
   }
-  return { kind: 'node', node, source: undefined, path: '', inline: true };
+  return inlineNode(node);
 }
 
-/** Reports every malformed template of a tree. Returns whether all are well formed. */
-export function checkTemplates(node: Node, source: Source, report: Report): boolean {
-  if (node.kind === 'seq') return node.items.map((item) => checkTemplates(item, source, report)).every(Boolean);
-  if (node.kind === 'map') {
-    return node.entries
-      .map(({ key, value }) => checkTemplates(key, source, report) && checkTemplates(value, source, report))
-      .every(Boolean);
+/** Reports every malformed template of a tree; resolving passes over them. */
+export function checkTemplates(node: Node, source: Source, report: Report): void {
+  if (node.kind === 'seq') for (const item of node.items) checkTemplates(item, source, report);
+  else if (node.kind === 'map') {
+    for (const { key, value } of node.entries) {
+      checkTemplates(key, source, report);
+      checkTemplates(value, source, report);
+    }
+  } else if (typeof node.value === 'string') {
+    for (const template of findTemplates(node.value)) {
+      const problem = expressionProblem(template.inner);
+      if (problem !== undefined) {
+        report.add(source, placeOf(template, node, source), 'template', `${template.text}: ${problem}`);
+      }
+    }
   }
-  if (typeof node.value !== 'string') return true;
-  let sound = true;
-  for (const template of findTemplates(node.value)) {
-    const problem = expressionProblem(template.inner);
-    if (problem === undefined) continue;
-    sound = false;
-    report.add(source, placeOf(template, node, source), 'template', `${template.text}: ${problem}`);
-  }
-  return sound;
 }
 
 function resolveText(node: ScalarNode, text: string, place: Place, scope: Scope): Node {
@@ -105,6 +104,7 @@ function resolveText(node: ScalarNode, text: string, place: Place, scope: Scope)
   const only = templates[0];
   if (only && templates.length === 1 && only.text === text && place !== 'command') {
     const bound = select(only, node, scope);
+    if (bound === undefined) return unknownNode(at);
     if (kindOf(bound) !== 'scalar' && place !== 'any') return refuse(bound, only, node, scope);
     const value = unwrap(bound);
     return value.kind === 'scalar'
@@ -113,14 +113,18 @@ function resolveText(node: ScalarNode, text: string, place: Place, scope: Scope)
   }
   let result = '';
   let index = 0;
+  let whole = true;
   for (const template of templates) {
     const bound = select(template, node, scope);
-    result += text.slice(index, template.index) + format(bound, template, node, place, templates, text, scope);
+    const word = bound === undefined ? undefined : format(bound, template, node, place, templates, text, scope);
+    whole &&= word !== undefined;
+    result += `${text.slice(index, template.index)}${word}`;
     index = template.index + template.text.length;
   }
-  return textNode(unescapeTemplates(result + text.slice(index)), at);
+  return whole ? textNode(unescapeTemplates(result + text.slice(index)), at) : unknownNode(at);
 }
 
+/** A value inside a longer text; undefined where it can't stand there, which is reported. */
 function format(
   bound: Bound,
   template: Template,
@@ -129,36 +133,39 @@ function format(
   templates: readonly Template[],
   text: string,
   scope: Scope,
-): string {
+): string | undefined {
   const value = unwrap(bound);
-  if (value.kind === 'scalar') return formatScalar(value);
-  if (value.kind !== 'map' || place !== 'command') return refuse(bound, template, node, scope);
+  if (value.kind === 'scalar') return value.unknown === true ? undefined : formatScalar(value);
+  if (value.kind !== 'map' || place !== 'command') {
+    refuse(bound, template, node, scope);
+    return undefined;
+  }
   if (templates.length === 1 && template.text === text) {
-    return failAt(template, node, 'a map alone is no command', scope, 'write the command before it');
+    failAt(template, node, `${template.text}: a map alone is no command`, scope, 'write the command before it');
+    return undefined;
   }
   try {
     return formatFlags(value, scope.parsing);
   } catch (error) {
     if (!(error instanceof UnpackProblem)) throw error;
-    return failAt(
-      template,
-      node,
-      `${template.text}: ${quote(error.message)} holds a list in a list, which has no flags`,
-      scope,
-    );
+    const message = `${template.text}: ${quote(error.message)} holds a list in a list, which has no flags`;
+    failAt(template, node, message, scope);
+    return undefined;
   }
 }
 
-function refuse(bound: Bound, template: Template, node: ScalarNode, scope: Scope): never {
+function refuse(bound: Bound, template: Template, node: ScalarNode, scope: Scope): ScalarNode {
   const kind = kindOf(bound) === 'seq' ? 'a list' : 'a map';
-  const hint = kind === 'a map' ? 'name one of its keys; only `cmd` takes a whole map' : 'name one of its items: `[0]`';
+  const first = kind === 'a list' ? '[0]' : `.${entriesOf(bound)[0]?.[0] ?? 'key'}`;
+  const one = `\`\${${template.inner.trim()}${first}}\``;
+  const hint =
+    kind === 'a map' ? `name one of its keys: ${one}; only \`cmd\` takes a whole map` : `name one of its items: ${one}`;
   return failAt(template, node, `${template.text} is ${kind}, which can't stand here`, scope, hint);
 }
 
-/** The value that a template names; noted as used. */
-function select(template: Template, node: ScalarNode, scope: Scope): Bound {
-  const problem = expressionProblem(template.inner);
-  if (problem !== undefined) return failAt(template, node, `${template.text}: ${problem}`, scope);
+/** The value that a template names; noted as used. Undefined where there is none, which is reported. */
+function select(template: Template, node: ScalarNode, scope: Scope): Bound | undefined {
+  if (expressionProblem(template.inner) !== undefined) return undefined;
   const path = scope.finder.path(template.inner);
   let bound: Bound | undefined;
   for (const [i, part] of path.entries()) {
@@ -167,14 +174,35 @@ function select(template: Template, node: ScalarNode, scope: Scope): Bound {
       parent === undefined
         ? (scope.current.get(part) ?? scope.context.values.get(part))
         : scope.finder.child(parent, part);
-    if (bound !== undefined) continue;
-    const near = suggestion(part, parent === undefined ? names(scope) : entriesOf(parent).map(([key]) => key));
-    const where = i === 0 ? '' : ` in ${quote(path.slice(0, i).join('.'))}`;
-    return failAt(template, node, `${template.text}: there is no ${quote(part)}${where}`, scope, near);
+    if (bound?.kind === 'node' && isUnknown(bound.node)) return undefined;
+    if (bound === undefined) {
+      reportAbsent(parent, path, i, template, node, scope);
+      return undefined;
+    }
   }
-  if (bound === undefined) return failAt(template, node, `${template.text} names nothing`, scope);
-  note(bound, scope);
+  if (bound !== undefined) note(bound, scope);
   return bound;
+}
+
+/** Says that a name leads nowhere; unless it may well be in a file that could not be read. */
+function reportAbsent(
+  parent: Bound | undefined,
+  path: readonly string[],
+  i: number,
+  template: Template,
+  node: ScalarNode,
+  scope: Scope,
+): void {
+  if (scope.context.incomplete && !scope.current.has(path[0] ?? '')) return;
+  const part = path[i] ?? '';
+  const known = parent === undefined ? names(scope) : entriesOf(parent).map(([key]) => key);
+  const where = i === 0 ? '' : ` in ${quote(path.slice(0, i).join('.'))}`;
+  let hint = suggestionOrAll(part, known);
+  if (parent === undefined && known.length === 0) hint = 'write it into params.yaml, or under `vars:`';
+  else if (parent !== undefined && kindOf(parent) === 'seq')
+    hint = `it is a list of ${itemsOf(parent).length}: count from 0`;
+  else if (parent !== undefined && kindOf(parent) === 'scalar') hint = 'it is a single value, with nothing inside';
+  failAt(template, node, `${template.text}: there is no ${quote(part)}${where}`, scope, hint);
 }
 
 function names(scope: Scope): string[] {
@@ -189,14 +217,13 @@ function note(bound: Bound, scope: Scope): void {
   scope.used.set(bound.source, values);
 }
 
-function failAt(template: Template, node: ScalarNode, message: string, scope: Scope, hint?: string): never {
+function failAt(template: Template, node: ScalarNode, message: string, scope: Scope, hint?: string): ScalarNode {
   return fail(placeOf(template, node, scope.source), message, scope, hint);
 }
 
-function fail(at: Range, message: string, scope: Scope, hint?: string): never {
-  const suffix = scope.label === undefined ? '' : ` (for ${scope.label})`;
-  scope.report.add(scope.source, at, 'template', `${message}${suffix}`, hint);
-  throw new TemplateFailure(message);
+function fail(at: Range, message: string, scope: Scope, hint?: string): ScalarNode {
+  scope.report.add(scope.source, at, 'template', `${scope.name}: ${message}`, hint);
+  return unknownNode(at);
 }
 
 /** Where a template stands in the file: inside its scalar, or the scalar where that is written with escapes. */

@@ -13,6 +13,8 @@ export interface ScalarNode {
   readonly float: boolean;
   readonly start: number;
   readonly end: number;
+  /** It stands for what is wrong and reported: it fits every shape, and is passed over. Its value is null. */
+  readonly unknown?: true;
 }
 
 export interface MapNode {
@@ -45,6 +47,15 @@ export interface Range {
 
 export function textNode(value: string, at: Range): ScalarNode {
   return { kind: 'scalar', value, float: false, start: at.start, end: at.end };
+}
+
+/** Stands in for what is wrong and reported already. */
+export function unknownNode(at: Range): ScalarNode {
+  return { kind: 'scalar', value: null, float: false, start: at.start, end: at.end, unknown: true };
+}
+
+export function isUnknown(node: Node | undefined): boolean {
+  return node?.kind === 'scalar' && node.unknown === true;
 }
 
 /** The entry of a map by its key; only keys that are text are found. */
