@@ -28,18 +28,43 @@ export interface LockUpdate {
   readonly data?: ReadonlyMap<ProjectPath, Artifact | undefined>;
 }
 
-/** All pipeline.lock files of a project, one beside each pipeline.yaml: read once, read again when another process wrote. */
+/** Milliseconds that entries which may wait do so at most, and how much rarer than it takes a lock is written. */
+const SOON_MS = 500;
+const SOON_FACTOR = 20;
+
+/**
+ * All pipeline.lock files of a project, one beside each pipeline.yaml: read once, read again when another process wrote.
+ * A lock is written whole, so entries that a run record stands for may wait a moment for others (`updateSoon`): a thousand
+ * quick stages don't write a thousand locks.
+ */
 export class LockBook {
   readonly #files: LockFiles;
   readonly #read: Map<ProjectPath, { readonly stamp: string | undefined; readonly lock: Lock }>;
+  /** Entries that are still to be written, by pipeline.yaml, and the lock with them in it. */
+  readonly #soon: Map<ProjectPath, Soon>;
+  #lastWrite = Number.NEGATIVE_INFINITY;
+  #pause = SOON_MS;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(files: LockFiles, read: LockBook | undefined = undefined) {
     this.#files = files;
     this.#read = new Map(read === undefined ? [] : read.#read);
+    this.#soon = read === undefined ? new Map() : read.#soon;
   }
 
-  /** The lock beside a pipeline.yaml. Throws a FailureError when it is damaged. */
+  /** The lock beside a pipeline.yaml, with what is to be written soon. Throws a FailureError when it is damaged. */
   lock(pipelineFile: ProjectPath): Lock {
+    const written = this.#written(pipelineFile);
+    const soon = this.#soon.get(pipelineFile);
+    if (soon === undefined) return written;
+    if (soon.over !== written) {
+      soon.over = written;
+      soon.stages = new Map([...written.stages, ...soon.entries]);
+    }
+    return { stages: soon.stages, data: written.data };
+  }
+
+  #written(pipelineFile: ProjectPath): Lock {
     const path = lockPath(pipelineFile);
     const stamp = this.#files.stamp(path);
     const known = this.#read.get(path);
@@ -95,8 +120,45 @@ export class LockBook {
       const text = empty ? undefined : renderLock(after, path);
       if (text !== this.#files.read(path)) this.#files.write(path, text);
       this.#read.set(path, { stamp: this.#files.stamp(path), lock: after });
+      this.#soon.delete(pipelineFile);
     });
   }
+
+  /**
+   * Sets entries of stages, and writes them within moments: with the next that come, by a timer, or by `flush`, which the
+   * caller owes. For results that a run record keeps: a process that is killed before loses no more than these entries.
+   */
+  async updateSoon(pipelineFile: ProjectPath, entries: ReadonlyMap<string, LockedStage>): Promise<void> {
+    const soon = this.#soon.get(pipelineFile) ?? { entries: new Map(), over: undefined, stages: new Map() };
+    this.#soon.set(pipelineFile, soon);
+    for (const [name, entry] of entries) {
+      soon.entries.set(name, entry);
+      soon.stages.set(name, entry);
+    }
+    const left = this.#lastWrite + this.#pause - performance.now();
+    if (left <= 0) await this.flush();
+    // Where it fails the entries stay, and the caller's own flush says why.
+    else this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), left);
+  }
+
+  /** Writes all entries that wait. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#soon.size === 0) return;
+    const began = performance.now();
+    this.#lastWrite = began;
+    for (const file of [...this.#soon.keys()]) await this.update(file, {});
+    this.#lastWrite = performance.now();
+    this.#pause = Math.max(SOON_MS, SOON_FACTOR * (this.#lastWrite - began));
+  }
+}
+
+interface Soon {
+  readonly entries: Map<string, LockedStage>;
+  /** What `stages` was made from: the lock as written. */
+  over: Lock | undefined;
+  stages: Map<string, LockedStage>;
 }
 
 /** The pipeline.lock that belongs to a pipeline.yaml. */

@@ -20,28 +20,43 @@ export interface Finished {
 
 /** Makes results durable, in this order: run records, .gitignore, lock. The objects are in the store already. */
 export async function recordResults(project: Project, results: readonly Finished[]): Promise<void> {
-  for (const { stage, view, outs, run } of results) {
-    if (run === undefined || !usesRunCache(stage)) continue;
-    const { fingerprint } = view.observed;
-    project.store.runs.put({
-      schema: 1,
-      key: runKey(fingerprint),
-      stage: stage.address,
-      fingerprint: fingerprintText(fingerprint),
-      outs,
-      startedAt: run.startedAt.toISOString(),
-      seconds: run.seconds,
-      context: { ...project.context(), ...run.context },
-    });
-  }
+  for (const result of results) putRecord(project, result);
   await ignoreOuts(
     project,
     results.map(({ stage }) => stage),
   );
   for (const [file, ofFile] of groupBy(results, ({ stage }) => stage.file)) {
-    const entries = ofFile.map(({ stage, view, outs }) => [stage.name, entryOf(project, stage, view, outs)] as const);
-    await project.locks.update(file, { stages: new Map(entries) });
+    await project.locks.update(file, { stages: new Map(ofFile.map((result) => entryOf(project, result))) });
   }
+}
+
+/**
+ * As `recordResults`, for one stage of many, whose outs are in .gitignore already. Where a run record keeps the result,
+ * the lock may be written a moment later: `LockBook.flush` is the caller's.
+ */
+export async function recordResult(project: Project, result: Finished, fromRecord = false): Promise<void> {
+  const { stage } = result;
+  const kept = putRecord(project, result) || fromRecord;
+  const entries = new Map([entryOf(project, result)]);
+  if (kept && !stage.frozen) await project.locks.updateSoon(stage.file, entries);
+  else await project.locks.update(stage.file, { stages: entries });
+}
+
+/** @returns whether the result is kept in a run record. */
+function putRecord(project: Project, { stage, view, outs, run }: Finished): boolean {
+  if (run === undefined || !usesRunCache(stage)) return false;
+  const { fingerprint } = view.observed;
+  project.store.runs.put({
+    schema: 1,
+    key: runKey(fingerprint),
+    stage: stage.address,
+    fingerprint: fingerprintText(fingerprint),
+    outs,
+    startedAt: run.startedAt.toISOString(),
+    seconds: run.seconds,
+    context: { ...project.context(), ...run.context },
+  });
+  return true;
 }
 
 /** Keeps git from seeing the outs that the cache holds. */
@@ -51,7 +66,8 @@ export async function ignoreOuts(project: Project, stages: readonly Stage[]): Pr
 }
 
 /** A frozen stage stays what it was made from, whatever stands there now. */
-function entryOf(project: Project, stage: Stage, view: StageView, outs: Finished['outs']): LockedStage {
+function entryOf(project: Project, { stage, view, outs }: Finished): readonly [string, LockedStage] {
   const locked = stage.frozen ? project.locks.stage(stage) : undefined;
-  return locked === undefined ? lockedStage(stage, view.observed.fingerprint, outs) : { ...locked, outs };
+  const entry = locked === undefined ? lockedStage(stage, view.observed.fingerprint, outs) : { ...locked, outs };
+  return [stage.name, entry];
 }

@@ -51,6 +51,8 @@ export interface ReproRun {
   abort(): void;
   readonly selected: ReadonlySet<StageAddress>;
   readonly outcomes: Map<StageAddress, Outcome>;
+  /** Puts the cached outs of all selected stages into .gitignore, once: before the first of them is made. */
+  ignoreOuts(): Promise<void>;
   emit(event: ReproEvent): void;
 }
 

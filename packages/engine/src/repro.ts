@@ -8,6 +8,7 @@ import { Observer } from './observer.ts';
 import { planStages } from './plan.ts';
 import type { Project } from './project.ts';
 import { pruneLocks } from './prune.ts';
+import { ignoreOuts } from './record.ts';
 import { blocker, type ReproOptions, type ReproRun, type ReproSignals } from './repro-run.ts';
 import { settleStage } from './settle.ts';
 import { checkSources } from './sources.ts';
@@ -27,6 +28,7 @@ export async function repro(
 ): Promise<ReproSummary> {
   const stages = selection.map((address) => stageAt(project, address));
   const aborted = new AbortController();
+  let ignored: Promise<void> | undefined;
   const run: ReproRun = {
     project,
     observer: new Observer(project),
@@ -38,6 +40,7 @@ export async function repro(
     selected: new Set(selection),
     outcomes: new Map(),
     announced: new Set(),
+    ignoreOuts: () => (ignored ??= ignoreOuts(project, stages)),
     emit,
   };
   // A lock that can't be read is told before anything is touched.
@@ -57,7 +60,11 @@ export async function repro(
     emit,
   });
   if (dataFailures[0] !== undefined) throw new FailureError(joined(dataFailures));
-  await schedule(run, stages);
+  try {
+    await schedule(run, stages);
+  } finally {
+    await project.locks.flush();
+  }
   if (options.dry !== true) await pruneLocks(project);
   return summarize(selection, run.outcomes);
 }

@@ -3,7 +3,7 @@ import { compareInputs } from './changes.ts';
 import { decide } from './decide.ts';
 import { findElsewhere, lookElsewhere } from './elsewhere.ts';
 import { type StageView, stagePaths, type ViewOptions, viewStage } from './observe-stage.ts';
-import { ignoreOuts, recordResults } from './record.ts';
+import { recordResult } from './record.ts';
 import { blocker, type Outcome, type ReproRun } from './repro-run.ts';
 import { runStage } from './run/stage.ts';
 import { lockedArtifact, missingParam } from './sources.ts';
@@ -123,6 +123,7 @@ type Restore = Extract<Decision, { kind: 'restore' }>;
 
 async function restore(run: ReproRun, stage: Stage, view: StageView, decision: Restore): Promise<Outcome> {
   const items = [...decision.outs].map(([path, artifact]) => ({ path, artifact }));
+  await run.ignoreOuts();
   const report = await run.project.workspace.checkout(items, { force: true, signal: run.signals.kill });
   run.observer.forget(decision.outs.keys());
   if (report.failed.length > 0) {
@@ -134,14 +135,14 @@ async function restore(run: ReproRun, stage: Stage, view: StageView, decision: R
   announce(run, stage, decision);
   run.observer.learn(decision.outs);
   // What came back as the lock has it changes nothing there, least of all for a frozen stage, whose deps may be others now.
-  if (decision.from.kind === 'lock') await ignoreOuts(run.project, [stage]);
-  else await recordResults(run.project, [{ stage, view, outs: decision.outs }]);
+  if (decision.from.kind !== 'lock') await recordResult(run.project, { stage, view, outs: decision.outs }, true);
   return { kind: 'restored', savedSeconds: savedSeconds(decision) };
 }
 
 async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Outcome> {
   const problem = view.moduleProblem ?? invalidParams(view) ?? missingInput(stage, view);
   if (problem !== undefined) return failed(run, stage, problem, 0);
+  await run.ignoreOuts();
   const end = await runStage(run.project, stage, view, {
     noCommit: run.options.noCommit ?? false,
     ...run.signals,
@@ -157,7 +158,7 @@ async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Ou
     if (moved.length === 0) {
       const { outs } = end;
       const kept = run.options.noCommit === true ? {} : { run: end };
-      await recordResults(run.project, [{ stage, view, outs, ...kept }]);
+      await recordResult(run.project, { stage, view, outs, ...kept });
     }
   } catch (error) {
     end.undo();

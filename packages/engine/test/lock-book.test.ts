@@ -1,5 +1,5 @@
 import type { ProjectPath, Stage } from '@dag/model';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LockBook, type LockFiles } from '../src/lock-book.ts';
 
 const LOCK = 'schema: 1\nstages:\n  a:\n    cmd: one\n  b:\n    cmd: two\n';
@@ -44,4 +44,80 @@ test('the next look sees what was written meanwhile, and reads nothing where not
   files.version++;
   expect(book.once().stage(stage('a'))?.cmd).toBe('three');
   expect(counts.read).toBe(2);
+});
+
+describe('entries that may wait', () => {
+  const entry = (cmd: string) => ({ cmd, deps: new Map(), params: new Map(), env: new Map(), outs: new Map() });
+  const file = 'pipeline.yaml' as ProjectPath;
+
+  function memoryFiles() {
+    const state = { text: undefined as string | undefined, writes: 0 };
+    const files: LockFiles = {
+      read: () => state.text,
+      stamp: () => (state.text === undefined ? undefined : `${state.text.length} ${state.writes}`),
+      write: (_, text) => {
+        state.text = text;
+        state.writes++;
+      },
+      exclusively: async (update) => update(),
+    };
+    return { state, files };
+  }
+
+  test('a thousand results one after the other are few writes, and all are known at once', async () => {
+    const { state, files } = memoryFiles();
+    const book = new LockBook(files);
+    for (let i = 0; i < 1000; i++) {
+      await book.updateSoon(file, new Map([[`s${i}`, entry(`do ${i}`)]]));
+      expect(book.stage(stage(`s${i}`))?.cmd).toBe(`do ${i}`);
+    }
+    const before = state.writes;
+    await book.flush();
+    expect(before).toBeLessThan(100);
+    expect(state.writes).toBe(before + 1);
+    expect(new LockBook(files).lock(file).stages.size).toBe(1000);
+  });
+
+  test('what another process wrote meanwhile stays', async () => {
+    const { state, files } = memoryFiles();
+    const [one, other] = [new LockBook(files), new LockBook(files)];
+    await one.updateSoon(file, new Map([['a', entry('a')]]));
+    await one.updateSoon(file, new Map([['b', entry('b')]]));
+    expect(state.text).not.toContain('b:');
+    await other.update(file, { stages: new Map([['c', entry('c')]]) });
+    expect([...one.lock(file).stages.keys()]).toEqual(['a', 'c', 'b']);
+    await one.flush();
+    expect([...new LockBook(files).lock(file).stages.keys()]).toEqual(['a', 'b', 'c']);
+  });
+
+  test('an entry that must be there now takes those that wait with it', async () => {
+    const { state, files } = memoryFiles();
+    const book = new LockBook(files);
+    await book.updateSoon(file, new Map([['a', entry('a')]]));
+    await book.updateSoon(file, new Map([['b', entry('b')]]));
+    await book.update(file, { stages: new Map([['c', entry('c')]]) });
+    const { writes } = state;
+    await book.flush();
+    expect(state.writes).toBe(writes);
+    expect([...new LockBook(files).lock(file).stages.keys()]).toEqual(['a', 'b', 'c']);
+  });
+
+  test('where a write fails the entries stay, and the next flush writes them', async () => {
+    const { files } = memoryFiles();
+    let full = false;
+    const book = new LockBook({
+      ...files,
+      write: (path, text) => {
+        if (full) throw new Error('no space left');
+        files.write(path, text);
+      },
+    });
+    await book.updateSoon(file, new Map([['a', entry('a')]]));
+    full = true;
+    await book.updateSoon(file, new Map([['b', entry('b')]]));
+    await expect(book.flush()).rejects.toThrow('no space left');
+    full = false;
+    await book.flush();
+    expect([...new LockBook(files).lock(file).stages.keys()]).toEqual(['a', 'b']);
+  });
 });

@@ -1,24 +1,23 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import { baseName, joinPath, type ProjectPath, parentPath } from '@dag/model';
+import { baseName, groupBy, joinPath, type ProjectPath, parentPath } from '@dag/model';
 import { isErrno, removeFile, withIo } from '@dag/store';
 import type { Context } from './context.ts';
-import { isPathIgnored, openIgnoreRules } from './ignore-rules.ts';
+import { type IgnoreRules, isPathIgnored, openIgnoreRules } from './ignore-rules.ts';
 import { writeFileAtomic } from './write-file.ts';
 
-/** See `Workspace.updateGitignore`. Outside git nothing is done. */
+/** See `Workspace.updateGitignore`. Outside git nothing is done. Each file is read once and written once. */
 export function updateGitignore(
   context: Context,
   changes: { readonly add: readonly ProjectPath[]; readonly remove: readonly ProjectPath[] },
 ): ProjectPath[] {
   const top = gitTop(context.root);
   if (top === undefined) return [];
-  const touched = new Set<ProjectPath>();
-  for (const path of changes.remove) if (edit(context, path, removeLine)) touched.add(fileOf(path));
-  for (const path of changes.add) {
-    if (!isIgnoredByGit(top, context.root, path) && edit(context, path, addLine)) touched.add(fileOf(path));
-  }
-  return [...touched].sort();
+  const removed = edit(context, changes.remove, removeLine);
+  const rules = openIgnoreRules(top, '.gitignore');
+  const seen = changes.add.filter((path) => !isIgnoredByGit(rules, top, context.root, path));
+  const added = edit(context, seen, addLine);
+  return [...new Set([...removed, ...added])].sort();
 }
 
 /** The line that ignores exactly this name in its folder; a line end, which no line can hold, becomes any one character. */
@@ -34,15 +33,23 @@ function fileOf(path: ProjectPath): ProjectPath {
   return joinPath(parentPath(path), '.gitignore');
 }
 
-function edit(context: Context, path: ProjectPath, change: (text: string, line: string) => string): boolean {
-  const file = fileOf(path);
-  const abs = join(context.root, file);
-  const before = withIo('read', file, () => readText(abs));
-  const after = change(before, ignoreLine(baseName(path)));
-  if (after === before) return false;
-  if (after === '') withIo('remove', file, () => removeFile(abs));
-  else writeFileAtomic(context, file, after);
-  return true;
+/** Changes the line of each path in the .gitignore beside it. Returns the files that changed. */
+function edit(
+  context: Context,
+  paths: readonly ProjectPath[],
+  change: (text: string, line: string) => string,
+): ProjectPath[] {
+  const touched: ProjectPath[] = [];
+  for (const [file, ofFile] of groupBy(new Set(paths), fileOf)) {
+    const abs = join(context.root, file);
+    const before = withIo('read', file, () => readText(abs));
+    const after = ofFile.reduce((text, path) => change(text, ignoreLine(baseName(path))), before);
+    if (after === before) continue;
+    if (after === '') withIo('remove', file, () => removeFile(abs));
+    else writeFileAtomic(context, file, after);
+    touched.push(file);
+  }
+  return touched;
 }
 
 function addLine(text: string, line: string): string {
@@ -58,9 +65,8 @@ function removeLine(text: string, line: string): string {
 }
 
 /** Whether git's rules leave the path out already, be it a file or a folder. */
-function isIgnoredByGit(top: string, root: string, path: ProjectPath): boolean {
+function isIgnoredByGit(rules: IgnoreRules, top: string, root: string, path: ProjectPath): boolean {
   const fromTop = relative(top, join(root, path)).split(sep).join('/') as ProjectPath;
-  const rules = openIgnoreRules(top, '.gitignore');
   const stats = lstatSync(join(root, path), { throwIfNoEntry: false });
   if (stats !== undefined) return isPathIgnored(rules, fromTop, stats.isDirectory());
   return isPathIgnored(rules, fromTop, false) && isPathIgnored(rules, fromTop, true);

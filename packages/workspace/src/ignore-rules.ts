@@ -18,10 +18,16 @@ export interface IgnoreRules {
   in(folder: ProjectPath): FolderRules;
 }
 
+/** An ignore file that is there is read once: its rules are as they stood when they were first asked for. */
 export function openIgnoreRules(root: string, fileName: string): IgnoreRules {
+  const known = new Map<ProjectPath, Ignore>();
   const read = (folder: ProjectPath): Ignore | undefined => {
+    const before = known.get(folder);
+    if (before !== undefined) return before;
     try {
-      return ignore().add(readFileSync(join(root, folder, fileName), 'utf8'));
+      const rules = ignore().add(readFileSync(join(root, folder, fileName), 'utf8'));
+      known.set(folder, rules);
+      return rules;
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) return undefined;
       throw error;

@@ -5,7 +5,7 @@ import type { Digest } from '@dag/model';
 import { hashText } from '../hash.ts';
 import { loadNative } from '../native.ts';
 import { InUse } from './in-use.ts';
-import { decodeValue, encodeKey, encodeValue, type FileStats, KEY_SIZE } from './record.ts';
+import { decodeValue, encodeKey, encodeValue, type FileStats, KEY_SIZE, sameStats } from './record.ts';
 import { isSoundLmdb } from './sound.ts';
 
 /**
@@ -19,7 +19,10 @@ export interface StatCache {
   find(stats: FileStats): Digest | undefined;
   /** Records a digest, in memory until `flush`. Only what is known to be settled (`isSettled`) may be recorded. */
   record(stats: FileStats, digest: Digest): void;
-  /** Writes what was recorded. To be called at the end of each operation, also of one that failed: see `InUse`. */
+  /**
+   * Writes what was recorded, now or with what comes within moments; `close` writes all. To be called at the end of each
+   * operation, also of one that failed: see `InUse`.
+   */
   flush(): void;
   close(): void;
 }
@@ -36,6 +39,9 @@ interface LmdbModule {
 
 const FILE_NAME = 'stat-1.mdb';
 const FLUSH_FROM = 20_000;
+/** Fewer records than this wait for others, so long as the last were written less than so many milliseconds ago. */
+const FLUSH_SOON = 64;
+const FLUSH_MS = 250;
 /** Bytes that must be free on the disk: more than one flush writes. */
 const ROOM_NEEDED = 16 << 20;
 
@@ -47,6 +53,7 @@ const ROOM_NEEDED = 16 << 20;
 export function openStatCache(folder: string | undefined): StatCache {
   let state: { db: Lmdb | undefined } | undefined;
   let waiting = new Map<string, [FileStats, Digest]>();
+  let wrote = Number.NEGATIVE_INFINITY;
   const key = Buffer.alloc(KEY_SIZE);
   const open = (): Lmdb | undefined => {
     state ??= { db: folder === undefined ? undefined : openLmdb(folder) };
@@ -68,6 +75,7 @@ export function openStatCache(folder: string | undefined): StatCache {
     if (waiting.size === 0) return;
     const entries = [...waiting.values()];
     waiting = new Map();
+    wrote = performance.now();
     attempt((db) =>
       db.transactionSync(() => {
         for (const [stats, digest] of entries) {
@@ -82,18 +90,21 @@ export function openStatCache(folder: string | undefined): StatCache {
     get isOpen() {
       return state !== undefined;
     },
-    find: (stats) =>
-      attempt((db) => {
+    find(stats) {
+      const fresh = waiting.get(`${stats.dev}:${stats.ino}`);
+      if (fresh !== undefined) return sameStats(fresh[0], stats) ? fresh[1] : undefined;
+      return attempt((db) => {
         encodeKey(stats, key);
         const value = db.getBinaryFast(key);
         return value === undefined ? undefined : decodeValue(key, value, stats);
-      }),
+      });
+    },
     record(stats, digest) {
       waiting.set(`${stats.dev}:${stats.ino}`, [stats, digest]);
       if (waiting.size >= FLUSH_FROM) write();
     },
     flush() {
-      write();
+      if (waiting.size >= FLUSH_SOON || performance.now() > wrote + FLUSH_MS) write();
       inUse?.end();
     },
     close() {

@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ProjectPath, parseProjectPath } from '@dag/model';
-import { isErrno, ownerOf, writeFileDurable } from '@dag/store';
+import { isErrno, ownerOf, writeFileDurable, writeNewFile } from '@dag/store';
 
 /** Where one path's content is while it is set aside; undefined when nothing stood there. */
 export interface AsideEntry {
@@ -13,14 +13,16 @@ export interface AsideEntry {
 const NAME = 'journal.json';
 
 /**
- * Written, and on disk, before anything is renamed: what recover() needs to bring all back. Places in the folder are
- * written without its name, since recover() renames it.
+ * Written before anything is renamed, and on disk where something will be: what recover() needs to bring all back. Places in
+ * the folder are written without its name, since recover() renames it.
  */
 export function writeJournal(folder: string, entries: readonly AsideEntry[]): void {
   const shorten = (at: string): string => (dirname(at) === folder ? basename(at) : at);
   const lines = entries.map(({ path, at }) => ({ path, at: at === undefined ? null : shorten(at) }));
   const text = JSON.stringify({ schema: 1, id: basename(folder), entries: lines });
-  writeFileDurable(join(folder, NAME), Buffer.from(`${text}\n`), 0o600, folder);
+  const bytes = Buffer.from(`${text}\n`);
+  if (entries.some(({ at }) => at !== undefined)) writeFileDurable(join(folder, NAME), bytes, 0o600, folder);
+  else writeNewFile(join(folder, NAME), bytes, 0o600, false);
 }
 
 /** From here on the new content counts: what was set aside is only rubbish to be removed. */
