@@ -4,6 +4,7 @@ export { type CommitReport, commitStages } from './commit.ts';
 export { decide, usesRunCache } from './decide.ts';
 export type * from './event.ts';
 export { explain } from './explain.ts';
+export { type Durations, type Past, readDurations } from './history/durations.ts';
 export { LockBook, type LockFiles, type LockUpdate, lockPath } from './lock-book.ts';
 export { Observer } from './observer.ts';
 export type * from './project.ts';

@@ -1,9 +1,11 @@
 import type { Failure, StageAddress } from '@dag/model';
 import type { Cached } from './decide.ts';
 import type { ReproEvent } from './event.ts';
+import type { Journal } from './history/journal.ts';
 import type { Leases } from './leases.ts';
 import type { Observer } from './observer.ts';
 import type { Fetcher, Project } from './project.ts';
+import type { Meter } from './run/meter.ts';
 
 export interface ReproOptions {
   /** Run all of the selected stages, whatever is found. */
@@ -43,6 +45,8 @@ export interface ReproRun {
   readonly observer: Observer;
   readonly cached: Cached;
   readonly leases: Leases;
+  readonly meter: Meter;
+  readonly journal: Journal;
   readonly options: ReproOptions;
   readonly signals: ReproSignals;
   /** Stages of which a `stage` event was sent. */

@@ -2,6 +2,7 @@ import { type Decision, type Failure, FailureError, type Stage, type StageAddres
 import { cachedIn } from './cached.ts';
 import { dataOf, settleData } from './data.ts';
 import type { ReproEvent, ReproSummary } from './event.ts';
+import { openJournal } from './history/journal.ts';
 import { Leases } from './leases.ts';
 import { stagePaths } from './observe-stage.ts';
 import { Observer } from './observer.ts';
@@ -10,6 +11,7 @@ import type { Project } from './project.ts';
 import { pruneLocks } from './prune.ts';
 import { ignoreOuts } from './record.ts';
 import { blocker, type ReproOptions, type ReproRun, type ReproSignals } from './repro-run.ts';
+import { Meter } from './run/meter.ts';
 import { settleStage } from './settle.ts';
 import { checkSources } from './sources.ts';
 
@@ -34,6 +36,8 @@ export async function repro(
     observer: new Observer(project),
     cached: cachedIn(project.store),
     leases: new Leases(),
+    meter: new Meter(),
+    journal: openJournal(project.root),
     options,
     signals: { stop: signals.stop, kill: AbortSignal.any([signals.kill, aborted.signal]) },
     abort: () => aborted.abort(),
@@ -63,10 +67,17 @@ export async function repro(
   try {
     await schedule(run, stages);
   } finally {
+    closeJournal(run);
     await project.locks.flush();
   }
   if (options.dry !== true) await pruneLocks(project);
   return summarize(selection, run.outcomes);
+}
+
+function closeJournal({ journal, emit }: ReproRun): void {
+  journal.close();
+  const problem = journal.problem();
+  if (problem !== undefined) emit({ event: 'warning', message: `'dag log' will not know of these runs: ${problem}` });
 }
 
 /** Starts each stage as soon as all that it needs is settled and there is room for it. */

@@ -1,11 +1,19 @@
-import { type Decision, type Failure, FailureError, type ProjectPath, type Stage, unreachable } from '@dag/model';
+import {
+  type Decision,
+  type Failure,
+  FailureError,
+  type ProjectPath,
+  type RunRecord,
+  type Stage,
+  unreachable,
+} from '@dag/model';
 import { compareInputs } from './changes.ts';
 import { decide } from './decide.ts';
 import { findElsewhere, lookElsewhere } from './elsewhere.ts';
 import { type StageView, stagePaths, type ViewOptions, viewStage } from './observe-stage.ts';
 import { recordResult } from './record.ts';
 import { blocker, type Outcome, type ReproRun } from './repro-run.ts';
-import { runStage } from './run/stage.ts';
+import { runNoted } from './run/noted.ts';
 import { lockedArtifact, missingParam } from './sources.ts';
 
 /** Decides one stage whose upstream is settled, says so, and does it. Failures of the stage are its outcome, never thrown. */
@@ -133,21 +141,22 @@ async function restore(run: ReproRun, stage: Stage, view: StageView, decision: R
     return await carryOut(run, stage, view, { kind: 'run', changes: decision.changes });
   }
   announce(run, stage, decision);
+  if (decision.from.kind === 'run') noteRestored(run, stage, decision.from.record);
   run.observer.learn(decision.outs);
   // What came back as the lock has it changes nothing there, least of all for a frozen stage, whose deps may be others now.
   if (decision.from.kind !== 'lock') await recordResult(run.project, { stage, view, outs: decision.outs }, true);
   return { kind: 'restored', savedSeconds: savedSeconds(decision) };
 }
 
+function noteRestored({ project, journal }: ReproRun, stage: Stage, { key, startedAt }: RunRecord): void {
+  journal.restored({ stage: stage.address, at: project.clock(), key, from: startedAt });
+}
+
 async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Outcome> {
   const problem = view.moduleProblem ?? invalidParams(view) ?? missingInput(stage, view);
   if (problem !== undefined) return failed(run, stage, problem, 0);
   await run.ignoreOuts();
-  const end = await runStage(run.project, stage, view, {
-    noCommit: run.options.noCommit ?? false,
-    ...run.signals,
-    emit: run.emit,
-  });
+  const end = await runNoted(run, stage, view);
   run.observer.forget(stage.outs.map((out) => out.path));
   if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);
   if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode);

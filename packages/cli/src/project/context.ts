@@ -4,24 +4,27 @@ import path from 'node:path';
 import { machineContext } from '@dag/engine';
 import { hashBytes } from '@dag/store';
 
+declare const DAG_VERSION: string;
+
 type RunContext = Readonly<Record<string, string | number | boolean>>;
 
 /** What run records say of the surroundings, looked up when the first is written: the machine, git, installed packages. */
 export function runContext(root: string): () => RunContext {
   let known: RunContext | undefined;
   return () => {
-    known ??= { ...machineContext(), ...gitContext(root), ...packagesContext(root) };
+    known ??= { dag: DAG_VERSION, ...machineContext(), ...gitContext(root), ...packagesContext(root) };
     return known;
   };
 }
 
 /** The commit, and whether files that git tracks differ from it. */
 function gitContext(root: string): RunContext {
-  const git = (...args: string[]) => spawnSync('git', ['-C', root, ...args], { encoding: 'utf8' });
-  const head = git('rev-parse', '--verify', '-q', 'HEAD');
-  if (head.status !== 0) return {};
-  const changed = git('--no-optional-locks', 'status', '--porcelain', '--untracked-files=no');
-  return { gitCommit: head.stdout.trim(), gitDirty: changed.stdout !== '' };
+  const args = ['--no-optional-locks', 'status', '--porcelain=v2', '--branch', '--untracked-files=no'];
+  const { stdout } = spawnSync('git', ['-C', root, ...args], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const lines = (stdout ?? '').split('\n').filter((line) => line !== '');
+  const commit = /^# branch\.oid ([0-9a-f]{40,})$/.exec(lines[0] ?? '')?.[1];
+  if (commit === undefined) return {};
+  return { gitCommit: commit, gitDirty: lines.some((line) => !line.startsWith('#')) };
 }
 
 /** Which packages were installed, as package-lock.json names them. */

@@ -1,7 +1,9 @@
 import type { Stage } from '@dag/model';
 import type { Project } from '../project.ts';
 import type { RunLog } from './log.ts';
+import type { Meter } from './meter.ts';
 import { type ProcessEnd, runProcess } from './process.ts';
+import type { Usage } from './usage.ts';
 
 /** The shell of every stage, on every machine: stops at the first failing line. Never the user's `$SHELL`. */
 export const SHELL = { file: '/bin/sh', args: ['-e', '-c'] } as const;
@@ -15,6 +17,9 @@ export interface StageIo {
   onLine(stream: 'stdout' | 'stderr', line: string): void;
   /** Notes the process group, for as long as it works; see `noteGroup`. */
   onStart(pid: number | undefined): () => void;
+  readonly meter: Meter;
+  /** Told what each process used, with all below it, when it is gone. */
+  onUsage(usage: Usage): void;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
 }

@@ -6,6 +6,8 @@ import type { ProjectPath, StageAddress } from '@dag/model';
 export interface RunLog {
   /** Absolute. */
   readonly path: string;
+  /** Inside the `logs` folder of the cache. */
+  readonly name: string;
   /** Where the disk is full or fails, the rest of the log is lost and `problem` says why; the stage goes on. */
   write(chunk: Uint8Array | string): void;
   problem(): string | undefined;
@@ -14,14 +16,15 @@ export interface RunLog {
 
 /** Opens a new log in `logs/<stage>/` of the cache folder; its name is the time, so that names sort by age. */
 export function openLog(cacheDir: string, stage: StageAddress, now: Date): RunLog {
-  const folder = path.join(cacheDir, 'logs', logFolder(stage));
-  fs.mkdirSync(folder, { recursive: true });
   const stamp = now.toISOString().replaceAll(':', '').replace('.', '-');
-  const file = path.join(folder, `${stamp}-${process.pid}.log`);
+  const name = `${logFolder(stage)}/${stamp}-${process.pid}.log`;
+  const file = path.join(cacheDir, 'logs', name);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
   const handle = fs.openSync(file, 'a');
   let problem: string | undefined;
   return {
     path: file,
+    name,
     write: (chunk) => {
       if (problem !== undefined) return;
       try {

@@ -2,6 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { LineSplitter } from './lines.ts';
 import type { RunLog } from './log.ts';
+import type { Meter } from './meter.ts';
+import type { Usage } from './usage.ts';
+
+const STDIO = ['ignore', 'pipe', 'pipe'] as const;
 
 /** How long a process group has to end by itself after SIGTERM before it is killed, in milliseconds. */
 export const GRACE_MS = 10_000;
@@ -22,6 +26,9 @@ export interface ProcessRequest {
   onLine(stream: 'stdout' | 'stderr', line: string): void;
   /** Told the pid of the group's leader as soon as there is one; what it returns is called when the group is gone. */
   onStart?(pid: number | undefined): () => void;
+  readonly meter: Meter;
+  /** Told what the group used, once it is gone. */
+  onUsage(usage: Usage): void;
   /** Asks it to end (SIGTERM to its group, SIGKILL after the grace time). */
   readonly stop: AbortSignal;
   /** Kills it at once. */
@@ -49,13 +56,14 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     child = spawn(request.file, request.args, {
       cwd: request.cwd,
       env: { ...request.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: request.meter.stdio(STDIO),
       detached: true,
     });
   } catch (error) {
     // A command that is too long for the system, say.
     return { status: 'not-started', message: (error as Error).message };
   }
+  const usage = request.meter.watch(child);
   forward(child, 'stdout', request);
   forward(child, 'stderr', request);
   let why: 'stopped' | 'timed-out' | undefined;
@@ -87,6 +95,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     return exit;
   } finally {
     onEnd?.();
+    request.onUsage(usage());
     clearTimeout(timer);
     request.stop.removeEventListener('abort', stop);
     request.kill.removeEventListener('abort', kill);
@@ -146,7 +155,7 @@ function forward(child: ChildProcess, stream: 'stdout' | 'stderr', request: Proc
 
 /** Waits for the process, ends what is left of its group, and reads its output to the end. `onExit`: it ended by itself. */
 async function exitOf(child: ChildProcess, onExit: () => void): Promise<ProcessEnd> {
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const closed = outputClosed(child);
   const exit = await new Promise<ProcessEnd>((resolve) => {
     child.once('error', (error) => {
       if (child.pid === undefined) resolve({ status: 'not-started', message: error.message });
@@ -160,6 +169,14 @@ async function exitOf(child: ChildProcess, onExit: () => void): Promise<ProcessE
   await endGroup(child.pid);
   await outputRead(child, closed);
   return exit;
+}
+
+/** Resolves when nobody holds standard output and standard error of a process any more. */
+export async function outputClosed(child: ChildProcess): Promise<void> {
+  const closed = [child.stdout, child.stderr].map(
+    (stream) => new Promise<void>((resolve) => (stream === null ? resolve() : stream.once('close', () => resolve()))),
+  );
+  await Promise.all(closed);
 }
 
 /**

@@ -9,12 +9,25 @@ import type { Project } from '../project.ts';
 import type { ActionEnd } from './action.ts';
 import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
+import type { Meter } from './meter.ts';
 import { noteGroup } from './orphans.ts';
 import type { ProcessEnd } from './process.ts';
+import { addUsage, type Usage } from './usage.ts';
 import { runWorkerStage } from './worker.ts';
 
+/** What a run leaves behind, however it ended. */
+export interface RunTrace {
+  readonly seconds: number;
+  /** Of all tries together. */
+  readonly usage: Usage;
+  /** What it printed: files in the `logs` folder of the cache, one a try. */
+  readonly logs: readonly string[];
+}
+
 /** How one run of a stage ended. Where it did not succeed, its old outs are back in place. */
-export type StageEnd =
+export type StageEnd = RunTrace & StageResult;
+
+type StageResult =
   | {
       readonly status: 'ok';
       /** Call it once the result is recorded: the old outs are dropped. */
@@ -23,19 +36,25 @@ export type StageEnd =
       undo(): void;
       /** All outs, as they stand. */
       readonly outs: ReadonlyMap<ProjectPath, Artifact>;
-      readonly seconds: number;
       readonly startedAt: Date;
       /** What the run adds to its record: the backend that ran, say. */
       readonly context: Readonly<Record<string, string | number | boolean>>;
     }
-  | { readonly status: 'failed'; readonly failure: Failure; readonly exitCode?: number; readonly seconds: number }
-  | { readonly status: 'cancelled'; readonly seconds: number };
+  | {
+      readonly status: 'failed';
+      readonly failure: Failure;
+      readonly exitCode?: number;
+      /** What ended it, where that was a signal. */
+      readonly signal?: string;
+    }
+  | { readonly status: 'cancelled' };
 
 export interface StageRunOptions {
   /** Leave outs out of the cache. */
   readonly noCommit: boolean;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
+  readonly meter: Meter;
   emit(event: ReproEvent): void;
 }
 
@@ -50,35 +69,49 @@ export async function runStage(
   options: StageRunOptions,
 ): Promise<StageEnd> {
   const startedAt = project.clock();
-  const seconds = (): number => (project.clock().getTime() - startedAt.getTime()) / 1000;
+  const tries: Tries = { usage: undefined, logs: [] };
+  const end = <T extends StageResult>(result: T): RunTrace & T => {
+    const seconds = (project.clock().getTime() - startedAt.getTime()) / 1000;
+    return { ...result, seconds, usage: tries.usage ?? {}, logs: tries.logs };
+  };
   const folder = workingFolder(project, stage);
-  if (folder.failure !== undefined) return { status: 'failed', failure: folder.failure, seconds: 0 };
+  if (folder.failure !== undefined) return end({ status: 'failed', failure: folder.failure });
   for (let attempt = 1; ; attempt++) {
     const aside = project.workspace.setAside(stage.outs.filter((out) => !out.persist).map((out) => out.path));
     let kept = false;
     try {
-      const action = await runOnce(project, stage, view, folder.path, attempt, options);
+      const action = await runOnce(project, stage, view, folder.path, tries, options);
       const failure = action.failure ?? endFailure(stage, action.end, attempt) ?? missingOuts(project, stage);
-      if (action.end.status === 'stopped') return { status: 'cancelled', seconds: seconds() };
+      if (action.end.status === 'stopped') return end({ status: 'cancelled' });
       if (failure === undefined) {
         const outs = await keepOuts(project, stage, options);
         kept = true;
         const { discard: keep, putBack: undo } = aside;
-        return { status: 'ok', keep, undo, outs, seconds: seconds(), startedAt, context: action.context ?? {} };
+        return end({ status: 'ok', keep, undo, outs, startedAt, context: action.context ?? {} });
       }
       if (attempt > stage.retries) {
-        const exit = action.end.status === 'exited' ? { exitCode: action.end.exitCode } : {};
-        return { status: 'failed', failure, ...exit, seconds: seconds() };
+        return end({ status: 'failed', failure, ...exitOf(action.end) });
       }
       options.emit({ event: 'warning', stage: stage.address, message: `${messageOf(failure)}; trying again` });
     } catch (error) {
-      if (options.stop.aborted || options.kill.aborted) return { status: 'cancelled', seconds: seconds() };
+      if (options.stop.aborted || options.kill.aborted) return end({ status: 'cancelled' });
       if (!(error instanceof FailureError)) throw error;
-      return { status: 'failed', failure: error.failure, seconds: seconds() };
+      return end({ status: 'failed', failure: error.failure });
     } finally {
       if (!kept) aside.putBack();
     }
   }
+}
+
+/** What the tries of one run add up to. */
+interface Tries {
+  usage: Usage | undefined;
+  readonly logs: string[];
+}
+
+function exitOf(end: ProcessEnd): { readonly exitCode?: number; readonly signal?: string } {
+  if (end.status === 'exited') return { exitCode: end.exitCode };
+  return end.status === 'signalled' ? { signal: end.signal } : {};
 }
 
 async function runOnce(
@@ -86,14 +119,19 @@ async function runOnce(
   stage: Stage,
   view: StageView,
   cwd: string,
-  attempt: number,
+  tries: Tries,
   options: StageRunOptions,
 ): Promise<ActionEnd> {
   for (const out of stage.outs) fs.mkdirSync(path.dirname(path.join(project.root, out.path)), { recursive: true });
   await project.workspace.unprotect(stage.outs.filter((out) => out.persist).map((out) => out.path));
   const log = openLog(project.store.dir, stage.address, project.clock());
+  tries.logs.push(log.name);
   const io: StageIo = {
     log,
+    meter: options.meter,
+    onUsage: (usage) => {
+      tries.usage = addUsage(tries.usage, usage);
+    },
     stop: options.stop,
     kill: options.kill,
     onStart: (pid) => noteGroup(project.store.dir, stage.address, pid),
@@ -104,7 +142,7 @@ async function runOnce(
     stage: stage.address,
     command: stage.action.kind === 'command' ? commandText(stage.action.cmd) : stage.action.module,
     log: log.path,
-    attempt,
+    attempt: tries.logs.length,
   });
   try {
     return stage.action.kind === 'command'

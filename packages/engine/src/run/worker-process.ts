@@ -9,7 +9,9 @@ import {
   wrap,
 } from '@dag/worker/protocol';
 import { LineSplitter } from './lines.ts';
-import { endGroup, outputRead, signalGroup, timerMs } from './process.ts';
+import type { Meter } from './meter.ts';
+import { endGroup, outputClosed, outputRead, signalGroup, timerMs } from './process.ts';
+import type { Usage } from './usage.ts';
 
 export interface WorkerRequest {
   /** The program that the worker process runs; absolute. */
@@ -26,6 +28,9 @@ export interface WorkerRequest {
   onMessage(message: ChildMessage): void;
   /** Told the pid as soon as there is one; what it returns is called when the worker and all it started are gone. */
   onStart?(pid: number | undefined): () => void;
+  readonly meter?: Meter;
+  /** Told what the worker used, with all that it started, when they are gone. */
+  onUsage?(usage: Usage): void;
   /** Asks the worker to end: `ctx.signal`, SIGTERM to its group, SIGKILL when the grace time is over. */
   readonly signal?: AbortSignal;
   /** Kills it at once. */
@@ -56,10 +61,11 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
   const child = spawn(process.execPath, [...(request.execArgv ?? []), request.childEntry], {
     cwd: request.cwd,
     env: { ...request.env },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: request.meter?.stdio(STDIO) ?? [...STDIO],
     serialization: 'advanced',
     detached: true,
   });
+  const usage = request.meter?.watch(child);
   const seen: Seen = { last: undefined, backend: undefined, outOfMemory: false };
   watch(child, request, seen);
   const stopping = stopper(child, request);
@@ -77,9 +83,12 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
     return typeof exit === 'string' ? notRun('failed', exit) : judge(exit, seen, stopping.reason(), request);
   } finally {
     onEnd?.();
+    if (usage !== undefined) request.onUsage?.(usage());
     stopping.dispose();
   }
 }
+
+const STDIO = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
 
 /** What the process has said so far. */
 interface Seen {
@@ -148,7 +157,7 @@ function stopper(child: ChildProcess, request: WorkerRequest) {
 
 /** Waits for the process, ends what is left of its group, and waits until all that it wrote and sent is read. */
 async function exitOf(child: ChildProcess): Promise<Exit | string> {
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const closed = outputClosed(child);
   const disconnected = new Promise<void>((resolve) => child.once('disconnect', () => resolve()));
   const exit = await new Promise<Exit | string>((resolve) => {
     child.once('error', (error) => {

@@ -49,6 +49,8 @@ export async function runWorkerStage(
       },
       onMessage: (message) => passOn(stage, message, io),
       onStart: io.onStart,
+      meter: io.meter,
+      onUsage: io.onUsage,
       signal: io.stop,
       kill: io.kill,
       ...(stage.timeout === undefined ? {} : { timeout: stage.timeout }),

@@ -1,0 +1,184 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Owner, ownerState, thisOwner } from '@dag/store';
+import type { Usage } from '../run/usage.ts';
+
+/** What is known of a run when it starts. */
+export interface Begun {
+  readonly stage: string;
+  readonly at: Date;
+  readonly key: string;
+  /** The canonical text of what it is made from. */
+  readonly fingerprint: string;
+  readonly context: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** How a run ended. */
+export interface Ended {
+  readonly status: 'ok' | 'failed' | 'cancelled';
+  readonly seconds: number;
+  readonly exitCode?: number;
+  readonly signal?: string;
+  /** What went wrong, in words. */
+  readonly message?: string;
+  /** Files in the `logs` folder of the cache, one a try. */
+  readonly logs: readonly string[];
+  readonly usage: Usage;
+}
+
+/** A result that was taken from an earlier run. */
+export interface Restored {
+  readonly stage: string;
+  readonly at: Date;
+  readonly key: string;
+  /** When the run that made it began; ISO 8601. */
+  readonly from: string;
+}
+
+/** One line of the past: a run, or a result that came back without one. Times are ISO 8601. */
+export type Attempt =
+  | {
+      readonly kind: 'run';
+      readonly stage: string;
+      readonly at: string;
+      readonly key: string;
+      /** Undefined where it was too long to keep. */
+      readonly fingerprint: string | undefined;
+      readonly context: Readonly<Record<string, string | number | boolean>>;
+      /** `killed`: the dag that ran it is gone and never said how it ended. */
+      readonly state: 'running' | 'killed' | Omit<Ended, 'at'>;
+    }
+  | {
+      readonly kind: 'restored';
+      readonly stage: string;
+      readonly at: string;
+      readonly key: string;
+      readonly from: string;
+    };
+
+/** Notes every run of every stage. Where the disk refuses, `problem` says why, and nobody is disturbed. */
+export interface Journal {
+  /** @returns what to hand to `end`. */
+  begin(run: Begun): string;
+  end(id: string, end: Ended): void;
+  restored(result: Restored): void;
+  problem(): string | undefined;
+  close(): void;
+}
+
+/** A journal above this many bytes becomes the old one, and the old one before it goes. */
+const LIMIT = 4 * 1024 * 1024;
+
+/** Longest fingerprint that is kept, in characters. */
+const FINGERPRINT_LIMIT = 16 * 1024;
+
+/**
+ * The journal of a project: `.cache/logs/journal.ndjson`, appended to a line at a time by any number of processes, so
+ * that what a killed process began is there. No fsync: it tells of results, it holds none.
+ */
+export function openJournal(root: string): Journal {
+  const { current, old } = journalFiles(root);
+  let handle: number | undefined;
+  let size = 0;
+  let count = 0;
+  let problem: string | undefined;
+  const open = (): number => {
+    fs.mkdirSync(path.dirname(current), { recursive: true });
+    const fd = fs.openSync(current, 'a');
+    size = fs.fstatSync(fd).size;
+    return fd;
+  };
+  const append = (line: Record<string, unknown>): void => {
+    if (problem !== undefined) return;
+    try {
+      handle ??= open();
+      if (size > LIMIT) {
+        // Another process may have moved it already.
+        if (fs.statSync(current, { throwIfNoEntry: false })?.ino === fs.fstatSync(handle).ino) {
+          fs.renameSync(current, old);
+        }
+        fs.closeSync(handle);
+        handle = open();
+      }
+      size += fs.writeSync(handle, `${JSON.stringify(line)}\n`);
+    } catch (error) {
+      problem = (error as Error).message;
+    }
+  };
+  return {
+    begin: ({ stage, at, key, fingerprint, context }) => {
+      const owner = thisOwner();
+      const id = `${at.getTime()}-${owner.host}-${owner.pid}-${++count}`;
+      const kept = fingerprint.length > FINGERPRINT_LIMIT ? undefined : fingerprint;
+      append({ run: id, stage, at: at.toISOString(), key, owner, context, fingerprint: kept });
+      return id;
+    },
+    end: (id, end) => append({ end: id, ...end }),
+    restored: ({ stage, at, key, from }) => append({ restored: stage, at: at.toISOString(), key, from }),
+    problem: () => problem,
+    close: () => {
+      if (handle !== undefined) fs.closeSync(handle);
+      handle = undefined;
+    },
+  };
+}
+
+/** All that the journal holds, oldest first. Lines that are no such are passed over. */
+export function readJournal(root: string): Attempt[] {
+  const { current, old } = journalFiles(root);
+  const lines = [old, current].flatMap((file) => readLines(file));
+  const ends = new Map<string, Ended>();
+  for (const line of lines) if (typeof line['end'] === 'string') ends.set(line['end'], line as unknown as Ended);
+  const attempts = lines.flatMap((line): Attempt[] => {
+    const { at, key } = line;
+    if (typeof at !== 'string' || Number.isNaN(Date.parse(at)) || typeof key !== 'string') return [];
+    if (typeof line['restored'] === 'string') {
+      return [{ kind: 'restored', stage: line['restored'], at, key, from: String(line['from']) }];
+    }
+    const { run, stage, owner, fingerprint, context } = line;
+    if (typeof run !== 'string' || typeof stage !== 'string') return [];
+    return [
+      {
+        kind: 'run',
+        stage,
+        at,
+        key,
+        fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined,
+        context: (context ?? {}) as Record<string, string | number | boolean>,
+        state: ends.get(run) ?? (isAlive(owner) ? 'running' : 'killed'),
+      },
+    ];
+  });
+  return attempts.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}
+
+function isAlive(owner: unknown): boolean {
+  const state = ownerState(owner as Owner);
+  return state === 'self' || state === 'alive';
+}
+
+function readLines(file: string): Record<string, unknown>[] {
+  return readText(file)
+    .split('\n')
+    .flatMap((line) => {
+      if (!line.startsWith('{')) return [];
+      try {
+        return [JSON.parse(line) as Record<string, unknown>];
+      } catch {
+        return [];
+      }
+    });
+}
+
+function readText(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function journalFiles(root: string): { readonly current: string; readonly old: string } {
+  const folder = path.join(root, '.cache', 'logs');
+  return { current: path.join(folder, 'journal.ndjson'), old: path.join(folder, 'journal-old.ndjson') };
+}

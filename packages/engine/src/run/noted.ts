@@ -1,0 +1,57 @@
+import { fingerprintText, type Stage } from '@dag/model';
+import { noteDuration } from '../history/durations.ts';
+import type { StageView } from '../observe-stage.ts';
+import type { ReproRun } from '../repro-run.ts';
+import { runKey } from '../run-key.ts';
+import { type RunTrace, runStage, type StageEnd } from './stage.ts';
+
+/** Runs a stage and notes in the journal that it began and how it ended. A result's context tells of the run. */
+export async function runNoted(run: ReproRun, stage: Stage, view: StageView): Promise<StageEnd> {
+  const { project, journal } = run;
+  const { fingerprint } = view.observed;
+  // Asked before the stage changes anything that git tracks.
+  const { host, gitCommit, gitDirty, dag } = project.context();
+  const context = Object.entries({ host, gitCommit, gitDirty, dag }).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  const id = journal.begin({
+    stage: stage.address,
+    at: project.clock(),
+    key: runKey(fingerprint),
+    fingerprint: fingerprintText(fingerprint),
+    context: Object.fromEntries(context),
+  });
+  const end = await runStage(project, stage, view, {
+    noCommit: run.options.noCommit ?? false,
+    ...run.signals,
+    meter: run.meter,
+    emit: run.emit,
+  });
+  const { status, seconds, usage, logs } = end;
+  const failed = end.status === 'failed' ? end : undefined;
+  journal.end(id, {
+    status,
+    seconds,
+    usage,
+    logs,
+    ...(status === 'ok' ? { exitCode: 0 } : {}),
+    ...(failed?.exitCode === undefined ? {} : { exitCode: failed.exitCode }),
+    ...(failed?.signal === undefined ? {} : { signal: failed.signal }),
+    ...(failed === undefined || failed.failure.code === 'invalid-pipeline' ? {} : { message: failed.failure.message }),
+  });
+  if (end.status !== 'ok') return end;
+  const { peakRss } = usage;
+  noteDuration(project.root, stage.address, { seconds, ...(peakRss === undefined ? {} : { peakRss }) });
+  return { ...end, context: { ...end.context, ...contextOf(end) } };
+}
+
+/** What a run record says of the run itself. */
+function contextOf({ usage, logs }: RunTrace): Readonly<Record<string, string | number | boolean>> {
+  const log = logs.at(-1);
+  return {
+    ...usage,
+    exitCode: 0,
+    ...(logs.length > 1 ? { tries: logs.length } : {}),
+    ...(log === undefined ? {} : { log }),
+  };
+}

@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { noteDuration, readDurations } from '../src/history/durations.ts';
+import { openJournal, readJournal } from '../src/history/journal.ts';
+
+let root: string;
+beforeEach(() => {
+  root = fs.mkdtempSync(path.join(os.tmpdir(), 'dag-history-'));
+});
+afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
+
+const at = new Date('2026-01-31T12:00:00Z');
+const KEY = 'ab'.repeat(32);
+const begun = (stage: string) => ({ stage, at, key: KEY, fingerprint: '{}', context: { host: 'here' } });
+const ended = { status: 'ok', seconds: 2, exitCode: 0, logs: ['train/x.log'], usage: { peakRss: 7 } } as const;
+const file = (name: string): string => path.join(root, '.cache', 'logs', name);
+
+describe('durations', () => {
+  test('of the last run; of a group member that never ran, its group; of others, nothing', () => {
+    expect(readDurations(root).of('train')).toBeUndefined();
+    noteDuration(root, 'train', { seconds: 9 });
+    noteDuration(root, 'train', { seconds: 2, peakRss: 100 });
+    noteDuration(root, 'fold@a', { seconds: 1, peakRss: 10 });
+    noteDuration(root, 'fold@b', { seconds: 3, peakRss: 30 });
+    const durations = readDurations(root);
+    expect(durations.of('train')).toEqual({ seconds: 2, peakRss: 100 });
+    expect(durations.of('fold@b')).toEqual({ seconds: 3, peakRss: 30 });
+    expect(durations.of('fold@c')).toEqual({ seconds: 2, peakRss: 30 });
+    expect(durations.of('other@c')).toBeUndefined();
+  });
+
+  test('any history reads back as its last lines, and the file stays small', () => {
+    const run = fc.tuple(fc.constantFrom('a', 'b', 'c@1', 'über "x"\n'), fc.nat(), fc.option(fc.nat()));
+    fc.assert(
+      fc.property(fc.array(run, { maxLength: 30 }), (runs) => {
+        fs.rmSync(file('durations.ndjson'), { force: true });
+        const last = new Map<string, object>();
+        for (const [stage, seconds, peak] of runs) {
+          const past = { seconds, ...(peak === null ? {} : { peakRss: peak }) };
+          noteDuration(root, stage, past);
+          last.set(stage, past);
+        }
+        const durations = readDurations(root);
+        for (const [stage, past] of last) expect(durations.of(stage)).toEqual(past);
+      }),
+    );
+    fs.writeFileSync(file('durations.ndjson'), '["a",1]\n'.repeat(5000));
+    expect(readDurations(root).of('a')).toEqual({ seconds: 1 });
+    expect(fs.readFileSync(file('durations.ndjson'), 'utf8')).toBe('["a",1]\n');
+  });
+
+  test('damaged lines are passed over', () => {
+    noteDuration(root, 'a', { seconds: 1 });
+    fs.appendFileSync(file('durations.ndjson'), '["a",\n[1,2]\n["a",-1]\n["b",2]\nx');
+    expect(readDurations(root).of('a')).toEqual({ seconds: 1 });
+    expect(readDurations(root).of('b')).toEqual({ seconds: 2 });
+  });
+});
+
+describe('the journal', () => {
+  test('tells how runs ended, what still runs, and what came back without a run', () => {
+    const journal = openJournal(root);
+    journal.end(journal.begin(begun('train')), ended);
+    journal.begin(begun('evaluate'));
+    journal.restored({ stage: 'train', at, key: KEY, from: at.toISOString() });
+    journal.close();
+    expect(readJournal(root)).toMatchObject([
+      { kind: 'run', stage: 'train', fingerprint: '{}', context: { host: 'here' }, state: ended },
+      { kind: 'run', stage: 'evaluate', state: 'running' },
+      { kind: 'restored', stage: 'train', key: KEY },
+    ]);
+  });
+
+  test('a run whose dag was killed is known as such', () => {
+    const module = new URL('../src/history/journal.ts', import.meta.url).href;
+    const script = `import { openJournal } from ${JSON.stringify(module)};
+      openJournal(${JSON.stringify(root)}).begin({ ...${JSON.stringify({ ...begun('train') })}, at: new Date() });
+      process.kill(process.pid, 'SIGKILL');`;
+    const typescript = new URL('../../../test/bench/typescript.js', import.meta.url).href;
+    const { signal, stderr } = spawnSync(
+      process.execPath,
+      ['--import', typescript, '--input-type=module', '-e', script],
+      { cwd: path.dirname(new URL(import.meta.url).pathname), encoding: 'utf8' },
+    );
+    expect({ signal, stderr }).toEqual({ signal: 'SIGKILL', stderr: '' });
+    expect(readJournal(root)).toMatchObject([{ stage: 'train', state: 'killed' }]);
+  });
+
+  test('is bounded: the newest entries are there, and two files of some megabytes', () => {
+    const journal = openJournal(root);
+    const long = { ...begun('a'), fingerprint: 'x'.repeat(15_000) };
+    for (let i = 0; i < 1500; i++) journal.end(journal.begin({ ...long, stage: `a${i}` }), ended);
+    const other = openJournal(root);
+    other.end(other.begin(begun('last')), ended);
+    for (const one of [journal, other]) one.close();
+    const sizes = ['journal.ndjson', 'journal-old.ndjson'].map((name) => fs.statSync(file(name)).size);
+    expect(Math.max(...sizes)).toBeLessThan(4.1 * 1024 * 1024);
+    const stages = readJournal(root).map(({ stage }) => stage);
+    expect(stages).toContain('last');
+    expect(stages.slice(-200, -1)).toEqual(Array.from({ length: 199 }, (_, i) => `a${1301 + i}`));
+  });
+
+  test('lines of any bytes do no harm, and a fingerprint that is too long is left out', () => {
+    const journal = openJournal(root);
+    journal.end(journal.begin({ ...begun('big'), fingerprint: 'x'.repeat(20_000) }), ended);
+    fs.appendFileSync(
+      file('journal.ndjson'),
+      '{"run":1}\n{"end":"x"}\n{"run":"y","stage":"z","at":"never","key":""}\n{"',
+    );
+    journal.close();
+    expect(readJournal(root)).toMatchObject([{ stage: 'big', fingerprint: undefined, state: ended }]);
+  });
+
+  test('a disk that refuses stops nothing', () => {
+    fs.writeFileSync(path.join(root, '.cache'), 'no folder');
+    const journal = openJournal(root);
+    journal.end(journal.begin(begun('train')), ended);
+    journal.close();
+    expect(journal.problem()).toContain('ENOTDIR');
+    noteDuration(root, 'train', { seconds: 1 });
+    expect(readJournal(root)).toEqual([]);
+  });
+});
