@@ -4,7 +4,8 @@ import path from 'node:path';
 import { machineContext } from '@dag/engine';
 import { hashBytes } from '@dag/store';
 
-declare const DAG_VERSION: string;
+/** Version of the package that this was built into; not there where the sources run by themselves. */
+declare const DAG_VERSION: string | undefined;
 
 type RunContext = Readonly<Record<string, string | number | boolean>>;
 
@@ -12,9 +13,13 @@ type RunContext = Readonly<Record<string, string | number | boolean>>;
 export function runContext(root: string): () => RunContext {
   let known: RunContext | undefined;
   return () => {
-    known ??= { dag: DAG_VERSION, ...machineContext(), ...gitContext(root), ...packagesContext(root) };
+    known ??= { ...programContext(), ...machineContext(), ...gitContext(root), ...packagesContext(root) };
     return known;
   };
+}
+
+function programContext(): RunContext {
+  return typeof DAG_VERSION === 'string' ? { dag: DAG_VERSION } : {};
 }
 
 /** The commit, and whether files that git tracks differ from it. */
