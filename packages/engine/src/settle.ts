@@ -155,7 +155,6 @@ function noteRestored({ project, journal }: ReproRun, stage: Stage, { key, start
 async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Outcome> {
   const problem = view.moduleProblem ?? invalidParams(view) ?? missingInput(stage, view);
   if (problem !== undefined) return failed(run, stage, problem, 0);
-  await run.ignoreOuts();
   const end = await runNoted(run, stage, view);
   run.observer.forget(stage.outs.map((out) => out.path));
   if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);

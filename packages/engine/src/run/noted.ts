@@ -9,7 +9,7 @@ import { type RunTrace, runStage, type StageEnd } from './stage.ts';
 export async function runNoted(run: ReproRun, stage: Stage, view: StageView): Promise<StageEnd> {
   const { project, journal } = run;
   const { fingerprint } = view.observed;
-  // Asked before the stage changes anything that git tracks.
+  // Asked before anything changes that git tracks.
   const { host, gitCommit, gitDirty, dag } = project.context();
   const context = Object.entries({ host, gitCommit, gitDirty, dag }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
@@ -21,6 +21,7 @@ export async function runNoted(run: ReproRun, stage: Stage, view: StageView): Pr
     fingerprint: fingerprintText(fingerprint),
     context: Object.fromEntries(context),
   });
+  await run.ignoreOuts();
   const end = await runStage(project, stage, view, {
     noCommit: run.options.noCommit ?? false,
     ...run.signals,
