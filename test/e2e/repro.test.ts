@@ -249,7 +249,9 @@ describe('what is missing or wrong is told before anything runs', () => {
     fs.rmSync(project.path('a.txt'));
     const { status, stderr } = await project.dag(['repro']);
     expect(status).toBe(2);
-    expect(stderr).toContain("'a.txt', a dep of stage 'up' (pipeline.yaml:2), does not exist, and no stage makes it");
+    expect(stderr).toContain(
+      "pipeline.yaml:4:12: 'a.txt', a dep of stage 'up', does not exist, and no stage makes it\n      deps: [a.txt]\n             ^^^^^",
+    );
     expect(commandsRun()).toEqual([]);
   });
 

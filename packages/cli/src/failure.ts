@@ -1,5 +1,5 @@
-import { type Failure, FailureError, unreachable } from '@dag/model';
-import { renderDiagnostic } from '@dag/pipeline';
+import { type Diagnostic, type Failure, FailureError, unreachable } from '@dag/model';
+import { styleDiagnostic } from '@dag/pipeline';
 import type { Io } from './io.ts';
 import { jsonLine } from './render/json.ts';
 import { paint } from './render/paint.ts';
@@ -26,17 +26,39 @@ export function exitStatus(failure: Failure): number {
   }
 }
 
+/** As many problems as a person reads at once; --json has them all. */
+const MOST = 20;
+
+/**
+ * Problems in files, each under the word that says how bad it is; ends with a line end. Of very many the first are shown,
+ * and how many others there are in which files.
+ */
+export function diagnosticsText(diagnostics: readonly Diagnostic[], word: string, colour: boolean): string {
+  const style = {
+    mark: (text: string) => paint('red', text, colour),
+    place: (text: string) => paint('bold', text, colour),
+  };
+  const texts = diagnostics.slice(0, MOST).map((diagnostic) => `${word}: ${styleDiagnostic(diagnostic, style)}\n`);
+  const rest = diagnostics.slice(MOST);
+  if (rest.length > 0) {
+    const files = [...new Set(rest.map(({ file }) => file))];
+    const where = files.length > 3 ? `${files.length} files` : files.join(', ');
+    texts.push(`${word}: and ${rest.length} more in ${where}\n  --json lists all of them\n`);
+  }
+  return texts.join('\n');
+}
+
 /** The failure as a person reads it; ends with a line end. */
 export function failureText(failure: Failure, colour: boolean): string {
   const error = paint('red', 'error', colour);
   switch (failure.code) {
-    case 'invalid-pipeline': {
-      const texts = failure.diagnostics.map((diagnostic) => `${error}: ${renderDiagnostic(diagnostic)}\n`);
-      return texts.join('\n');
-    }
+    case 'invalid-pipeline':
+      return diagnosticsText(failure.diagnostics, error, colour);
     case 'objects-failed': {
-      const items = failure.failed.slice(0, 20).map(({ path, digest, reason }) => `  ${path} (${digest}): ${reason}\n`);
-      const more = failure.failed.length > 20 ? `  and ${failure.failed.length - 20} more\n` : '';
+      const items = failure.failed
+        .slice(0, MOST)
+        .map(({ path, digest, reason }) => `  ${path} (${digest}): ${reason}\n`);
+      const more = failure.failed.length > MOST ? `  and ${failure.failed.length - MOST} more\n` : '';
       return `${error}: ${failure.message}\n${items.join('')}${more}${hintText(failure.hint)}`;
     }
     default:

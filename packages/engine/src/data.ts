@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import {
   type Artifact,
-  type Failure,
+  type Diagnostic,
   isWithin,
   overlaps,
   type ProjectPath,
@@ -10,6 +10,7 @@ import {
   sameArtifact,
   type TrackedData,
 } from '@dag/model';
+import { findPlaces, type Places } from '@dag/pipeline';
 import { isComplete } from './cached.ts';
 import type { ReproEvent } from './event.ts';
 import type { Observer } from './observer.ts';
@@ -49,8 +50,9 @@ export async function settleData(
   observer: Observer,
   data: readonly TrackedData[],
   options: DataOptions,
-): Promise<Failure[]> {
-  const failures: Failure[] = [];
+): Promise<Diagnostic[]> {
+  const problems: Diagnostic[] = [];
+  let places: Places | undefined;
   const seen = await observer.observe(data.map((entry) => entry.path));
   const differs = (entry: TrackedData): boolean => !sameArtifact(seen.get(entry.path), project.locks.data(entry));
   const isPart = (entry: TrackedData): boolean => project.partial.has(entry.path) && differs(entry);
@@ -60,12 +62,18 @@ export async function settleData(
     const locked = project.locks.data(entry);
     const back = locked !== undefined && (await bringBack(project, observer, entry, locked, options));
     if (!back && !(options.allowMissing && locked !== undefined)) {
-      failures.push(isPart(entry) ? partOnly(entry) : missingData(entry, locked));
+      places ??= findPlaces(project.reader);
+      const place = places.data(entry.path) ?? { file: entry.file };
+      problems.push({
+        code: 'missing-dep',
+        ...place,
+        ...(isPart(entry) ? partOnly(entry) : missingData(entry, locked)),
+      });
     }
   }
   // Nothing is recorded in a run that can't begin.
-  if (failures.length === 0 && !options.dry) await recordData(project, observer, changed, options);
-  return failures;
+  if (problems.length === 0 && !options.dry) await recordData(project, observer, changed, options);
+  return problems;
 }
 
 async function recordData(
@@ -113,19 +121,17 @@ async function bringBack(
   return report.failed.length === 0 && report.refused.length === 0;
 }
 
-function partOnly(entry: TrackedData): Failure {
+type Said = Pick<Diagnostic, 'message' | 'hint'>;
+
+function partOnly(entry: TrackedData): Said {
   return {
-    code: 'missing-dep',
-    path: entry.path,
     message: `of the tracked data '${entry.path}' only a part is here, and the cache lacks the rest`,
     hint: `get it with 'dag pull ${entry.path}'; or, if this part is all that it is to be, record it with 'dag add ${entry.path}'`,
   };
 }
 
-function missingData(entry: TrackedData, locked: Artifact | undefined): Failure {
+function missingData(entry: TrackedData, locked: Artifact | undefined): Said {
   return {
-    code: 'missing-dep',
-    path: entry.path,
     message: `tracked data '${entry.path}' is not there${locked === undefined ? '' : ', and the cache lacks it too'}`,
     hint:
       locked === undefined

@@ -52,9 +52,9 @@ export async function repro(
   const read = dataOf(project, stages);
   const data = options.allData === true ? project.pipeline.data : read;
   await run.observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
-  const failures = await checkSources(run, stages);
-  if (failures[0] !== undefined) throw new FailureError(joined(failures));
-  const dataFailures = await settleData(project, run.observer, data, {
+  const diagnostics = await checkSources(run, stages);
+  if (diagnostics.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics });
+  const absent = await settleData(project, run.observer, data, {
     needed: new Set(read),
     dry: options.dry ?? false,
     noCommit: options.noCommit ?? false,
@@ -63,7 +63,7 @@ export async function repro(
     signal: signals.stop,
     emit,
   });
-  if (dataFailures[0] !== undefined) throw new FailureError(joined(dataFailures));
+  if (absent.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics: absent });
   try {
     await schedule(run, stages);
   } finally {
@@ -135,16 +135,6 @@ function stageAt(project: Project, address: StageAddress): Stage {
   const stage = project.pipeline.stages.get(address);
   if (stage === undefined) throw new Error(`no stage ${address} in the pipeline`);
   return stage;
-}
-
-function joined(failures: readonly Failure[]): Failure {
-  const first = failures[0] as Failure;
-  const diagnostics = failures.flatMap((failure) => (failure.code === 'invalid-pipeline' ? failure.diagnostics : []));
-  if (diagnostics.length > 0) return { code: 'invalid-pipeline', diagnostics };
-  const missing = failures.filter((failure) => failure.code === 'missing-dep');
-  if (first.code !== 'missing-dep' || missing.length === 1) return first;
-  const list = missing.map(({ message, hint }) => `\n  ${message}${hint === undefined ? '' : ` (${hint})`}`);
-  return { code: 'missing-dep', path: first.path, message: `${missing.length} things are missing:${list.join('')}` };
 }
 
 function summarize(selection: readonly StageAddress[], outcomes: ReproRun['outcomes']): ReproSummary {

@@ -33,7 +33,9 @@ export type DiagnosticCode =
   | 'overlap'
   | 'cycle'
   | 'bad-lock'
-  | 'conflict';
+  | 'conflict'
+  /** A dep, param, folder or module that a stage names is not there, and nothing makes it. */
+  | 'missing-dep';
 
 /**
  * What can go wrong that is not a bug. The class decides the exit status (CONTRACT: usage 2, work 1, surroundings 3).

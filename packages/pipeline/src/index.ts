@@ -1,4 +1,5 @@
-export { renderDiagnostic } from './diagnostic/render.ts';
+export { nearest } from './diagnostic/nearest.ts';
+export { renderDiagnostic, styleDiagnostic } from './diagnostic/render.ts';
 export { addDataText, type DataDefinition, removeDataText } from './edit/data.ts';
 export { type RemoteDefinition, removeRemoteText, setDefaultRemoteText, setRemoteText } from './edit/remote.ts';
 export {
@@ -13,7 +14,15 @@ export { pipelineJsonSchema } from './language/json-schema.ts';
 export { loadPipeline } from './load.ts';
 export { parseLock } from './lock/parse.ts';
 export { renderLock } from './lock/render.ts';
-export { type MissingParam, type ParamFiles, type ParamsRead, paramFiles, readParams } from './params/read.ts';
+export {
+  type MissingParam,
+  type ParamFiles,
+  type ParamsRead,
+  paramFiles,
+  paramKeys,
+  readParams,
+} from './params/read.ts';
 export * from './pipeline.ts';
+export { findPlaces, type Place, type Places, type StagePart } from './places.ts';
 export { type SelectOptions, selectStages } from './select/stages.ts';
 export { resolveTarget, type TargetFound } from './select/target.ts';

@@ -66,7 +66,8 @@ function withoutBroken(pipeline: Pipeline, drafts: readonly Draft[]): Pipeline {
   };
 }
 
-interface FilesRead {
+/** What all files of a project say, before it is seen as one graph. */
+export interface FilesRead {
   readonly files: readonly ProjectPath[];
   readonly settings: Settings;
   readonly contents: ReadonlyMap<ProjectPath, FileContents>;
@@ -76,7 +77,8 @@ interface FilesRead {
   readonly unread: ReadonlySet<ProjectPath>;
 }
 
-function readFiles(reader: SourceReader, options: LoadOptions, report: Report): FilesRead {
+/** Reads every pipeline.yaml, each as far as it can be made out. Problems are reported. */
+export function readFiles(reader: SourceReader, options: LoadOptions, report: Report): FilesRead {
   const root = reader.read(PIPELINE_FILE as ProjectPath)
     ? parseFile(reader, PIPELINE_FILE as ProjectPath, report)
     : undefined;

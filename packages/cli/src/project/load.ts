@@ -3,7 +3,8 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { type Diagnostic, FailureError, type ProjectPath, ROOT } from '@dag/model';
 import { loadPipeline, type Pipeline, type SourceReader } from '@dag/pipeline';
-import { failureText } from '../failure.ts';
+import { diagnosticsText } from '../failure.ts';
+import { paint } from '../render/paint.ts';
 import type { Context } from '../verb.ts';
 import { workspaceReader } from './files.ts';
 import { requireRoot, toProjectPath } from './root.ts';
@@ -52,8 +53,9 @@ function textOf(file: string): string | undefined {
 
 function warn(context: Context, diagnostics: readonly Diagnostic[]): void {
   if (context.json) return;
-  const text = failureText({ code: 'invalid-pipeline', diagnostics }, context.io.colour.err);
-  context.say(`${text.replaceAll(/^(\S*)error/gm, '$1warning')}The above is in files that are not needed here.`);
+  const colour = context.io.colour.err;
+  const text = diagnosticsText(diagnostics, paint('yellow', 'warning', colour), colour);
+  context.say(`${text}The above is in files that are not needed here.`);
 }
 
 function folderIn(root: string, cwd: string): ProjectPath {

@@ -4,6 +4,7 @@ import { selectKey } from '../data/select.ts';
 import { keyText, toValue } from '../data/value.ts';
 import { newReport } from '../diagnostic/report.ts';
 import type { SourceReader } from '../pipeline.ts';
+import type { MapNode } from '../yaml/node.ts';
 
 /** A parameter that is asked for and not there; without a key the whole file is missing. */
 export interface MissingParam {
@@ -24,6 +25,17 @@ export interface ParamFiles {
   read(deps: readonly ParamDep[]): ParamsRead;
   /** Reads the file again when it is next asked for: something may have written it. */
   forget(file: ProjectPath): void;
+}
+
+/** Every key of a params file, dotted where maps are nested, for telling which was meant. */
+export function paramKeys(reader: SourceReader, file: ProjectPath): string[] {
+  const data = dataFiles(reader, newReport()).read(file);
+  const keysOf = (map: MapNode, prefix: string): string[] =>
+    map.entries.flatMap(({ key, value }) => {
+      const name = `${prefix}${keyText(key.value)}`;
+      return value.kind === 'map' ? [name, ...keysOf(value, `${name}.`)] : [name];
+    });
+  return data.kind === 'data' ? keysOf(data.root, '') : [];
 }
 
 /** Reads the values that stages ask for, once: see `paramFiles`. */
