@@ -1,4 +1,4 @@
-import type { Artifact, Digest, Fingerprint, RunRecord } from '@dag/model';
+import type { Artifact, Fingerprint, RunRecord } from '@dag/model';
 import type { Store } from '@dag/store';
 import type { Cached } from './decide.ts';
 import { runKey } from './run-key.ts';
@@ -14,13 +14,5 @@ export function cachedIn(store: Store): Cached {
 
 /** Whether the store holds every object of an artifact. */
 export function isComplete(store: Store, artifact: Artifact): boolean {
-  if (!store.has(artifact.digest)) return false;
-  if (artifact.kind === 'file') return true;
-  const digests: Digest[] = [];
-  try {
-    for (const object of store.objectsOf(artifact)) digests.push(object.digest);
-  } catch {
-    return false;
-  }
-  return store.missing(digests).length === 0;
+  return store.isComplete(artifact);
 }

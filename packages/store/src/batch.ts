@@ -1,11 +1,10 @@
-import type { Digest } from '@dag/model';
 import { makeFolder } from './durable.ts';
 import { ioFailure, withIo } from './failure.ts';
 import { isGcAtWork, type WriterMark } from './in-use.ts';
 import type { Layout } from './layout.ts';
 import { LooseSnapshot } from './loose.ts';
 import { publish } from './publish.ts';
-import { dropStaged, Staging } from './staging.ts';
+import { dropStaged, type Presence, Staging } from './staging.ts';
 import type { StoreBatch } from './types.ts';
 
 /**
@@ -13,7 +12,7 @@ import type { StoreBatch } from './types.ts';
  * @param isPacked whether a pack has an object, as the packs were last listed.
  * @param mark stands from before the first look-up.
  */
-export function openBatch(layout: Layout, isPacked: (digest: Digest) => boolean, mark: WriterMark): StoreBatch {
+export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark): StoreBatch {
   withIo('write into the cache', layout.root, () => mark.begin());
   const staging = openStaging(layout, isPacked);
   let open = true;
@@ -22,6 +21,7 @@ export function openBatch(layout: Layout, isPacked: (digest: Digest) => boolean,
     open = false;
   };
   return {
+    hasHash: (hash, at) => staging.hasHash(hash, at),
     put: (bytes, digest) => withIo('write into the cache', layout.root, () => staging.put(bytes, digest)),
     putTemp: (temp, digest) => withIo('write into the cache', layout.root, () => staging.putTemp(temp, digest)),
     adopt: (staged) => staging.adopt(staged),
@@ -52,9 +52,9 @@ export function openBatch(layout: Layout, isPacked: (digest: Digest) => boolean,
  * The staging of one thread: what the cache has already is looked up in packs and in a snapshot of the loose objects. While
  * a gc is at work nothing counts as there: it may be gone in a moment.
  */
-export function openStaging(layout: Layout, isPacked: (digest: Digest) => boolean): Staging {
+export function openStaging(layout: Layout, isPacked: Presence): Staging {
   const loose = new LooseSnapshot(layout);
   withIo('make the folder', layout.tmp, () => makeFolder(layout.tmp));
   if (isGcAtWork(layout.users)) return new Staging(layout.tmp, () => false);
-  return new Staging(layout.tmp, (digest) => isPacked(digest) || loose.has(digest));
+  return new Staging(layout.tmp, (hash, at) => isPacked(hash, at) || loose.hasHash(hash, at));
 }

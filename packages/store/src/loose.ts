@@ -24,15 +24,17 @@ export class LooseSnapshot {
     this.#layout = layout;
   }
 
-  has(digest: Digest): boolean {
-    if (++this.#asked < LIST_FROM) return existsSync(loosePath(this.#layout, digest));
-    const shard = digest.slice(7, 9);
+  /** Whether there is one for the hash that stands in `hash` from `at` on. */
+  hasHash(hash: Uint8Array, at: number): boolean {
+    const hex = Buffer.from(hash.buffer, hash.byteOffset + at, 32).toString('hex');
+    if (++this.#asked < LIST_FROM) return existsSync(loosePath(this.#layout, `blake3:${hex}` as Digest));
+    const shard = hex.slice(0, 2);
     let names = this.#shards.get(shard);
     if (names === undefined) {
       names = new Set(namesIn(`${this.#layout.objects}/${shard}`));
       this.#shards.set(shard, names);
     }
-    return names.has(digest.slice(9));
+    return names.size > 0 && names.has(hex.slice(2));
   }
 }
 

@@ -2,10 +2,14 @@ import { join } from 'node:path';
 import type { Digest } from '@dag/model';
 import { removeFile, writeNewFile } from './durable.ts';
 import { hashBytes } from './hash.ts';
+import { HashSet, hashOf } from './hash-set.ts';
 import { OBJECT_MODE, PACK_FROM, PACK_SIZE, SMALL_LIMIT } from './layout.ts';
 import { tempName } from './owner.ts';
 import { PackWriter } from './pack/write.ts';
 import type { Staged } from './types.ts';
+
+/** Whether the cache has the object whose hash stands in some bytes from `at` on. */
+export type Presence = (hash: Uint8Array, at: number) => boolean;
 
 /**
  * Writes objects under temp names in one thread: small ones into packs, large ones into files of their own, nothing synced
@@ -13,8 +17,8 @@ import type { Staged } from './types.ts';
  */
 export class Staging {
   readonly #tmp: string;
-  readonly #present: (digest: Digest) => boolean;
-  readonly #seen = new Set<Digest>();
+  readonly #present: Presence;
+  readonly #seen = new HashSet();
   #few: { bytes: Uint8Array; digest: Digest }[] | undefined = [];
   #pack: PackWriter | undefined;
   #packs: { temp: string; name: string }[] = [];
@@ -24,19 +28,23 @@ export class Staging {
    * @param tmp an existing folder on the cache's file system.
    * @param present whether the cache has an object already.
    */
-  constructor(tmp: string, present: (digest: Digest) => boolean) {
+  constructor(tmp: string, present: Presence) {
     this.#tmp = tmp;
     this.#present = present;
   }
 
   /** Whether the object is in the cache or in this staging. */
   has(digest: Digest): boolean {
-    return this.#seen.has(digest) || this.#present(digest);
+    return this.hasHash(hashOf(digest), 0);
+  }
+
+  /** As `has`, for the hash that stands in `hash` from `at` on. */
+  hasHash(hash: Uint8Array, at: number): boolean {
+    return this.#seen.has(hash, at) || this.#present(hash, at);
   }
 
   put(bytes: Uint8Array, digest: Digest = hashBytes(bytes)): Digest {
-    if (this.has(digest)) return digest;
-    this.#seen.add(digest);
+    if (!this.#isNew(digest)) return digest;
     if (bytes.length > SMALL_LIMIT) this.#putLoose(bytes, digest);
     else this.#putSmall(bytes, digest);
     return digest;
@@ -44,11 +52,10 @@ export class Staging {
 
   /** Takes over a temp file whose digest the caller has verified. */
   putTemp(temp: string, digest: Digest): void {
-    if (this.has(digest)) {
+    if (!this.#isNew(digest)) {
       removeFile(temp);
       return;
     }
-    this.#seen.add(digest);
     this.#loose.push({ temp, digest });
   }
 
@@ -79,6 +86,11 @@ export class Staging {
     this.#loose = [];
     this.#packs = [];
     this.#seen.clear();
+  }
+
+  #isNew(digest: Digest): boolean {
+    const hash = hashOf(digest);
+    return !this.#present(hash, 0) && this.#seen.add(hash, 0);
   }
 
   #putSmall(bytes: Uint8Array, digest: Digest): void {

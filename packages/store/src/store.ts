@@ -3,14 +3,16 @@ import { join } from 'node:path';
 import { type Artifact, type Digest, decodeTree, type ObjectFailure, type TreeEntry } from '@dag/model';
 import { openBatch, openStaging } from './batch.ts';
 import { checkAll, looseObjects, quarantineLoose } from './check.ts';
+import { isComplete } from './complete.ts';
 import { fsyncFile, fsyncFolder, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
 import { isErrno, ObjectDamaged, ObjectMissing, withIo } from './failure.ts';
 import { applyGc } from './gc/apply.ts';
 import { planGc } from './gc/plan.ts';
 import { hashBytes, hashFile } from './hash.ts';
+import { digestAt, hashOf } from './hash-set.ts';
 import { announceGc, type Collector, isGcAtWork, WriterMark } from './in-use.ts';
 import { type Layout, layoutOf, loosePath, OBJECT_MODE } from './layout.ts';
-import { looseSize, publishLoose } from './loose.ts';
+import { LooseSnapshot, looseSize, publishLoose } from './loose.ts';
 import { tempName } from './owner.ts';
 import { salvagePack } from './pack/salvage.ts';
 import { PackSet } from './pack/set.ts';
@@ -61,10 +63,16 @@ class FileStore implements Store {
     this.#packs.refresh();
     const gone = new Set<Digest>();
     for (const digest of digests) {
-      if (gone.has(digest) || this.#isPacked(digest)) continue;
+      if (gone.has(digest) || this.#isPacked(hashOf(digest), 0)) continue;
       if (looseSize(this.#layout, digest) === undefined) gone.add(digest);
     }
     return [...gone];
+  }
+
+  isComplete(artifact: Artifact): boolean {
+    this.#packs.refresh();
+    const loose = new LooseSnapshot(this.#layout);
+    return isComplete(this, artifact, (hash, at) => this.#isPacked(hash, at) || loose.hasHash(hash, at));
   }
 
   size(digest: Digest): number | undefined {
@@ -162,11 +170,11 @@ class FileStore implements Store {
   }
 
   writeBatch(): StoreBatch {
-    return openBatch(this.#layout, (digest) => this.#isPacked(digest), this.#mark);
+    return openBatch(this.#layout, (hash, at) => this.#isPacked(hash, at), this.#mark);
   }
 
   openStaging(): Staging {
-    return openStaging(this.#layout, (digest) => this.#isPacked(digest));
+    return openStaging(this.#layout, (hash, at) => this.#isPacked(hash, at));
   }
 
   objectsOf(artifact: Artifact, onMissingTree?: (failure: ObjectFailure) => void): Iterable<ArtifactObject> {
@@ -212,8 +220,8 @@ class FileStore implements Store {
     });
   }
 
-  #isPacked(digest: Digest): boolean {
-    return this.#packed(digest, 'known') !== undefined;
+  #isPacked(hash: Uint8Array, at: number): boolean {
+    return this.#packs.hasHash(hash, at) && (this.#bad.size === 0 || !this.#bad.has(digestAt(hash, at)));
   }
 
   #packed(digest: Digest, how: 'known' | 'find'): ObjectPlace | undefined {

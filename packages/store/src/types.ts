@@ -29,6 +29,8 @@ export interface Store {
   has(digest: Digest): boolean;
   /** Those that are not there, each once, in the order given. */
   missing(digests: Iterable<Digest>): Digest[];
+  /** Whether every object of an artifact is there: its trees whole, its files as `has` has it. */
+  isComplete(artifact: Artifact): boolean;
   /** Bytes of the object; undefined where it is not there. */
   size(digest: Digest): number | undefined;
   /** Where the object's bytes are, unverified; undefined where it is not there. */
@@ -124,6 +126,8 @@ export interface GcPlan {
 
 /** Objects on their way in. Nothing is visible before `commit`; `put` of what is there already costs a look-up. */
 export interface StoreBatch {
+  /** Whether the object whose hash stands in `hash` from `at` on need not be put: it is in the cache or in this batch. */
+  hasHash(hash: Uint8Array, at: number): boolean;
   /** Adds an object; `digest`, where given, must be that of the bytes. The bytes are copied or written before it returns. */
   put(bytes: Uint8Array, digest?: Digest): Digest;
   /** Takes over a file in `tmpFolder()` whose digest the caller has verified. */

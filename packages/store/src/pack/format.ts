@@ -54,7 +54,10 @@ export class PackList {
   encode(): Buffer {
     const bytes = this.#bytes;
     const order = Uint32Array.from({ length: this.count }, (_, i) => i * (HASH_SIZE + PLACE_SIZE));
-    order.sort((a, b) => bytes.compare(bytes, b, b + HASH_SIZE, a, a + HASH_SIZE));
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    order.sort(
+      (a, b) => view.getUint32(a) - view.getUint32(b) || bytes.compare(bytes, b, b + HASH_SIZE, a, a + HASH_SIZE),
+    );
     const index = Buffer.alloc(indexSize(order.length));
     const places = FANOUT_SIZE + order.length * HASH_SIZE;
     const counts = new Uint32Array(256);
@@ -91,39 +94,74 @@ export function decodeFooter(bytes: Buffer, fileSize: number): Footer | undefine
   return { indexOffset, count, indexHash: Buffer.from(bytes.subarray(12, 44)) };
 }
 
-/** Where a hash stands in the sorted index; -1 where it does not. Fan-out, then binary search. */
-export function searchIndex(index: Buffer, hash: Buffer): number {
-  const byte = hash[0] as number;
-  let low = byte === 0 ? 0 : index.readUInt32LE((byte - 1) * 4);
-  let high = index.readUInt32LE(byte * 4);
+/** A pack's index, for look-ups. */
+export interface Index {
+  readonly bytes: Buffer;
+  /** Of the same bytes. */
+  readonly view: DataView;
+  readonly count: number;
+}
+
+export function indexOf(bytes: Buffer, count: number): Index {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), count };
+}
+
+/** The first 4 bytes of the i-th hash, as a number. */
+export function prefixAt({ view }: Index, i: number): number {
+  return view.getUint32(FANOUT_SIZE + i * HASH_SIZE);
+}
+
+/** Whether the i-th hash is the one that stands in `hash` from `at` on. */
+export function isHashAt({ bytes }: Index, i: number, hash: Uint8Array, at: number): boolean {
+  const from = FANOUT_SIZE + i * HASH_SIZE;
+  for (let k = 0; k < HASH_SIZE; k++) if (bytes[from + k] !== hash[at + k]) return false;
+  return true;
+}
+
+/** The first 4 bytes of a hash, as a number. */
+export function prefixOf(hash: Uint8Array, at: number): number {
+  const [a, b, c, d] = [hash[at] as number, hash[at + 1] as number, hash[at + 2] as number, hash[at + 3] as number];
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+}
+
+/**
+ * Where a hash stands in the sorted index; -1 where it does not. Fan-out, then binary search by the first 4 bytes: there may be
+ * a look-up for each of millions of files.
+ * @param at where the hash starts in `hash`.
+ */
+export function searchIndex(index: Index, hash: Uint8Array, at: number): number {
+  const byte = hash[at] as number;
+  let low = byte === 0 ? 0 : index.view.getUint32((byte - 1) * 4, true);
+  const end = index.view.getUint32(byte * 4, true);
+  let high = end;
+  const prefix = prefixOf(hash, at);
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const at = FANOUT_SIZE + middle * HASH_SIZE;
-    const order = hash.compare(index, at, at + HASH_SIZE);
-    if (order === 0) return middle;
-    if (order < 0) high = middle;
-    else low = middle + 1;
+    if (prefixAt(index, middle) < prefix) low = middle + 1;
+    else high = middle;
   }
+  for (; low < end && prefixAt(index, low) === prefix; low++) if (isHashAt(index, low, hash, at)) return low;
   return -1;
 }
 
 /** The range of the i-th object of an index. */
-export function rangeAt(index: Buffer, count: number, i: number): Range {
+export function rangeAt({ view, count }: Index, i: number): Range {
   const at = FANOUT_SIZE + count * HASH_SIZE + i * PLACE_SIZE;
-  return { offset: Number(index.readBigUInt64LE(at)), length: index.readUInt32LE(at + 8) };
+  const offset = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+  return { offset, length: view.getUint32(at + 8, true) };
 }
 
 /** Whether fan-out, order and ranges make sense, so that no later look-up can leave the file. */
-export function isSoundIndex(index: Buffer, footer: Footer): boolean {
+export function isSoundIndex(index: Index, footer: Footer): boolean {
   let before = 0;
   for (let byte = 0; byte < 256; byte++) {
-    const upTo = index.readUInt32LE(byte * 4);
+    const upTo = index.view.getUint32(byte * 4, true);
     if (upTo < before) return false;
     before = upTo;
   }
   if (before !== footer.count) return false;
   for (let i = 0; i < footer.count; i++) {
-    const { offset, length } = rangeAt(index, footer.count, i);
+    const { offset, length } = rangeAt(index, i);
     if (offset < MAGIC.length || offset + length > footer.indexOffset) return false;
   }
   return true;

@@ -6,6 +6,8 @@ import {
   FANOUT_SIZE,
   FOOTER_SIZE,
   HASH_SIZE,
+  type Index,
+  indexOf,
   indexSize,
   isSoundIndex,
   type Range,
@@ -16,14 +18,12 @@ import {
 /** A published pack: its index in memory, its file open while it is in use. */
 export class PackReader {
   readonly path: string;
-  readonly #index: Buffer;
-  readonly #count: number;
+  readonly index: Index;
   #fd: number | undefined;
 
-  private constructor(path: string, index: Buffer, count: number, fd: number) {
+  private constructor(path: string, index: Index, fd: number) {
     this.path = path;
-    this.#index = index;
-    this.#count = count;
+    this.index = index;
     this.#fd = fd;
   }
 
@@ -39,19 +39,25 @@ export class PackReader {
       if (size < FOOTER_SIZE) return undefined;
       const footer = decodeFooter(readRange(fd, { offset: size - FOOTER_SIZE, length: FOOTER_SIZE }), size);
       if (footer === undefined || !path.endsWith(`${footer.indexHash.toString('hex')}.pack`)) return undefined;
-      const index = readRange(fd, { offset: footer.indexOffset, length: indexSize(footer.count) });
-      if (digestHex(hashBytes(index)) !== footer.indexHash.toString('hex')) return undefined;
+      const bytes = readRange(fd, { offset: footer.indexOffset, length: indexSize(footer.count) });
+      if (digestHex(hashBytes(bytes)) !== footer.indexHash.toString('hex')) return undefined;
+      const index = indexOf(bytes, footer.count);
       if (!isSoundIndex(index, footer)) return undefined;
-      reader = new PackReader(path, index, footer.count, fd);
+      reader = new PackReader(path, index, fd);
       return reader;
     } finally {
       if (reader === undefined) closeSync(fd);
     }
   }
 
-  find(hash: Buffer): Range | undefined {
-    const at = searchIndex(this.#index, hash);
-    return at === -1 ? undefined : rangeAt(this.#index, this.#count, at);
+  /** Where a hash stands in the index; -1 where it does not. */
+  search(hash: Uint8Array, at: number): number {
+    return searchIndex(this.index, hash, at);
+  }
+
+  /** The range of the i-th object of the index. */
+  range(i: number): Range {
+    return rangeAt(this.index, i);
   }
 
   /** The bytes of a range, unverified; shorter than asked for when the file was cut. */
@@ -61,22 +67,19 @@ export class PackReader {
   }
 
   *list(): Iterable<{ digest: Digest; size: number }> {
-    for (let i = 0; i < this.#count; i++) {
-      const at = FANOUT_SIZE + i * HASH_SIZE;
-      const digest = blake3Digest(this.#index.toString('hex', at, at + HASH_SIZE));
-      yield { digest, size: rangeAt(this.#index, this.#count, i).length };
-    }
+    for (let i = 0; i < this.index.count; i++) yield { digest: this.#digest(i), size: this.range(i).length };
   }
 
   /** All objects in the order in which they stand in the file, for reading them all. */
   inOrder(): { readonly digest: Digest; readonly range: Range }[] {
     const all: { digest: Digest; range: Range }[] = [];
-    for (let i = 0; i < this.#count; i++) {
-      const at = FANOUT_SIZE + i * HASH_SIZE;
-      const digest = blake3Digest(this.#index.toString('hex', at, at + HASH_SIZE));
-      all.push({ digest, range: rangeAt(this.#index, this.#count, i) });
-    }
+    for (let i = 0; i < this.index.count; i++) all.push({ digest: this.#digest(i), range: this.range(i) });
     return all.sort((a, b) => a.range.offset - b.range.offset);
+  }
+
+  #digest(i: number): Digest {
+    const at = FANOUT_SIZE + i * HASH_SIZE;
+    return blake3Digest(this.index.bytes.toString('hex', at, at + HASH_SIZE));
   }
 
   get isOpen(): boolean {

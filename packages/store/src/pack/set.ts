@@ -1,11 +1,13 @@
 import { renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Digest, digestHex } from '@dag/model';
+import type { Digest } from '@dag/model';
 import { listNames, makeFolder } from '../durable.ts';
 import { isErrno } from '../failure.ts';
+import { hashOf } from '../hash-set.ts';
 import type { Layout } from '../layout.ts';
 import type { Range } from './format.ts';
 import { PackReader } from './read.ts';
+import { type PackTable, packTable } from './table.ts';
 
 /** Pack files kept open at once, at most; a process may have some 1,024 files open. */
 const OPEN_LIMIT = 64;
@@ -18,7 +20,9 @@ const CLOCK_GRAIN_MS = 2000;
  */
 export class PackSet {
   readonly #layout: Layout;
-  #readers = new Map<string, PackReader>();
+  readonly #readers = new Map<string, PackReader>();
+  /** Of `#readers`; undefined when they have changed since. */
+  #table: PackTable | undefined;
   readonly #ignored = new Set<string>();
   /** Where packs are now whose index was damaged. */
   readonly quarantined: string[] = [];
@@ -43,6 +47,12 @@ export class PackSet {
     return this.#search(hashOf(digest));
   }
 
+  /** As `known`, for the hash that stands in `hash` from `at` on, and without saying where. */
+  hasHash(hash: Uint8Array, at: number): boolean {
+    if (!this.#listed) this.refresh();
+    return this.#lookUp(hash, at) !== undefined;
+  }
+
   /** Lists the folder again if it may have changed. @returns whether there is something new. */
   refresh(): boolean {
     const folderTime = statSync(this.#layout.packs, { throwIfNoEntry: false })?.mtimeMs;
@@ -55,12 +65,14 @@ export class PackSet {
       if (names.has(name)) continue;
       reader.close();
       this.#readers.delete(name);
+      this.#table = undefined;
     }
     for (const name of names) {
       if (!name.endsWith('.pack') || this.#readers.has(name) || this.#ignored.has(name)) continue;
       const reader = this.#load(name);
       if (reader === undefined) continue;
       this.#readers.set(name, reader);
+      this.#table = undefined;
       changed = true;
       if (++this.#open > OPEN_LIMIT) this.close();
     }
@@ -99,14 +111,17 @@ export class PackSet {
   drop(reader: PackReader): void {
     reader.close();
     for (const [name, other] of this.#readers) if (other === reader) this.#readers.delete(name);
+    this.#table = undefined;
   }
 
   #search(hash: Buffer): { reader: PackReader; range: Range } | undefined {
-    for (const reader of this.#readers.values()) {
-      const range = reader.find(hash);
-      if (range !== undefined) return { reader, range };
-    }
-    return undefined;
+    const found = this.#lookUp(hash, 0);
+    return found && { reader: found.reader, range: found.reader.range(found.i) };
+  }
+
+  #lookUp(hash: Uint8Array, at: number): { reader: PackReader; i: number } | undefined {
+    this.#table ??= packTable([...this.#readers.values()]);
+    return this.#table.find(hash, at);
   }
 
   /** Opens a pack. One that is damaged goes to quarantine: its objects count as missing and can be fetched or made again. */
@@ -126,8 +141,4 @@ export class PackSet {
     }
     return undefined;
   }
-}
-
-function hashOf(digest: Digest): Buffer {
-  return Buffer.from(digestHex(digest), 'hex');
 }
