@@ -11,12 +11,14 @@ export {
 } from './durable.ts';
 export { ioFailure, isErrno, ObjectDamaged, ObjectMissing, shortName, withIo } from './failure.ts';
 export * from './hash.ts';
+export { digestAt, hashOf } from './hash-set.ts';
 export type { Collector } from './in-use.ts';
 export { layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
 export { linkLoose, publishLoose } from './loose.ts';
 export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } from './owner.ts';
 export { decodeRunRecord, encodeRunRecord } from './run-json.ts';
 export { dropStaged, type Staging } from './staging.ts';
+export { EXECUTABLE, type FolderRecord, KNOWN, STAT_COLUMNS } from './stat-cache/folder.ts';
 export * from './stat-cache/open.ts';
 export { isPast, isSettled, nowNs, settledTime } from './stat-cache/racy.ts';
 export { type FileStats, sameStats } from './stat-cache/record.ts';

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { makeFolder, type Store, statCacheFolder, withIo } from '@dag/store';
+import { makeFolder, openStatCache, type StatCache, type Store, statCacheFolder, withIo } from '@dag/store';
 import { type IgnoreRules, openIgnoreRules } from './ignore-rules.ts';
 import { localPool, type Pool, threadPool } from './threads/pool.ts';
 import type { Job, JobResult, ThreadSetup } from './threads/protocol.ts';
@@ -20,6 +20,8 @@ export interface Context {
   ignore(): IgnoreRules;
   /** The folder for temp files, made when first asked for. */
   tmp(): string;
+  /** Of this thread. Whoever uses it flushes it in the end. */
+  readonly statCache: StatCache;
   readonly local: Pool;
   /** Worker threads; undefined where there are none to be had. */
   threads(): Pool | undefined;
@@ -41,9 +43,14 @@ export function openContext(options: WorkspaceOptions): Context {
     setup ??= { storeDir: store.dir, statCache: chosen === false ? undefined : chosen, link };
     return setup;
   };
+  let statCache: StatCache | undefined;
+  const openCache = (): StatCache => {
+    statCache ??= openStatCache(threadSetup().statCache);
+    return statCache;
+  };
   let local: Pool | undefined;
   const openLocal = (): Pool => {
-    local ??= localPool(threadSetup());
+    local ??= localPool(threadSetup(), openCache());
     return local;
   };
   let threads: Pool | undefined;
@@ -61,10 +68,16 @@ export function openContext(options: WorkspaceOptions): Context {
       withIo('make the folder', '.cache/tmp', () => makeFolder(tmp));
       return tmp;
     },
+    get statCache() {
+      return openCache();
+    },
     local: {
       run: (jobs, onResult, signal) => openLocal().run(jobs, onResult, signal),
       everywhere: (job) => (local === undefined ? Promise.resolve([]) : local.everywhere(job)),
-      close: async () => local?.close(),
+      async close() {
+        await local?.close();
+        statCache?.close();
+      },
     },
     threads() {
       if (threads !== undefined) return threads;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Digest } from '@dag/model';
 import { hashText } from '../hash.ts';
 import { loadNative } from '../native.ts';
+import { decodeFolder, encodeFolder, type FolderRecord } from './folder.ts';
 import { InUse } from './in-use.ts';
 import { decodeValue, encodeKey, encodeValue, type FileStats, KEY_SIZE, sameStats } from './record.ts';
 import { isSoundLmdb } from './sound.ts';
@@ -17,6 +18,10 @@ export interface StatCache {
   readonly isOpen: boolean;
   /** The digest recorded for exactly these stats. */
   find(stats: FileStats): Digest | undefined;
+  /** What was remembered of a folder, by its own stats. Each file's facts count only while its stats are what they were. */
+  recall(folder: Pick<FileStats, 'dev' | 'ino'>): RecalledFolder | undefined;
+  /** Remembers what was found out about the files of a folder, in memory until `flush`. */
+  remember(folder: Pick<FileStats, 'dev' | 'ino'>, record: FolderRecord): void;
   /** Records a digest, in memory until `flush`. Only what is known to be settled (`isSettled`) may be recorded. */
   record(stats: FileStats, digest: Digest): void;
   /**
@@ -27,7 +32,11 @@ export interface StatCache {
   close(): void;
 }
 
+/** A folder's record as it was read. `text`: all names, a NUL between. */
+export type RecalledFolder = FolderRecord & { readonly text: string };
+
 interface Lmdb {
+  getBinary(key: Buffer): Buffer | undefined;
   getBinaryFast(key: Buffer): Buffer | undefined;
   putSync(key: Buffer, value: Buffer): void;
   transactionSync<T>(work: () => T): T;
@@ -42,6 +51,10 @@ const FLUSH_FROM = 20_000;
 /** Fewer records than this wait for others, so long as the last were written less than so many milliseconds ago. */
 const FLUSH_SOON = 64;
 const FLUSH_MS = 250;
+/** Bytes of folder records that wait, at most. */
+const FLUSH_BYTES = 4 << 20;
+/** The first byte of a folder's key, which no file's key begins with. */
+const FOLDER_KEY = 0x64;
 /** Bytes that must be free on the disk: more than one flush writes. */
 const ROOM_NEEDED = 16 << 20;
 
@@ -54,6 +67,8 @@ export function openStatCache(folder: string | undefined): StatCache {
   let state: { db: Lmdb | undefined } | undefined;
   let waiting = new Map<string, [FileStats, Digest]>();
   let wrote = Number.NEGATIVE_INFINITY;
+  let folders = new Map<string, Buffer>();
+  let folderBytes = 0;
   const key = Buffer.alloc(KEY_SIZE);
   const open = (): Lmdb | undefined => {
     state ??= { db: folder === undefined ? undefined : openLmdb(folder) };
@@ -72,10 +87,13 @@ export function openStatCache(folder: string | undefined): StatCache {
     }
   };
   const write = (): void => {
-    if (waiting.size === 0) return;
+    if (waiting.size + folders.size === 0) return;
     const entries = [...waiting.values()];
+    const records = folders;
     waiting = new Map();
     wrote = performance.now();
+    folders = new Map();
+    folderBytes = 0;
     attempt((db) =>
       db.transactionSync(() => {
         for (const [stats, digest] of entries) {
@@ -83,6 +101,7 @@ export function openStatCache(folder: string | undefined): StatCache {
           encodeKey(stats, own);
           db.putSync(own, encodeValue(own, stats, digest));
         }
+        for (const [own, record] of records) db.putSync(Buffer.from(own, 'latin1'), record);
       }),
     );
   };
@@ -99,12 +118,27 @@ export function openStatCache(folder: string | undefined): StatCache {
         return value === undefined ? undefined : decodeValue(key, value, stats);
       });
     },
+    recall(folder) {
+      const own = folderKey(folder);
+      const fresh = folders.get(own.toString('latin1'));
+      if (fresh !== undefined) return decodeFolder(fresh);
+      return attempt((db) => {
+        const value = db.getBinary(own);
+        return value === undefined ? undefined : decodeFolder(value);
+      });
+    },
+    remember(folder, record) {
+      const bytes = encodeFolder(record);
+      folders.set(folderKey(folder).toString('latin1'), bytes);
+      folderBytes += bytes.length;
+      if (folderBytes >= FLUSH_BYTES) write();
+    },
     record(stats, digest) {
       waiting.set(`${stats.dev}:${stats.ino}`, [stats, digest]);
       if (waiting.size >= FLUSH_FROM) write();
     },
     flush() {
-      if (waiting.size >= FLUSH_SOON || performance.now() > wrote + FLUSH_MS) write();
+      if (waiting.size + folders.size >= FLUSH_SOON || performance.now() > wrote + FLUSH_MS) write();
       inUse?.end();
     },
     close() {
@@ -115,6 +149,12 @@ export function openStatCache(folder: string | undefined): StatCache {
       db?.close().catch(() => undefined);
     },
   };
+}
+
+function folderKey(folder: Pick<FileStats, 'dev' | 'ino'>): Buffer {
+  const key = Buffer.alloc(1 + KEY_SIZE, FOLDER_KEY);
+  encodeKey(folder, key.subarray(1));
+  return key;
 }
 
 function openLmdb(folder: string): Lmdb | undefined {

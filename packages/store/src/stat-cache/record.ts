@@ -16,40 +16,48 @@ export function sameStats(a: FileStats, b: FileStats): boolean {
   return a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.dev === b.dev;
 }
 
-export function encodeKey(stats: FileStats, into: Buffer): void {
-  into.writeBigUInt64BE(BigInt.asUintN(64, stats.dev), 0);
-  into.writeBigUInt64BE(BigInt.asUintN(64, stats.ino), 8);
+export function encodeKey({ dev, ino }: Pick<FileStats, 'dev' | 'ino'>, into: Buffer): void {
+  const view = viewOf(into);
+  view.setBigUint64(0, dev);
+  view.setBigUint64(8, ino);
 }
 
 export function encodeValue(key: Buffer, stats: FileStats, digest: Digest): Buffer {
   const value = Buffer.allocUnsafe(VALUE_SIZE);
-  value.writeBigInt64LE(stats.size, 0);
-  value.writeBigInt64LE(stats.mtimeNs, 8);
-  value.writeBigInt64LE(stats.ctimeNs, 16);
+  const view = viewOf(value);
+  view.setBigInt64(0, stats.size, true);
+  view.setBigInt64(8, stats.mtimeNs, true);
+  view.setBigInt64(16, stats.ctimeNs, true);
   value.write(digestHex(digest), 24, 'hex');
-  value.writeUInt32LE(checkSum(key, value), 56);
+  view.setUint32(56, checkSum(key, value), true);
   return value;
 }
 
 /** The digest in a record; undefined when the record is damaged or stands for another state of the file. */
 export function decodeValue(key: Buffer, value: Buffer, stats: FileStats): Digest | undefined {
   if (value.length !== VALUE_SIZE) return undefined;
+  const view = viewOf(value);
   if (
-    value.readBigInt64LE(0) !== stats.size ||
-    value.readBigInt64LE(8) !== stats.mtimeNs ||
-    value.readBigInt64LE(16) !== stats.ctimeNs ||
-    value.readUInt32LE(56) !== checkSum(key, value)
+    view.getBigInt64(0, true) !== stats.size ||
+    view.getBigInt64(8, true) !== stats.mtimeNs ||
+    view.getBigInt64(16, true) !== stats.ctimeNs ||
+    view.getUint32(56, true) !== checkSum(key, value)
   ) {
     return undefined;
   }
   return `blake3:${value.toString('hex', 24, 56)}` as Digest;
 }
 
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** 32-bit FNV-1a over words, against disk faults, not against people. */
 function checkSum(key: Buffer, value: Buffer): number {
   let sum = 0x811c9dc5;
-  for (let at = 0; at < KEY_SIZE; at += 4) sum = mix(sum, key.readUInt32LE(at));
-  for (let at = 0; at < VALUE_SIZE - 4; at += 4) sum = mix(sum, value.readUInt32LE(at));
+  const [own, its] = [viewOf(key), viewOf(value)];
+  for (let at = 0; at < KEY_SIZE; at += 4) sum = mix(sum, own.getUint32(at, true));
+  for (let at = 0; at < VALUE_SIZE - 4; at += 4) sum = mix(sum, its.getUint32(at, true));
   return sum >>> 0;
 }
 

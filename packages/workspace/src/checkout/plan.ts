@@ -1,4 +1,4 @@
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type Artifact,
   baseName,
@@ -122,7 +122,7 @@ class Planner {
 
   item(path: ProjectPath, artifact: Artifact | undefined, standing: Standing): void {
     const abs = join(this.#context.root, path);
-    const present = presentOf(standing, abs);
+    const present = presentOf(standing);
     if (artifact === undefined) {
       if (present !== undefined) this.#remove(present, abs, path);
       return;
@@ -274,18 +274,16 @@ class Planner {
 /** Stands in a failure for what has no object of its own (a symlink). */
 export const NO_DIGEST = `blake3:${'0'.repeat(64)}` as Digest;
 
-function presentOf(standing: Standing, abs: string): Present | undefined {
+function presentOf(standing: Standing): Present | undefined {
   if (standing.kind === 'absent') return standing.broken ? { kind: 'link', target: '', isLink: true } : undefined;
   if (standing.kind === 'folder') return { kind: 'folder', node: standing.node, isLink: standing.isLink };
-  const { digests, executable, mtimes } = standing.facts;
-  const digest = digests.get(0);
-  if (digest === undefined) throw new Error(`not scanned: ${basename(abs)}`);
+  const { facts, isLink } = standing;
   return {
     kind: 'file',
-    digest,
-    executable: executable[0] === true,
-    mtime: mtimes[0] ?? Number.NaN,
-    isLink: standing.isLink,
+    digest: facts.digest(0),
+    executable: facts.executable(0),
+    mtime: facts.mtime(0),
+    isLink,
     writable: isOwnWritable,
   };
 }

@@ -20,15 +20,13 @@ export type Present =
 /** What stands in a scanned folder, by name. */
 export function lookUp(node: FolderNode): Map<string, Present> {
   const found = new Map<string, Present>();
-  const { digests, executable, mtimes } = node.facts;
+  const { facts } = node;
   for (const [i, name] of [...node.files, ...node.followed].entries()) {
-    const digest = digests.get(i);
-    if (digest === undefined) throw new Error(`not scanned: ${name}`);
     found.set(name, {
       kind: 'file',
-      digest,
-      executable: executable[i] === true,
-      mtime: mtimes[i] ?? Number.NaN,
+      digest: facts.digest(i),
+      executable: facts.executable(i),
+      mtime: facts.mtime(i),
       isLink: i >= node.files.length,
       writable: isOwnWritable,
     });

@@ -1,14 +1,15 @@
 import { dirname } from 'node:path';
-import { type Artifact, FailureError, type ProjectPath } from '@dag/model';
-import { SMALL_LIMIT } from '@dag/store';
+import { type Artifact, type Digest, FailureError, type ProjectPath } from '@dag/model';
+import { hashOf, SMALL_LIMIT } from '@dag/store';
 import type { Context } from '../context.ts';
 import { tempFolderFor } from '../temp-folder.ts';
 import type { Pool } from '../threads/pool.ts';
 import type { Job } from '../threads/protocol.ts';
 import type { WorkOptions } from '../types.ts';
-import { type FileFacts, innerFirst, type Standing } from './node.ts';
+import type { FileFacts } from './facts.ts';
+import { innerFirst, type Standing } from './node.ts';
 import { scan } from './scan.ts';
-import { artifactOf, buildTrees } from './trees.ts';
+import { artifactOf, buildTrees, rememberFolders } from './trees.ts';
 import { walk } from './walk.ts';
 
 /** See `Workspace.commit`: files, then trees, made durable together; only then are files made links. */
@@ -25,15 +26,20 @@ export async function commit(
   const op = context.nextOp();
   const batch = store.writeBatch();
   try {
-    const pool = await scan(context, op, standing, true, options);
+    const pool = await scan(context, { op, standing, batch }, options);
     for (const result of await context.everywhere({ kind: 'finish', op })) {
       if (result.kind === 'finish') batch.adopt(result.staged);
     }
-    for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, (bytes) => batch.put(bytes));
+    const put = (bytes: Uint8Array): Digest => batch.put(bytes);
+    const needs = (tree: Digest): boolean => !batch.hasHash(hashOf(tree), 0);
+    for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, put, needs);
     await batch.commit();
     await protect(context, pool, op, standing, since);
+    for (const [, one] of standing) if (one.kind === 'folder') rememberFolders(one.node, context.statCache);
+    context.statCache.flush();
   } catch (error) {
     batch.discard();
+    context.statCache.flush();
     await dropAll(context, op);
     throw error;
   }
@@ -57,10 +63,10 @@ async function protect(
   if (strategy !== 'hardlink' && strategy !== 'symlink') return;
   const jobs: Job[] = [];
   const add = (folder: string, names: readonly string[], facts: FileFacts): void => {
-    const chosen = names.filter((_, i) => (facts.sizes[i] ?? 0) > SMALL_LIMIT && facts.executable[i] !== true);
+    const chosen = names.filter((_, i) => facts.size(i) > SMALL_LIMIT && !facts.executable(i));
     if (chosen.length === 0) return;
     const wanted = new Set(chosen);
-    const digests = names.map((name, i) => (wanted.has(name) ? facts.digests.hex(i) : '')).join('');
+    const digests = names.map((name, i) => (wanted.has(name) ? facts.hex(i) : '')).join('');
     jobs.push({ kind: 'protect', op, folder, temp: tempFolderFor(context, folder), names: chosen, digests, since });
   };
   for (const [, one] of standing) {

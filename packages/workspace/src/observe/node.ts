@@ -1,14 +1,6 @@
 import type { Digest, ProjectPath } from '@dag/model';
-
-/** What the scan found out about some files, index by index. Kept small: there may be millions. */
-export interface FileFacts {
-  readonly digests: Digests;
-  /** Bytes. */
-  readonly sizes: number[];
-  readonly executable: boolean[];
-  /** µs since 1970, to tell later whether a file was touched since. */
-  readonly mtimes: number[];
-}
+import type { FolderRecord } from '@dag/store';
+import type { FileFacts } from './facts.ts';
 
 /** A folder of the workspace as it stands: names first, the facts when its files were scanned. */
 export interface FolderNode {
@@ -23,8 +15,14 @@ export interface FolderNode {
   /** Symlinks that stay symlinks; targets are relative. */
   readonly links: { readonly name: string; readonly target: string }[];
   readonly folders: { readonly name: string; readonly node: FolderNode; readonly isLink: boolean }[];
+  /** By which the stat cache knows it. */
+  readonly id: { readonly dev: bigint; readonly ino: bigint };
   /** Facts of `files`, then of `followed`. */
   facts: FileFacts;
+  /** What the stat cache had of its tree, when it knew all of `files`. */
+  remembered: FolderRecord['tree'];
+  /** Whether the stat cache had other facts of `files`, or none. */
+  isNews: boolean;
   /** Of its tree object; set when all inside is known. */
   digest: Digest | undefined;
   size: number;
@@ -36,10 +34,6 @@ export type Standing =
   | { readonly kind: 'absent' /** A symlink that leads nowhere. */; readonly broken: boolean }
   | { readonly kind: 'file'; readonly abs: string; readonly isLink: boolean; facts: FileFacts }
   | { readonly kind: 'folder'; readonly node: FolderNode; readonly isLink: boolean };
-
-export function emptyFacts(): FileFacts {
-  return { digests: new Digests(), sizes: [], executable: [], mtimes: [] };
-}
 
 const HASH_SIZE = 32;
 

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import type { WorkOptions } from '../types.ts';
 import type { FolderNode, Standing } from './node.ts';
 import { scan } from './scan.ts';
-import { artifactOf, buildTrees, entriesOf } from './trees.ts';
+import { artifactOf, buildTrees, entriesOf, rememberFolders } from './trees.ts';
 import { walk } from './walk.ts';
 
 /** Looks at paths, with every detail inside. Stores nothing. */
@@ -18,11 +18,16 @@ export async function look(
   const standing = paths.map((path) => [path, walk(path, rules)] as const);
   const op = context.nextOp();
   try {
-    await scan(context, op, standing, false, options);
+    await scan(context, { op, standing }, options);
+    for (const [, one] of standing) {
+      if (one.kind !== 'folder') continue;
+      buildTrees(one.node, hashBytes);
+      if (context.statCache.isOpen) rememberFolders(one.node, context.statCache);
+    }
   } finally {
     await context.everywhere({ kind: 'settle', op });
+    context.statCache.flush();
   }
-  for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, hashBytes);
   return standing;
 }
 

@@ -1,23 +1,22 @@
-import { basename, dirname } from 'node:path';
-import { type ProjectPath, parentPath } from '@dag/model';
+import type { ProjectPath } from '@dag/model';
+import { openStatCache, type StatCache, type StoreBatch } from '@dag/store';
 import type { Context } from '../context.ts';
-import type { Pool } from '../threads/pool.ts';
-import { type Job, type JobResult, type ScanResult, UNKNOWN } from '../threads/protocol.ts';
+import type { JobList, Pool } from '../threads/pool.ts';
+import type { Job } from '../threads/protocol.ts';
 import type { WorkOptions } from '../types.ts';
-import { type FileFacts, innerFirst, type Standing } from './node.ts';
+import type { Standing } from './node.ts';
+import { type FileList, fileLists, recall } from './recall.ts';
 
 /** More files than this to be read, or more bytes, are worth worker threads (bytes: some 10 ms of hashing). */
 const MANY_FILES = 1500;
 const MANY_BYTES = 32 * 1024 * 1024;
-/** More files than this are worth worker threads even when the stat cache knows them all. */
-const VERY_MANY_FILES = 200_000;
 /** Files and bytes up to which reading takes less time than opening the stat cache. */
 const FEW_FILES = 64;
 const FEW_BYTES = 1024 * 1024;
 /** Files of one job, at most. */
 const CHUNK = 512;
-
-type ScanJob = Extract<Job, { readonly kind: 'scan' }>;
+/** How long (ms) it works before it lets others have a turn. */
+const TURN_MS = 10;
 
 /** Some of a list's files, by index. */
 interface Part {
@@ -26,66 +25,125 @@ interface Part {
 }
 
 /**
- * Fills in the facts of all files that stand at some paths; with `store`, their content is staged in the threads that read
- * it. A first pass asks the stat cache, here; what it doesn't know is read, in worker threads when that is much. Very
- * little is read without asking.
+ * Fills in the facts of all files that stand at some paths; with a batch, content that the cache has not is staged in the
+ * threads that read it. First the stat cache is asked, here; what it doesn't know is read, in worker threads when that is much.
+ * Very little is read without asking.
  * @returns the pool that did the reading.
  */
 export async function scan(
   context: Context,
-  op: number,
-  standing: readonly (readonly [ProjectPath, Standing])[],
-  store: boolean,
+  work: {
+    readonly op: number;
+    readonly standing: readonly (readonly [ProjectPath, Standing])[];
+    readonly batch?: StoreBatch;
+  },
   options: WorkOptions = {},
 ): Promise<Pool> {
+  const { op, standing, batch } = work;
   const lists = standing.flatMap(([path, one]) => fileLists(path, one));
   const totalFiles = lists.reduce((sum, list) => sum + list.names.length, 0);
   const progress = { phase: 'hash' as const, files: 0, bytes: 0, totalFiles };
-  const unknown: Part[] = [];
-  let unknownFiles = 0;
-  let unknownBytes = 0;
-  let statCache = store || totalFiles > FEW_FILES;
-  const work = async (pool: Pool, parts: readonly Part[], peek: boolean): Promise<void> => {
-    const jobs = new Map(parts.map((part) => [jobOf(part, { op, store, peek, statCache }) as Job, part]));
-    const take = (result: JobResult, job: Job): void => {
-      const part = jobs.get(job);
-      if (part === undefined || result.kind !== 'scan') throw new Error('a scan gave something else');
-      const left = fill(part, result);
-      if (left.length > 0) unknown.push({ list: part.list, indices: left });
-      unknownFiles += left.length;
-      for (const i of left) unknownBytes += part.list.facts.sizes[part.list.at + i] ?? 0;
-      progress.files += part.indices.length - left.length;
-      progress.bytes += result.sizes.reduce((sum, size) => sum + size, 0);
-      options.onProgress?.(progress);
+  let [unknownFiles, unknownBytes] = [0, 0];
+  let unknown: Part[] = [];
+  const turn = turns(options, () => options.onProgress?.(progress));
+  const ask = async (statCache: StatCache): Promise<void> => {
+    unknown = [];
+    unknownFiles = 0;
+    unknownBytes = 0;
+    const rules = {
+      statCache,
+      trust: (hash: Uint8Array, at: number) => batch === undefined || batch.hasHash(hash, at),
+      eager: () => unknownFiles <= MANY_FILES,
+      onFile(known: boolean, bytes: number) {
+        if (known) {
+          progress.files++;
+          progress.bytes += bytes;
+        } else {
+          unknownFiles++;
+          unknownBytes += bytes;
+        }
+      },
     };
-    await pool.run([...jobs.keys()], take, options.signal);
+    for (const list of lists) {
+      const recalling = recall(list, rules);
+      let step = recalling.next();
+      for (let i = 0; step.done !== true; i++) {
+        if (i % 64 === 0 && turn.isOver()) await turn.next();
+        step = recalling.next();
+      }
+      if (step.value.length > 0) unknown.push({ list, indices: step.value });
+    }
   };
-  let all = lists.flatMap((list) => cut({ list, indices: [...list.names.keys()] }, CHUNK));
-  let peeked = 0;
-  if (!statCache) {
-    await work(context.local, all, true);
-    all = unknown.splice(0);
-    statCache = unknownBytes > FEW_BYTES;
-    if (statCache) unknownFiles = unknownBytes = 0;
-    else unknown.push(...all.splice(0));
-  }
-  while (peeked < all.length && unknownFiles <= MANY_FILES && totalFiles <= VERY_MANY_FILES) {
-    const from = peeked;
-    for (let files = 0; peeked < all.length && files < 2 * CHUNK; peeked++) files += all[peeked]?.indices.length ?? 0;
-    await work(context.local, all.slice(from, peeked), true);
-  }
-  const rest = all.slice(peeked);
-  const many = rest.length > 0 || unknownFiles > MANY_FILES || unknownBytes > MANY_BYTES;
+  const isLittle = batch === undefined && totalFiles <= FEW_FILES && !context.statCache.isOpen;
+  if (isLittle) await ask(NO_STAT_CACHE);
+  const isAsked = !isLittle || unknownBytes > FEW_BYTES;
+  if (isAsked) await ask(context.statCache);
+  const many = unknownFiles > MANY_FILES || unknownBytes > MANY_BYTES;
   const pool = (many ? context.threads() : undefined) ?? context.local;
   const size = Math.max(1, Math.min(CHUNK, Math.ceil(unknownFiles / 32)));
-  const parts = [...rest, ...unknown.splice(0).flatMap((part) => cut(part, rest.length > 0 ? CHUNK : size))];
-  if (parts.length > 0) await work(pool, parts, false);
+  const jobs = new ScanJobs(
+    unknown.flatMap((part) => cut(part, size)),
+    { op, store: batch !== undefined, statCache: isAsked },
+  );
+  const take = (result: unknown, job: Job): void => {
+    const { list, indices } = jobs.done(job);
+    const { facts, at } = list;
+    const columns = result as Parameters<typeof facts.copy>[1];
+    for (let i = 0; i < indices.length; i++) {
+      facts.copy(at + (indices[i] as number), columns, i);
+      progress.bytes += facts.size(at + (indices[i] as number));
+    }
+    progress.files += indices.length;
+    options.onProgress?.(progress);
+  };
+  if (jobs.length > 0) await pool.run(jobs, take, options.signal);
   return pool;
 }
 
-function jobOf({ list, indices }: Part, how: Pick<ScanJob, 'op' | 'store' | 'peek' | 'statCache'>): ScanJob {
-  const { folder, shown, follow } = list;
-  return { kind: 'scan', folder, shown, names: indices.map((i) => list.names[i] as string), follow, ...how };
+type ScanJob = Extract<Job, { readonly kind: 'scan' }>;
+
+const NO_STAT_CACHE = openStatCache(undefined);
+
+/** A job for each part, made when it is asked for. */
+class ScanJobs implements JobList {
+  readonly #parts: readonly Part[];
+  readonly #about: Pick<ScanJob, 'op' | 'store' | 'statCache'>;
+  readonly #open = new Map<Job, Part>();
+
+  constructor(parts: readonly Part[], about: Pick<ScanJob, 'op' | 'store' | 'statCache'>) {
+    this.#parts = parts;
+    this.#about = about;
+  }
+
+  get length(): number {
+    return this.#parts.length;
+  }
+
+  at(index: number): Job | undefined {
+    const part = this.#parts[index];
+    if (part === undefined) return undefined;
+    const { folder, shown, follow, names, node } = part.list;
+    const chosen = part.indices.map((i) => names[i] as string);
+    const job: Job = {
+      ...this.#about,
+      kind: 'scan',
+      folder,
+      shown,
+      names: chosen,
+      follow,
+      together: node !== undefined,
+    };
+    this.#open.set(job, part);
+    return job;
+  }
+
+  /** The part that a job was for. */
+  done(job: Job): Part {
+    const part = this.#open.get(job);
+    if (part === undefined) throw new Error('a job that nobody asked for');
+    this.#open.delete(job);
+    return part;
+  }
 }
 
 function cut({ list, indices }: Part, size: number): Part[] {
@@ -95,40 +153,16 @@ function cut({ list, indices }: Part, size: number): Part[] {
   return parts;
 }
 
-/** @returns the indices of files whose digest the result does not tell. */
-function fill({ list, indices }: Part, result: ScanResult): number[] {
-  const { facts } = list;
-  const unknown: number[] = [];
-  for (const [i, index] of indices.entries()) {
-    const at = list.at + index;
-    const hex = result.digests.slice(i * 64, i * 64 + 64);
-    if (hex === UNKNOWN) unknown.push(index);
-    facts.digests.set(at, hex);
-    facts.sizes[at] = result.sizes[i] as number;
-    facts.executable[at] = result.executable[i] === true;
-    facts.mtimes[at] = result.mtimes[i] as number;
-  }
-  return unknown;
-}
-
-interface FileList {
-  readonly facts: FileFacts;
-  readonly at: number;
-  readonly folder: string;
-  readonly shown: string;
-  readonly names: readonly string[];
-  readonly follow: boolean;
-}
-
-function fileLists(path: ProjectPath, standing: Standing): FileList[] {
-  if (standing.kind === 'absent') return [];
-  if (standing.kind === 'file') {
-    const { abs, facts, isLink } = standing;
-    const shown = parentPath(path);
-    return [{ facts, at: 0, folder: dirname(abs), shown, names: [basename(abs)], follow: isLink }];
-  }
-  return innerFirst(standing.node).flatMap(({ facts, abs, path: shown, files, followed }) => [
-    { facts, at: 0, folder: abs, shown, names: files, follow: false },
-    { facts, at: files.length, folder: abs, shown, names: followed, follow: true },
-  ]);
+/** Turns of work between which others (timers, a signal) have theirs. */
+function turns({ signal }: WorkOptions, tell: () => void): { isOver(): boolean; next(): Promise<void> } {
+  let last = performance.now();
+  return {
+    isOver: () => performance.now() - last > TURN_MS,
+    async next() {
+      tell();
+      await new Promise((resolve) => setImmediate(resolve));
+      signal?.throwIfAborted();
+      last = performance.now();
+    },
+  };
 }

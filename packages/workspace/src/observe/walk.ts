@@ -4,7 +4,8 @@ import { FailureError, joinPath, type ProjectPath } from '@dag/model';
 import { isErrno, withIo } from '@dag/store';
 import { type FolderRules, type IgnoreRules, isIgnored } from '../ignore-rules.ts';
 import { isHiddenTemp } from '../temp-folder.ts';
-import { emptyFacts, type FolderNode, type Standing } from './node.ts';
+import { FileFacts } from './facts.ts';
+import type { FolderNode, Standing } from './node.ts';
 
 /** How a walk treats what it meets. */
 export interface WalkRules {
@@ -26,7 +27,7 @@ export function walk(path: ProjectPath, rules: WalkRules): Standing {
     const isLink = self.isSymbolicLink();
     const stats = isLink ? statOrNothing(statSync, abs) : self;
     if (stats === undefined) return { kind: 'absent', broken: true };
-    if (stats.isFile()) return { kind: 'file', abs, isLink, facts: emptyFacts() };
+    if (stats.isFile()) return { kind: 'file', abs, isLink, facts: new FileFacts(1) };
     if (!stats.isDirectory()) throw refusal(path, 'it is neither a file nor a folder');
     const real = isLink ? realpathSync(abs) : abs;
     const folderRules = rules.ignore.in(path);
@@ -57,6 +58,7 @@ function walkFolder(
   ignore: FolderRules,
   above: readonly string[],
 ): FolderNode {
+  const { dev, ino } = statSync(abs, { bigint: true });
   const node: FolderNode = {
     abs,
     path,
@@ -64,7 +66,10 @@ function walkFolder(
     followed: [],
     links: [],
     folders: [],
-    facts: emptyFacts(),
+    id: { dev, ino },
+    facts: new FileFacts(0),
+    remembered: undefined,
+    isNews: false,
     digest: undefined,
     size: 0,
     count: 0,
@@ -89,6 +94,7 @@ function walkFolder(
       throw refusal(inner, `it is ${special(entry)}, which can't be kept`, `remove it, or name it in .dagignore`);
     }
   }
+  node.facts = new FileFacts(node.files.length + node.followed.length);
   return node;
 }
 

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { type Failure, FailureError } from '@dag/model';
+import type { StatCache } from '@dag/store';
 import type { Job, JobResult, ThreadSetup } from './protocol.ts';
 import { ThreadWork } from './work.ts';
 
@@ -19,10 +20,10 @@ export interface Pool {
 }
 
 /** All in this thread, with a breath for the event loop between jobs. */
-export function localPool(setup: ThreadSetup): Pool {
+export function localPool(setup: ThreadSetup, statCache: StatCache): Pool {
   let work: ThreadWork | undefined;
   const open = (): ThreadWork => {
-    work ??= new ThreadWork(setup);
+    work ??= new ThreadWork(setup, statCache);
     return work;
   };
   return {

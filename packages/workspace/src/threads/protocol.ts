@@ -10,9 +10,6 @@ export interface ThreadSetup {
   readonly link: readonly LinkStrategy[];
 }
 
-/** Stands for the digest of a file that a peek could not tell. */
-export const UNKNOWN = '0'.repeat(64);
-
 /** Work for one thread. `op` tells operations that run at the same time apart. */
 export type Job =
   /** Digests of files; with `store`, their content is staged too. */
@@ -26,10 +23,10 @@ export type Job =
       /** Whether symlinks are followed. */
       readonly follow: boolean;
       readonly store: boolean;
-      /** Only what the stat cache knows; UNKNOWN for the others, which are not read. */
-      readonly peek: boolean;
       /** Whether the stat cache is worth opening; where it is open already it is asked anyway. */
       readonly statCache: boolean;
+      /** Whether small files go into the record of their folder, and need none of their own. */
+      readonly together: boolean;
     }
   /** Files from the cache into `folder`: straight under their names, or first as temp files that `settle` renames. */
   | {
@@ -66,12 +63,12 @@ export type Job =
   /** Drops what was staged or placed as temp files. */
   | { readonly kind: 'discard'; readonly op: number };
 
+/** The columns of `FileFacts`. */
 export interface ScanResult {
   readonly kind: 'scan';
-  readonly digests: string;
-  readonly sizes: readonly number[];
-  readonly executable: readonly boolean[];
-  readonly mtimes: readonly number[];
+  readonly stats: BigInt64Array;
+  readonly hashes: Buffer;
+  readonly flags: Uint8Array;
 }
 
 export interface PlaceResult {

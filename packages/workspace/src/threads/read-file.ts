@@ -19,6 +19,8 @@ const ATTEMPTS = 3;
 export interface ReadFile {
   readonly digest: Digest;
   readonly stats: BigIntStats;
+  /** Whether the digest may be remembered for these stats. */
+  readonly settled: boolean;
 }
 
 const small = Buffer.allocUnsafeSlow(SMALL_LIMIT + 1);
@@ -35,6 +37,7 @@ export function statOf(path: string, follow: boolean): BigIntStats {
  * Digest of a file, by the stat cache or by reading it. A file that changes while it is read is read again, at most
  * three times.
  * @param onSmall gets the content of a small file, valid during the call.
+ * @param together whether the caller remembers small files by their folder.
  * @param large hashes an open large file in the caller's way (storing it, say); default: just hashing.
  * @param trust whether a digest from the stat cache will do without reading.
  */
@@ -45,6 +48,7 @@ export function readVerified(
     readonly follow: boolean;
     readonly statCache: StatCache;
     readonly trust: (digest: Digest) => boolean;
+    readonly together?: boolean;
     readonly onSmall?: (bytes: Uint8Array, digest: Digest) => void;
     readonly large?: (fd: number, stats: BigIntStats) => Digest;
   },
@@ -54,7 +58,7 @@ export function readVerified(
     const stats = statOf(path, options.follow);
     if (!stats.isFile()) break;
     const known = options.statCache.find(stats);
-    if (known !== undefined && options.trust(known)) return { digest: known, stats };
+    if (known !== undefined && options.trust(known)) return { digest: known, stats, settled: true };
     const flags = constants.O_RDONLY | (options.follow ? 0 : constants.O_NOFOLLOW) | constants.O_NONBLOCK;
     let fd: number;
     try {
@@ -67,8 +71,10 @@ export function readVerified(
       const read = readOpen(fd, stats, options);
       const after = fstatSync(fd, { bigint: true });
       if (read === undefined || !isUntouched(stats, after, options.large !== undefined)) continue;
-      if (isSettled(stats, before)) options.statCache.record(stats, read);
-      return { digest: read, stats };
+      const settled = isSettled(stats, before);
+      const isTold = options.together === true && stats.size <= BigInt(SMALL_LIMIT);
+      if (settled && !isTold) options.statCache.record(stats, read);
+      return { digest: read, stats, settled };
     } finally {
       closeSync(fd);
     }

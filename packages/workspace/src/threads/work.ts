@@ -17,11 +17,12 @@ import {
   type Store,
   tempName,
 } from '@dag/store';
+import { FileFacts } from '../observe/facts.ts';
 import { importLarge } from './import-large.ts';
 import { placeFile } from './place-file.ts';
 import { protectFiles } from './protect.ts';
-import { type Job, type JobResult, type PlaceResult, type ScanResult, type ThreadSetup, UNKNOWN } from './protocol.ts';
-import { readVerified, statOf } from './read-file.ts';
+import type { Job, JobResult, PlaceResult, ScanResult, ThreadSetup } from './protocol.ts';
+import { readVerified } from './read-file.ts';
 
 type JobOf<Kind extends Job['kind']> = Extract<Job, { readonly kind: Kind }>;
 
@@ -39,14 +40,14 @@ interface Unsettled {
 export class ThreadWork {
   readonly #setup: ThreadSetup;
   readonly #store: Store;
-  readonly #statCache: StatCache;
+  readonly statCache: StatCache;
   readonly #stagings = new Map<number, Staging>();
   readonly #unsettled = new Map<number, Unsettled[]>();
 
-  constructor(setup: ThreadSetup) {
+  constructor(setup: ThreadSetup, statCache = openStatCache(setup.statCache)) {
     this.#setup = setup;
     this.#store = openStore({ dir: setup.storeDir });
-    this.#statCache = openStatCache(setup.statCache);
+    this.statCache = statCache;
   }
 
   do(job: Job): JobResult {
@@ -58,7 +59,7 @@ export class ThreadWork {
       case 'settle':
         return this.#settle(job);
       case 'protect':
-        return { kind: 'done', skipped: protectFiles(job, this.#setup, this.#statCache) };
+        return { kind: 'done', skipped: protectFiles(job, this.#setup, this.statCache) };
       case 'finish':
         return this.#finish(job);
       case 'discard':
@@ -67,47 +68,43 @@ export class ThreadWork {
   }
 
   close(): void {
-    this.#statCache.close();
+    this.statCache.close();
     this.#store.close();
   }
 
   #scan(job: JobOf<'scan'>): ScanResult {
     const staging = job.store ? this.#staging(job.op) : undefined;
-    const statCache = job.statCache || this.#statCache.isOpen ? this.#statCache : NO_STAT_CACHE;
-    const digests: string[] = [];
-    const sizes: number[] = [];
-    const executable: boolean[] = [];
-    const mtimes: number[] = [];
-    for (const name of job.names) {
-      const path = `${job.folder}/${name}`;
+    const facts = new FileFacts(job.names.length);
+    let path = '';
+    const storing = staging === undefined ? {} : this.#storing(staging, () => path, job.follow);
+    const trust = (known: Digest): boolean => staging === undefined || staging.has(known);
+    const statCache = job.statCache || this.statCache.isOpen ? this.statCache : NO_STAT_CACHE;
+    const options = { follow: job.follow, together: job.together, statCache, trust, ...storing };
+    for (const [i, name] of job.names.entries()) {
+      path = `${job.folder}/${name}`;
       const shown = job.shown === '' ? name : `${job.shown}/${name}`;
       try {
-        const { digest, stats } = (job.peek ? peek : readVerified)(path, shown, {
-          follow: job.follow,
-          statCache,
-          trust: (known) => staging === undefined || staging.has(known),
-          ...(staging === undefined ? {} : this.#storing(staging, path, job.follow)),
-        });
-        digests.push(digest.slice('blake3:'.length));
-        sizes.push(Number(stats.size));
-        executable.push((stats.mode & 0o111n) !== 0n);
-        mtimes.push(Number(stats.mtimeNs / 1000n));
+        const { digest, stats, settled } = readVerified(path, shown, options);
+        facts.set(i, stats, settled);
+        facts.setDigest(i, digest);
       } catch (error) {
         throw ioFailure(error, 'read', shown);
       }
     }
-    return { kind: 'scan', digests: digests.join(''), sizes, executable, mtimes };
+    const { stats, hashes, flags } = facts;
+    return { kind: 'scan', stats, hashes, flags };
   }
 
   #storing(
     staging: Staging,
-    path: string,
+    path: () => string,
     follow: boolean,
   ): Pick<Parameters<typeof readVerified>[2], 'onSmall' | 'large'> {
     const { tmp } = layoutOf(this.#setup.storeDir);
+    const how = { tmp, link: this.#setup.link, follow };
     return {
       onSmall: (bytes, digest) => void staging.put(bytes, digest),
-      large: (fd, stats) => importLarge(path, fd, stats, staging, { tmp, link: this.#setup.link, follow }),
+      large: (fd, stats) => importLarge(path(), fd, stats, staging, how),
     };
   }
 
@@ -127,12 +124,12 @@ export class ThreadWork {
       try {
         const placed = placeFile(temp ?? final, digest, job.sizes[i] ?? -1, job.executable[i] === true, {
           store: this.#store,
-          statCache: this.#statCache,
+          statCache: this.statCache,
           link: this.#setup.link,
         });
         if (temp === undefined) {
           if (placed.stats !== undefined && isPast(placed.stats, Date.now()))
-            this.#statCache.record(essential(placed.stats), digest);
+            this.statCache.record(essential(placed.stats), digest);
         } else {
           const replaces = job.force ? undefined : (job.replaces[i] ?? Number.NaN);
           const stats = placed.stats === undefined ? undefined : essential(placed.stats);
@@ -169,21 +166,21 @@ export class ThreadWork {
           now.size === stats.size &&
           now.mtimeNs === stats.mtimeNs
         ) {
-          this.#statCache.record(now, digest);
+          this.statCache.record(now, digest);
         }
       } catch (error) {
         throw ioFailure(error, 'write', to);
       }
     }
     this.#unsettled.delete(job.op);
-    this.#statCache.flush();
+    this.statCache.flush();
     return { kind: 'done', skipped };
   }
 
   #finish(job: JobOf<'finish'>): JobResult {
     const staging = this.#stagings.get(job.op);
     this.#stagings.delete(job.op);
-    this.#statCache.flush();
+    this.statCache.flush();
     try {
       return { kind: 'finish', staged: staging?.finish() ?? { loose: [], packs: [] } };
     } catch (error) {
@@ -197,7 +194,7 @@ export class ThreadWork {
     this.#stagings.delete(job.op);
     for (const { temp } of this.#unsettled.get(job.op) ?? []) removeFile(temp);
     this.#unsettled.delete(job.op);
-    this.#statCache.flush();
+    this.statCache.flush();
     return { kind: 'done', skipped: [] };
   }
 
@@ -219,17 +216,6 @@ const COPY_WORTH_TELLING = 64 * 1024 * 1024;
 /** What the stat cache needs of a file's stats, which are much larger. */
 function essential({ dev, ino, size, mtimeNs, ctimeNs }: FileStats): FileStats {
   return { dev, ino, size, mtimeNs, ctimeNs };
-}
-
-/** As `readVerified`, without reading. */
-function peek(
-  path: string,
-  _shown: string,
-  options: Parameters<typeof readVerified>[2],
-): ReturnType<typeof readVerified> {
-  const stats = statOf(path, options.follow);
-  const known = stats.isFile() ? options.statCache.find(stats) : undefined;
-  return { digest: known !== undefined && options.trust(known) ? known : (`blake3:${UNKNOWN}` as Digest), stats };
 }
 
 /** @returns false, with the temp file removed, when something else stands there than what may be replaced. */
