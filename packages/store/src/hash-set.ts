@@ -3,51 +3,74 @@ import { prefixOf } from './pack/format.ts';
 
 const HASH_SIZE = 32;
 
-/** A set of BLAKE3 hashes, some 50 bytes each: there may be millions. Open addressing by their first 4 bytes. */
+/** Hashes that lie together. */
+const CHUNK = 1 << 13;
+
+/**
+ * A set of BLAKE3 hashes, some 45 bytes each: there may be millions. The hashes lie in chunks that never move; slots, found by
+ * the first 4 bytes (open addressing), hold their numbers from 1 on.
+ */
 export class HashSet {
-  #bytes = new Uint8Array(64 * HASH_SIZE);
-  #taken = new Uint8Array(64);
+  #chunks: Uint8Array[] = [];
+  #slots = new Uint32Array(128);
   #count = 0;
 
   has(hash: Uint8Array, at: number): boolean {
-    return this.#taken[this.#slot(hash, at)] === 1;
+    return this.#slots[this.#slot(hash, at)] !== 0;
   }
 
   /** @returns false when it was there. */
   add(hash: Uint8Array, at: number): boolean {
     const slot = this.#slot(hash, at);
-    if (this.#taken[slot] === 1) return false;
-    this.#taken[slot] = 1;
-    for (let k = 0; k < HASH_SIZE; k++) this.#bytes[slot * HASH_SIZE + k] = hash[at + k] as number;
-    if (++this.#count * 4 > this.#taken.length * 3) this.#grow();
+    if (this.#slots[slot] !== 0) return false;
+    const [chunk, from] = this.#place(this.#count++);
+    for (let k = 0; k < HASH_SIZE; k++) chunk[from + k] = hash[at + k] as number;
+    this.#slots[slot] = this.#count;
+    if (this.#count * 2 > this.#slots.length) this.#grow();
     return true;
   }
 
   clear(): void {
-    this.#bytes = new Uint8Array(64 * HASH_SIZE);
-    this.#taken = new Uint8Array(64);
+    this.#chunks = [];
+    this.#slots = new Uint32Array(128);
     this.#count = 0;
   }
 
-  /** Where the hash is, or would be put. */
+  /** Where the number of the hash is, or would be put. */
   #slot(hash: Uint8Array, at: number): number {
-    const mask = this.#taken.length - 1;
-    let slot = prefixOf(hash, at) & mask;
-    while (this.#taken[slot] === 1 && !this.#isAt(slot, hash, at)) slot = (slot + 1) & mask;
-    return slot;
+    const mask = this.#slots.length - 1;
+    for (let slot = prefixOf(hash, at) & mask; ; slot = (slot + 1) & mask) {
+      const number = this.#slots[slot] as number;
+      if (number === 0 || this.#is(number - 1, hash, at)) return slot;
+    }
   }
 
-  #isAt(slot: number, hash: Uint8Array, at: number): boolean {
-    for (let k = 0; k < HASH_SIZE; k++) if (this.#bytes[slot * HASH_SIZE + k] !== hash[at + k]) return false;
+  #is(i: number, hash: Uint8Array, at: number): boolean {
+    const [chunk, from] = this.#place(i);
+    for (let k = 0; k < HASH_SIZE; k++) if (chunk[from + k] !== hash[at + k]) return false;
     return true;
   }
 
+  #place(i: number): [Uint8Array, number] {
+    const n = Math.floor(i / CHUNK);
+    let chunk = this.#chunks[n];
+    if (chunk === undefined) {
+      chunk = new Uint8Array(CHUNK * HASH_SIZE);
+      this.#chunks[n] = chunk;
+    }
+    return [chunk, (i % CHUNK) * HASH_SIZE];
+  }
+
   #grow(): void {
-    const [bytes, taken] = [this.#bytes, this.#taken];
-    this.#bytes = new Uint8Array(bytes.length * 2);
-    this.#taken = new Uint8Array(taken.length * 2);
-    this.#count = 0;
-    for (let slot = 0; slot < taken.length; slot++) if (taken[slot] === 1) this.add(bytes, slot * HASH_SIZE);
+    const slots = new Uint32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    for (let i = 0; i < this.#count; i++) {
+      const [chunk, from] = this.#place(i);
+      let slot = prefixOf(chunk, from) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = i + 1;
+    }
+    this.#slots = slots;
   }
 }
 

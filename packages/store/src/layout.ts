@@ -7,6 +7,8 @@ export const SMALL_LIMIT = 64 * 1024;
 export const PACK_FROM = 16;
 /** A pack is closed when it has grown to so many bytes. */
 export const PACK_SIZE = 256 * 1024 * 1024;
+/** Or to so many objects: the list of them is in memory until then. */
+export const PACK_COUNT = 1 << 17;
 /** Cache files are read-only: they are never changed once they have their name. */
 export const OBJECT_MODE = 0o444;
 

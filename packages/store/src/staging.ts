@@ -3,9 +3,9 @@ import type { Digest } from '@dag/model';
 import { removeFile, writeNewFile } from './durable.ts';
 import { hashBytes } from './hash.ts';
 import { HashSet, hashOf } from './hash-set.ts';
-import { OBJECT_MODE, PACK_FROM, PACK_SIZE, SMALL_LIMIT } from './layout.ts';
+import { OBJECT_MODE, PACK_COUNT, PACK_FROM, PACK_SIZE, SMALL_LIMIT } from './layout.ts';
 import { tempName } from './owner.ts';
-import { PackWriter } from './pack/write.ts';
+import { PackMemory, PackWriter } from './pack/write.ts';
 import type { Staged } from './types.ts';
 
 /** Whether the cache has the object whose hash stands in some bytes from `at` on. */
@@ -21,6 +21,7 @@ export class Staging {
   readonly #seen = new HashSet();
   #few: { bytes: Uint8Array; digest: Digest }[] | undefined = [];
   #pack: PackWriter | undefined;
+  #memory: PackMemory | undefined;
   #packs: { temp: string; name: string }[] = [];
   #loose: { temp: string; digest: Digest }[] = [];
 
@@ -106,9 +107,10 @@ export class Staging {
   }
 
   #addToPack(bytes: Uint8Array, digest: Digest): void {
-    this.#pack ??= new PackWriter(this.#tmp);
+    this.#memory ??= new PackMemory();
+    this.#pack ??= new PackWriter(this.#tmp, this.#memory);
     this.#pack.add(bytes, digest);
-    if (this.#pack.size >= PACK_SIZE) this.#closePack();
+    if (this.#pack.size >= PACK_SIZE || this.#pack.count >= PACK_COUNT) this.#closePack();
   }
 
   #closePack(): void {

@@ -37,6 +37,10 @@ export class PackList {
   #bytes = Buffer.alloc(0);
   count = 0;
 
+  clear(): void {
+    this.count = 0;
+  }
+
   add(hex: string, range: Range): void {
     const at = this.count * (HASH_SIZE + PLACE_SIZE);
     if (at === this.#bytes.length) {

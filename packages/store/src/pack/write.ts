@@ -9,17 +9,27 @@ import { encodeFooter, MAGIC, PackList } from './format.ts';
 
 const BUFFER_SIZE = 4 * 1024 * 1024;
 
+/** Memory that one pack after the other can use. */
+export class PackMemory {
+  readonly buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  readonly list = new PackList();
+}
+
 /** One pack on its way to disk: objects go in, then it is closed. Its file has a temp name until the batch publishes it. */
 export class PackWriter {
   readonly temp: string;
   readonly #fd: number;
   #open = true;
-  readonly #list = new PackList();
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  readonly #list: PackList;
+  readonly #buffer: Buffer;
   #used = 0;
   #size = 0;
 
-  constructor(tmp: string) {
+  /** @param memory for this pack alone until it is closed or discarded. */
+  constructor(tmp: string, memory = new PackMemory()) {
+    this.#list = memory.list;
+    this.#list.clear();
+    this.#buffer = memory.buffer;
     this.temp = join(tmp, tempName('pack'));
     this.#fd = openSync(this.temp, 'wx', OBJECT_MODE);
     this.#append(MAGIC);
@@ -28,6 +38,11 @@ export class PackWriter {
   /** Bytes so far. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Objects so far. */
+  get count(): number {
+    return this.#list.count;
   }
 
   add(bytes: Uint8Array, digest: Digest): void {
