@@ -140,6 +140,26 @@ function declareRun(program: Command): void {
   );
   verb(
     program
+      .command('watch')
+      .summary('bring stages up to date, and again whenever what they read changes')
+      .description(WATCH)
+      .argument('[target...]', 'stages, groups, files or outs; without any, the pipeline.yaml of this folder')
+      .option('--downstream', 'the targets and what depends on them')
+      .option('-p, --pipeline', 'the whole pipelines that hold the targets')
+      .option('-P, --all-pipelines', 'all pipelines of the project')
+      .option('--glob', 'the targets are patterns')
+      .option('--pull', 'fetch what the cache lacks, results of others too')
+      .option('--no-run-cache', 'take no result of an earlier run')
+      .option('--no-commit', 'leave outs out of the cache; store them later with dag commit')
+      .option('-k, --keep-going', 'after a failure go on with what does not need it')
+      .option('--no-wait', 'fail where another process holds a path')
+      .option('-r, --remote <name>', 'with --pull: the remote to fetch from')
+      .option('--poll', 'look at the files again and again, where the file system does not tell of changes')
+      .option('-j, --jobs <n>', 'stages at once (default: jobs of pipeline.yaml, else 1)'),
+    async () => (await import('./verbs/watch.ts')).watchVerb,
+  );
+  verb(
+    program
       .command('status')
       .summary('show what changed')
       .argument('[target...]', 'stages, outs or tracked data')
@@ -244,6 +264,8 @@ const ADD = `Tracks data: stores it in the cache, writes its path into pipeline.
 const STAGE_ADD = `Writes a stage into the pipeline.yaml of this folder and its cached outs into .gitignore. It is not run.`;
 
 const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command, deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back.`;
+
+const WATCH = `Runs as dag repro does, then waits and does so again whenever a dep, a params file, a module or a pipeline.yaml has other content. A file that is touched, or written anew with the same bytes, runs nothing. A change while stages run ends those that it concerns and starts over; others may end first.`;
 
 const CHECKOUT = `Makes the workspace hold the outs and data that pipeline.lock names; use it after git checkout or git pull. Touches only what differs. Content that is nowhere in the cache is left alone unless forced.`;
 

@@ -37,6 +37,10 @@ export interface ReproOptions {
 export interface ReproSignals {
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
+  /** Starts nothing more; what runs may end. */
+  readonly drain?: AbortSignal;
+  /** As `stop`, for one stage. */
+  stopOf?(stage: StageAddress): AbortSignal;
 }
 
 /** Everything that settling a stage shares with the others of the same run. */

@@ -39,7 +39,7 @@ export async function repro(
     meter: new Meter(),
     journal: openJournal(project.root),
     options,
-    signals: { stop: signals.stop, kill: AbortSignal.any([signals.kill, aborted.signal]) },
+    signals: { ...signals, kill: AbortSignal.any([signals.kill, aborted.signal]) },
     abort: () => aborted.abort(),
     selected: new Set(selection),
     outcomes: new Map(),
@@ -90,11 +90,12 @@ async function schedule(run: ReproRun, stages: readonly Stage[]): Promise<void> 
   const active = new Map<StageAddress, Promise<StageAddress>>();
   let stopped = false;
   while (true) {
-    stopped ||= run.signals.stop.aborted || (stopsOnFailure(run) && anyFailed(run));
+    const { stop, drain } = run.signals;
+    stopped ||= stop.aborted || drain?.aborted === true || (stopsOnFailure(run) && anyFailed(run));
     const next = stopped || active.size >= jobs ? undefined : plan.next((stage) => run.leases.fits(stage));
     if (next !== undefined) {
       const lease = run.leases.take(next);
-      const settled = settleStage(run, next).then((outcome) => run.outcomes.set(next.address, outcome));
+      const settled = settleStage(runOf(run, next), next).then((outcome) => run.outcomes.set(next.address, outcome));
       active.set(
         next.address,
         settled.finally(() => lease.release()).then(() => next.address),
@@ -112,6 +113,13 @@ async function schedule(run: ReproRun, stages: readonly Stage[]): Promise<void> 
     plan.settled(done);
   }
   for (const stage of stages) if (!run.outcomes.has(stage.address)) leaveOut(run, stage);
+}
+
+/** The run as one stage sees it, which may be stopped alone. */
+function runOf(run: ReproRun, stage: Stage): ReproRun {
+  const own = run.signals.stopOf?.(stage.address);
+  if (own === undefined) return run;
+  return { ...run, signals: { ...run.signals, stop: AbortSignal.any([run.signals.stop, own]) } };
 }
 
 function stopsOnFailure(run: ReproRun): boolean {

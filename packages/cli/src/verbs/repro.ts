@@ -11,7 +11,8 @@ import { mayWait } from '../project/waiting.ts';
 import { reproReporter } from '../render/repro.ts';
 import type { Context } from '../verb.ts';
 
-interface Options {
+/** The flags of `repro`, and of verbs that run stages as it does. */
+export interface ReproFlags {
   readonly force?: boolean;
   readonly forceDownstream?: boolean;
   readonly singleItem?: boolean;
@@ -32,21 +33,22 @@ interface Options {
   readonly jobs?: string;
 }
 
-export async function reproVerb(context: Context, targets: readonly string[], options: Options): Promise<number> {
+export async function reproVerb(context: Context, targets: readonly string[], options: ReproFlags): Promise<number> {
   if (options.interactive === true && !context.io.interactive) {
     throw new FailureError({ code: 'usage', message: 'repro -i asks, and there is no terminal to ask on' });
   }
-  const flagged = options.jobs === undefined ? undefined : positiveInteger('--jobs', options.jobs);
+  // Before anything is opened: a mistake on the command line touches nothing.
+  if (options.jobs !== undefined) positiveInteger('--jobs', options.jobs);
   const project = await openProject(context, { targets, mutates: options.dry !== true });
   try {
-    const selection = select(project, targets, options);
+    const selection = selectedStages(project, targets, options);
     const reporter = reproReporter(context, project, selection, options.dry ?? false);
     try {
       const summary = await repro(
         project,
         selection,
         {
-          ...engineOptions(context, project, options, flagged ?? jobsOf(project, context)),
+          ...engineOptions(context, project, options),
           allData: targets.length === 0,
           inGivenOrder: options.singleItem ?? false,
         },
@@ -64,7 +66,8 @@ export async function reproVerb(context: Context, targets: readonly string[], op
   }
 }
 
-function select(project: OpenProject, targets: readonly string[], options: Options): StageAddress[] {
+/** The stages that targets and flags name, in the order in which they are to be settled. */
+export function selectedStages(project: OpenProject, targets: readonly string[], options: ReproFlags): StageAddress[] {
   const how: SelectOptions = {
     ...(options.singleItem === true ? { single: true } : {}),
     ...(options.downstream === true ? { downstream: true } : {}),
@@ -77,7 +80,8 @@ function select(project: OpenProject, targets: readonly string[], options: Optio
   return selected.value;
 }
 
-function engineOptions(context: Context, project: OpenProject, options: Options, jobs: number): ReproOptions {
+/** The flags as the engine has them. */
+export function engineOptions(context: Context, project: OpenProject, options: ReproFlags): ReproOptions {
   return {
     force: options.force ?? false,
     forceDownstream: options.forceDownstream ?? false,
@@ -86,15 +90,16 @@ function engineOptions(context: Context, project: OpenProject, options: Options,
     noCommit: !options.commit,
     allowMissing: options.allowMissing ?? false,
     onFailure: options.ignoreErrors === true ? 'ignore' : options.keepGoing === true ? 'keep-going' : 'stop',
-    jobs,
+    jobs: jobsOf(project, context, options.jobs),
     wait: options.wait && mayWait(context),
     fetcher: options.pull === true ? remoteFetcher(context, project, options.remote) : undefined,
     confirm: options.interactive === true ? (stage) => confirm(context, stage) : undefined,
   };
 }
 
-/** Stages at once: `DAG_JOBS`, else `jobs` of pipeline.yaml, else 1: old pipelines lean on an order they never declared. */
-function jobsOf(project: OpenProject, context: Context): number {
+/** Stages at once: the flag, else `DAG_JOBS`, else `jobs` of pipeline.yaml, else 1: old pipelines lean on an order they never declared. */
+function jobsOf(project: OpenProject, context: Context, flag: string | undefined): number {
+  if (flag !== undefined) return positiveInteger('--jobs', flag);
   const variable = context.io.env['DAG_JOBS'];
   const set = variable === undefined || variable === '' ? project.pipeline.settings.jobs : variable;
   if (set === 'auto') return os.availableParallelism();
@@ -106,7 +111,7 @@ async function confirm(context: Context, stage: StageAddress): Promise<boolean> 
   return /^y(es)?$/i.test(answer.trim());
 }
 
-function exitOf(summary: ReproSummary, options: Options): number {
+function exitOf(summary: ReproSummary, options: ReproFlags): number {
   if (options.dry === true) return EXIT.done;
   const [first] = summary.failures;
   if (first === undefined) return EXIT.done;

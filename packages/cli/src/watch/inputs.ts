@@ -1,0 +1,92 @@
+import {
+  type Artifact,
+  isWithin,
+  overlaps,
+  type ProjectPath,
+  parentPath,
+  type StageAddress,
+  sameArtifact,
+} from '@dag/model';
+import type { Pipeline } from '@dag/pipeline';
+import type { OpenProject } from '../project/open.ts';
+
+/** What a run of some stages reads and none of them makes. */
+export interface Inputs {
+  readonly paths: ReadonlySet<ProjectPath>;
+  /** The stages that a change of a path may concern: those that read it, and what lies downstream of them. */
+  affected(path: ProjectPath): ReadonlySet<StageAddress>;
+}
+
+/** What the selected stages are made from: deps, params, modules, and the files that the pipeline is read from. */
+export function inputsOf(project: OpenProject, selection: readonly StageAddress[]): Inputs {
+  const { pipeline } = project;
+  const sources = pipelineSources(pipeline);
+  const reads = new Map(selection.map((address) => [address, readBy(project, address)]));
+  const made = selection.flatMap((address) => (pipeline.stages.get(address)?.outs ?? []).map((out) => out.path));
+  const isMade = (path: ProjectPath): boolean => made.some((out) => isWithin(out, path));
+  const paths = new Set(sources);
+  for (const list of reads.values()) for (const path of list) if (!isMade(path)) paths.add(path);
+  return {
+    paths,
+    affected(path) {
+      if (sources.has(path)) return new Set(selection);
+      const readers = selection.filter((address) => reads.get(address)?.some((one) => overlaps(one, path)));
+      return downstreamOf(pipeline, readers);
+    },
+  };
+}
+
+/** Each pipeline.yaml, and the files that its templates drew from. */
+function pipelineSources(pipeline: Pipeline): Set<ProjectPath> {
+  const files = new Set<ProjectPath>(pipeline.files);
+  for (const used of pipeline.used.values()) for (const file of used.keys()) files.add(file);
+  for (const file of pipeline.files) {
+    const folder = parentPath(file);
+    files.add((folder === '' ? 'params.yaml' : `${folder}/params.yaml`) as ProjectPath);
+  }
+  return files;
+}
+
+function readBy(project: OpenProject, address: StageAddress): ProjectPath[] {
+  const stage = project.pipeline.stages.get(address);
+  if (stage === undefined) return [];
+  const modules = stage.action.kind === 'worker' ? [stage.action.module] : [];
+  const imported = project.locks.stage(stage)?.worker?.files.keys() ?? [];
+  return [...stage.deps.map((dep) => dep.path), ...stage.params.map((params) => params.file), ...modules, ...imported];
+}
+
+function downstreamOf(pipeline: Pipeline, from: readonly StageAddress[]): Set<StageAddress> {
+  const found = new Set(from);
+  for (const address of found) for (const next of pipeline.downstream(address)) found.add(next);
+  return found;
+}
+
+/**
+ * What inputs hold, by content: a file that is touched, or written anew with the same bytes, has not changed. The stat cache
+ * keeps a look at many files from reading them all.
+ */
+export class Contents {
+  readonly #project: OpenProject;
+  readonly #paths: readonly ProjectPath[];
+  #known: ReadonlyMap<ProjectPath, Artifact | undefined> = new Map();
+
+  constructor(project: OpenProject, paths: Iterable<ProjectPath>) {
+    this.#project = project;
+    this.#paths = [...paths];
+  }
+
+  /** Takes what stands there from now on as known. */
+  async learn(): Promise<void> {
+    this.#known = await this.#project.workspace.observe(this.#paths);
+  }
+
+  /** The inputs around `touched` whose content is another than the known one; it is known from then on. */
+  async changed(touched: ReadonlySet<ProjectPath>): Promise<ProjectPath[]> {
+    if (touched.size === 0) return [];
+    const candidates = this.#paths.filter((path) => [...touched].some((one) => overlaps(path, one)));
+    const now = await this.#project.workspace.observe(candidates);
+    const changed = candidates.filter((path) => !sameArtifact(this.#known.get(path), now.get(path)));
+    this.#known = new Map([...this.#known, ...now]);
+    return changed;
+  }
+}
