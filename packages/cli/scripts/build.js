@@ -1,21 +1,22 @@
 // Builds the program: one split bundle, so that each verb loads only what it needs. What has native parts stays outside.
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { version, dependencies, optionalDependencies } = JSON.parse(readFileSync(at('../../../package.json'), 'utf8'));
 
-rmSync(at('../dist'), { recursive: true, force: true });
-await build({
-  entryPoints: {
-    dag: at('../src/dag.ts'),
-    worker: at('../../worker/src/public.ts'),
-    'worker-child': at('../../worker/src/child.ts'),
-    // A thread of the workspace; it is looked for beside the chunk that starts it.
-    'hash-worker': at('../../workspace/src/threads/hash-worker.ts'),
-  },
-  outdir: at('../dist'),
+/** Node's own modules that take milliseconds to load, and that few verbs call. */
+const SLOW = /\brequire\("(node:(?:child_process|crypto|worker_threads))"\)/g;
+
+/** How bundled CommonJS packages call require. */
+const REQUIRE = /\(0,\w+\.__require\)(?=\()/g;
+
+const dist = at('../dist');
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+const common = {
+  outdir: dist,
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -29,6 +30,26 @@ await build({
   sourcemap: false,
   legalComments: 'linked',
   logLevel: 'warning',
+};
+const program = await build({
+  ...common,
+  entryPoints: {
+    dag: at('../src/dag.ts'),
+    // A thread of the workspace; it is looked for beside the chunk that starts it.
+    'hash-worker': at('../../workspace/src/threads/hash-worker.ts'),
+  },
+  write: false,
+});
+// Only modules can be split, and Node takes a third longer to load them: each becomes what `require` reads.
+writeFileSync(at('../dist/package.json'), '{ "type": "commonjs" }\n');
+for (const { path, text } of program.outputFiles) {
+  writeFileSync(path, path.endsWith('.js') ? await commonJs(text) : text);
+}
+// What stages import and run in is a module, as theirs are.
+await build({
+  ...common,
+  entryPoints: { worker: at('../../worker/src/public.ts'), 'worker-child': at('../../worker/src/child.ts') },
+  outExtension: { '.js': '.mjs' },
   // Bundled CommonJS packages still call require for Node's own modules.
   banner: {
     js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`,
@@ -59,3 +80,21 @@ writeFileSync(at('../dist/pipeline.schema.json'), `${JSON.stringify(pipelineJson
 const entry = at('../dist/dag.js');
 writeFileSync(entry, `#!/usr/bin/env node\n${readFileSync(entry, 'utf8')}`);
 chmodSync(entry, 0o755);
+
+async function commonJs(text) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20.19',
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': '__url' },
+    minifySyntax: true,
+    minifyWhitespace: true,
+  });
+  const url = code.includes('__url') ? `const __url = require('node:url').pathToFileURL(__filename).href;` : '';
+  const direct = code.replace(REQUIRE, 'require');
+  const late = direct.replace(SLOW, '__late("$1")');
+  const define =
+    late === direct ? '' : 'const __late = (name) => new Proxy({}, { get: (_, key) => require(name)[key] });';
+  return `'use strict';${url}${define}${late}`;
+}

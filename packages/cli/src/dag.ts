@@ -7,6 +7,5 @@ const [, , first, ...more] = process.argv;
 if ((first === '--version' || first === '-V') && more.length === 0) {
   process.stdout.write(`${DAG_VERSION}\n`);
 } else {
-  const { main } = await import('./main.ts');
-  await main(DAG_VERSION);
+  void import('./main.ts').then(({ main }) => main(DAG_VERSION));
 }

@@ -60,9 +60,9 @@ export async function openProject(context: Context, options: OpenProjectOptions 
       },
       bundle: async (module, outFile) => {
         const { bundleModule } = await import('@dag/worker');
-        return await bundleModule({ root, module, outFile, hash: hashBytes, publicModule: beside('worker.js') });
+        return await bundleModule({ root, module, outFile, hash: hashBytes, publicModule: beside('worker.mjs') });
       },
-      childEntry: beside('worker-child.js'),
+      childEntry: beside('worker-child.mjs'),
     },
     reload: () => reload(context),
     partial: new Set(readRemembered(root).partial),
