@@ -9,12 +9,16 @@ export type ProjectPath = Brand<string, 'ProjectPath'>;
 /** The project root. */
 export const ROOT = '' as ProjectPath;
 
+/** A part that is empty, `.` or `..`: without one a path is in normal form already, as most are. */
+const LOOSE = /(?:^|\/)\.{0,2}(?:\/|$)/;
+
 /**
  * Resolves a path as the user wrote it against a folder of the project.
  * @returns undefined when it leads out of the project or holds a NUL. Absolute paths are the caller's to relate first.
  */
 export function resolvePath(folder: ProjectPath, written: string): ProjectPath | undefined {
   if (written.startsWith('/') || written.includes('\0')) return undefined;
+  if (!LOOSE.test(written)) return joinPath(folder, written);
   const parts = folder === '' ? [] : folder.split('/');
   for (const part of written.split('/')) {
     if (part === '' || part === '.') continue;

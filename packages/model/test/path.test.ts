@@ -51,3 +51,19 @@ test('one path holds another only at a border of parts', () => {
   expect(overlaps(path('data/x'), path('data/y'))).toBe(false);
   expect(parentPath(path('a'))).toBe('');
 });
+
+test('every written path resolves part by part', () => {
+  const piece = fc.constantFrom('', '.', '..', '...', 'a', '.d', 'a.', 'e f', '\n');
+  fc.assert(
+    fc.property(projectPath, fc.array(piece, { minLength: 1, maxLength: 6 }), (folder, pieces) => {
+      const stack = folder === '' ? [] : folder.split('/');
+      let outside = pieces.length > 1 && pieces[0] === '';
+      for (const one of pieces) {
+        if (one === '..') outside ||= stack.pop() === undefined;
+        else if (one !== '' && one !== '.') stack.push(one);
+      }
+      expect(resolvePath(folder, pieces.join('/'))).toBe(outside ? undefined : stack.join('/'));
+    }),
+    { numRuns: 2000 },
+  );
+});

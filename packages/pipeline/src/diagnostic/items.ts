@@ -23,34 +23,70 @@ interface Shared {
 }
 
 export function itemReports(report: Report): ItemReports {
-  const found = new Map<string, Shared>();
-  let count = 0;
-  return {
-    of: (stage) => ({
-      add(source, at, code, message, hint) {
-        count++;
-        const key = `${source.file}\0${at.start}\0${code}\0${message.replaceAll(/'[^']*'/g, '')}`;
-        const before = found.get(key);
-        if (before === undefined) {
-          found.set(key, { source, at, code, message, hint, stages: new Set([stage]), same: true });
-          return;
-        }
-        before.stages.add(stage);
-        before.same &&= before.message === message;
-      },
-      addSecret: (source, at, code, message) => report.addSecret(source, at, code, message),
-      has: (file) => report.has(file),
-      get count() {
-        return report.count + count;
-      },
-    }),
-    finish(total) {
-      for (const { source, at, code, message, hint, stages, same } of found.values()) {
-        const suffix = same && stages.size === total ? '' : ` (for ${some([...stages])})`;
-        report.add(source, at, code, `${message}${suffix}`, hint);
-      }
-    },
-  };
+  return new SharedProblems(report);
+}
+
+class SharedProblems implements ItemReports {
+  readonly report: Report;
+  private readonly found = new Map<string, Shared>();
+  private taken = 0;
+
+  constructor(report: Report) {
+    this.report = report;
+  }
+
+  of(stage: string): Report {
+    return new ItemReport(this, stage);
+  }
+
+  get count(): number {
+    return this.report.count + this.taken;
+  }
+
+  add(stage: string, source: Source, at: Range, code: DiagnosticCode, message: string, hint: string | undefined): void {
+    this.taken++;
+    const key = `${source.file}\0${at.start}\0${code}\0${message.replaceAll(/'[^']*'/g, '')}`;
+    const before = this.found.get(key);
+    if (before === undefined) {
+      this.found.set(key, { source, at, code, message, hint, stages: new Set([stage]), same: true });
+      return;
+    }
+    before.stages.add(stage);
+    before.same &&= before.message === message;
+  }
+
+  finish(total: number): void {
+    for (const { source, at, code, message, hint, stages, same } of this.found.values()) {
+      const suffix = same && stages.size === total ? '' : ` (for ${some([...stages])})`;
+      this.report.add(source, at, code, `${message}${suffix}`, hint);
+    }
+  }
+}
+
+class ItemReport implements Report {
+  private readonly all: SharedProblems;
+  private readonly stage: string;
+
+  constructor(all: SharedProblems, stage: string) {
+    this.all = all;
+    this.stage = stage;
+  }
+
+  add(source: Source, at: Range, code: DiagnosticCode, message: string, hint?: string): void {
+    this.all.add(this.stage, source, at, code, message, hint);
+  }
+
+  addSecret(source: Source, at: Range, code: DiagnosticCode, message: string): void {
+    this.all.report.addSecret(source, at, code, message);
+  }
+
+  has(file: string): boolean {
+    return this.all.report.has(file);
+  }
+
+  get count(): number {
+    return this.all.count;
+  }
 }
 
 /** A list as a person would say it: two by name, of more the first and how many else. */

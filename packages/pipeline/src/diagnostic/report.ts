@@ -21,14 +21,34 @@ export interface FullReport extends Report {
 
 /** A report that says of each problem what it is a problem of: `stages.train.env: …`. */
 export function named(report: Report, name: string): Report {
-  return {
-    add: (source, at, code, message, hint) => report.add(source, at, code, `${name}: ${message}`, hint),
-    addSecret: (source, at, code, message) => report.addSecret(source, at, code, `${name}: ${message}`),
-    has: (file) => report.has(file),
-    get count() {
-      return report.count;
-    },
-  };
+  return new NamedReport(report, name);
+}
+
+/** A class, for it is made several times a stage, and a thousand times over seldom asked for anything. */
+class NamedReport implements Report {
+  private readonly report: Report;
+  private readonly name: string;
+
+  constructor(report: Report, name: string) {
+    this.report = report;
+    this.name = name;
+  }
+
+  add(source: Source, at: Range, code: DiagnosticCode, message: string, hint?: string): void {
+    this.report.add(source, at, code, `${this.name}: ${message}`, hint);
+  }
+
+  addSecret(source: Source, at: Range, code: DiagnosticCode, message: string): void {
+    this.report.addSecret(source, at, code, `${this.name}: ${message}`);
+  }
+
+  has(file: string): boolean {
+    return this.report.has(file);
+  }
+
+  get count(): number {
+    return this.report.count;
+  }
 }
 
 export function newReport(): FullReport {

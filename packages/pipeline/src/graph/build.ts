@@ -6,7 +6,7 @@ import type { FileContents } from '../project/file.ts';
 import type { Draft } from '../stage/draft.ts';
 import { expandDeps, groupDrafts, type Unbuilt } from './expand.ts';
 import { findCycles, topologicalOrder } from './order.ts';
-import { collectOwners, type Owners, ownersAt } from './owners.ts';
+import { collectOwners, labelOf, type Owners, ownersAt } from './owners.ts';
 
 /** The stages and what they need of each other. */
 export interface Graph {
@@ -33,7 +33,8 @@ export function buildGraph(
     const deps = expandDeps(draft, around, groups);
     return deps === draft.stage.deps ? draft.stage : { ...draft.stage, deps };
   });
-  const upstream = stages.map((stage, i) => connect(stage, i, drafts[i] as Draft, owners, report));
+  const seen = new Int32Array(stages.length).fill(-1);
+  const upstream = stages.map((stage, i) => connect(stage, i, drafts[i] as Draft, owners, seen, report));
   const downstream: number[][] = stages.map(() => []);
   upstream.forEach((list, i) => {
     for (const other of list) downstream[other]?.push(i);
@@ -46,19 +47,32 @@ export function buildGraph(
   return assemble(stages, upstream, downstream, complete);
 }
 
-/** Indices of the stages whose outs a stage reads, each once. Its own outs are reported. */
-function connect(stage: Stage, index: number, draft: Draft, owners: Owners, report: Report): number[] {
-  const found = new Set<number>();
+/**
+ * Indices of the stages whose outs a stage reads, each once. Its own outs are reported.
+ * @param seen by stage, the last one for which it was found.
+ */
+function connect(
+  stage: Stage,
+  index: number,
+  draft: Draft,
+  owners: Owners,
+  seen: Int32Array,
+  report: Report,
+): number[] {
+  const found: number[] = [];
   const look = (path: Stage['deps'][number]['path']) => {
     for (const owner of ownersAt(path, owners)) {
       if (owner.draft === undefined) continue;
       if (owner.draft === index) reportOwn(path, owner.path, draft, report);
-      else found.add(owner.draft);
+      else if (seen[owner.draft] !== index) {
+        seen[owner.draft] = index;
+        found.push(owner.draft);
+      }
     }
   };
   for (const dep of stage.deps) look(dep.path);
   for (const { file } of stage.params) look(file);
-  return [...found];
+  return found;
 }
 
 function reportOwn(path: string, out: string, draft: Draft, report: Report): void {
@@ -76,7 +90,7 @@ function reportFilesInOuts(drafts: readonly Draft[], data: FileContents['data'],
   const sources = new Map([...drafts, ...data].map(({ source }) => [source.file, source]));
   for (const [file, source] of sources) {
     for (const owner of ownersAt(file, owners)) {
-      const message = `${quote(owner.path)} (${owner.label}) holds ${quote(file)}, a pipeline file`;
+      const message = `${quote(owner.path)} (${labelOf(owner)}) holds ${quote(file)}, a pipeline file`;
       report.add(owner.source, owner.at, 'overlap', message, `move ${quote(source.file)} out of it`);
       break;
     }

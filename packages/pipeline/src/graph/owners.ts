@@ -1,4 +1,4 @@
-import { byCodeUnit, type ProjectPath } from '@dag/model';
+import { byCodeUnit, type ProjectPath, type StageAddress } from '@dag/model';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import { locate, type Source } from '../diagnostic/source.ts';
@@ -10,8 +10,8 @@ import type { Range } from '../yaml/node.ts';
 export interface Owner {
   readonly path: ProjectPath;
   readonly draft: number | undefined;
-  /** What it does with the path, and its name: `made by stage 'train'`. */
-  readonly label: string;
+  /** undefined for `data:`. */
+  readonly stage: StageAddress | undefined;
   readonly source: Source;
   readonly at: Range;
 }
@@ -36,7 +36,7 @@ export function collectOwners(drafts: readonly Draft[], data: FileContents['data
     } else doubled.add(before, owner);
   };
   for (const { data: item, source, at } of data) {
-    add({ path: item.path, draft: undefined, label: 'tracked under data:', source, at });
+    add({ path: item.path, draft: undefined, stage: undefined, source, at });
   }
   drafts.forEach((draft, index) => {
     draft.stage.outs.forEach((out, i) => {
@@ -44,7 +44,7 @@ export function collectOwners(drafts: readonly Draft[], data: FileContents['data
       add({
         path: out.path,
         draft: index,
-        label: `made by stage ${quote(draft.stage.address)}`,
+        stage: draft.stage.address,
         source: draft.source,
         at,
       });
@@ -67,7 +67,7 @@ class Doubled {
   add(before: Owner, owner: Owner): void {
     const path = quote(owner.path);
     if (before.draft === owner.draft) {
-      const message = `${path} is ${owner.label} twice: at ${placeOf(before)} too`;
+      const message = `${path} is ${labelOf(owner)} twice: at ${placeOf(before)} too`;
       this.report.add(owner.source, owner.at, 'duplicate', message, 'keep one of the two');
     } else if (before.source === owner.source && before.at.start === owner.at.start) {
       const key = `${owner.source.file}\0${owner.at.start}`;
@@ -75,7 +75,7 @@ class Doubled {
       this.shared.set(key, shared);
       shared.others.push(owner);
     } else {
-      const message = `${path} is ${owner.label}, and ${before.label} (${placeOf(before)}) too`;
+      const message = `${path} is ${labelOf(owner)}, and ${labelOf(before)} (${placeOf(before)}) too`;
       const hint = 'let one of them make it, or give one another path';
       this.report.add(owner.source, owner.at, 'duplicate', message, hint);
     }
@@ -86,11 +86,16 @@ class Doubled {
       const [second] = others;
       if (second === undefined) continue;
       const more = others.length > 1 ? ` and ${others.length - 1} more` : '';
-      const message = `${quote(first.path)} is ${first.label}, and ${second.label}${more} too`;
+      const message = `${quote(first.path)} is ${labelOf(first)}, and ${labelOf(second)}${more} too`;
       const hint = 'write ${item} or ${key} into its path, so that each makes its own';
       this.report.add(first.source, first.at, 'duplicate', message, hint);
     }
   }
+}
+
+/** What an owner does with its path, and its name: `made by stage 'train'`. */
+export function labelOf({ stage }: Owner): string {
+  return stage === undefined ? 'tracked under data:' : `made by stage ${quote(stage)}`;
 }
 
 /** Where an owner stands, as `pipeline.yaml:4:12`. */
@@ -103,8 +108,8 @@ function reportOverlap(owner: Owner, byPath: ReadonlyMap<string, Owner>, report:
   for (let end = owner.path.lastIndexOf('/'); end > 0; end = owner.path.lastIndexOf('/', end - 1)) {
     const outer = byPath.get(owner.path.slice(0, end));
     if (outer === undefined) continue;
-    const around = `${quote(outer.path)} (${outer.label}, ${placeOf(outer)})`;
-    const message = `${quote(owner.path)} (${owner.label}) lies inside ${around}`;
+    const around = `${quote(outer.path)} (${labelOf(outer)}, ${placeOf(outer)})`;
+    const message = `${quote(owner.path)} (${labelOf(owner)}) lies inside ${around}`;
     report.add(
       owner.source,
       owner.at,

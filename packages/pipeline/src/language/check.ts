@@ -50,7 +50,8 @@ export function fitShape(node: Node, shape: Shape, name: string, context: CheckC
 /** A list with each member changed; the list itself where none is. */
 function mapSame<T>(list: readonly T[], change: (member: T, index: number) => T): readonly T[] {
   let changed: T[] | undefined;
-  for (const [i, member] of list.entries()) {
+  for (let i = 0; i < list.length; i++) {
+    const member = list[i] as T;
     const next = change(member, i);
     if (next !== member) changed ??= [...list];
     if (changed) changed[i] = next;

@@ -143,7 +143,7 @@ function readDeps(list: Node | undefined, wdir: ProjectPath, origin: StageOrigin
   if (list?.kind !== 'seq') return [];
   const report = named(origin.report, `${origin.where}.deps`);
   const deps: DraftDep[] = [];
-  const seen = new Set<ProjectPath>();
+  const seen = list.items.length === 1 ? undefined : new Set<ProjectPath>();
   for (const item of list.items) {
     if (item.kind === 'map') {
       const target = findValue(item, 'stage');
@@ -154,8 +154,8 @@ function readDeps(list: Node | undefined, wdir: ProjectPath, origin: StageOrigin
     if (isUnknown(item)) continue;
     const written = scalarText(item);
     const path = projectPath(wdir, written, item, origin.source, report);
-    if (path === undefined || seen.has(path)) continue;
-    seen.add(path);
+    if (path === undefined || seen?.has(path)) continue;
+    seen?.add(path);
     const dep = { path };
     deps.push(
       /[*?[]/.test(written) ? { kind: 'pattern', dep, pattern: written, at: item } : { kind: 'path', dep, at: item },

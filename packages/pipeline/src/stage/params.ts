@@ -13,7 +13,7 @@ export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, rep
   if (list.kind !== 'seq') return [];
   if (list.items.length > 0 && list.items.every((item) => item.kind === 'scalar')) {
     const file = projectPath(wdir, 'params.yaml', list, source, report);
-    return file === undefined ? [] : [{ file, keys: [...new Set(list.items.map(keyOf))] }];
+    return file === undefined ? [] : [{ file, keys: unique(list.items.map(keyOf)) }];
   }
   const files = new Map<string, { at: Range; keys: Set<string> | 'all' }>();
   const slot = (file: string, at: Range) => {
@@ -49,6 +49,10 @@ export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, rep
     else deps.set(file, [...new Set([...(before ?? []), ...keys])]);
   }
   return [...deps].map(([file, keys]) => ({ file, keys }));
+}
+
+function unique(keys: string[]): string[] {
+  return keys.length === 1 ? keys : [...new Set(keys)];
 }
 
 function keyOf(node: Node): string {

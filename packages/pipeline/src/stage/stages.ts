@@ -5,7 +5,7 @@ import { quote } from '../diagnostic/quote.ts';
 import { named, type Report } from '../diagnostic/report.ts';
 import { lineCounter, type Source } from '../diagnostic/source.ts';
 import { fitShape } from '../language/check.ts';
-import { FOREACH, STAGE } from '../language/definition.ts';
+import { FOREACH, STAGE, STAGE_FIELDS } from '../language/definition.ts';
 import type { ParsingSettings, UsedValues } from '../pipeline.ts';
 import type { Bound, Finder } from '../template/bound.ts';
 import { addVars, type Context } from '../template/context.ts';
@@ -185,11 +185,15 @@ function one(
   const used = new Map<ProjectPath, Map<string, Value>>();
   const before = report.count;
   const context = vars === undefined ? place.context : stageContext(body, vars, item, where, place, report);
-  const resolved = resolveBody(body, (field) =>
-    scopeOf(place, context, item.current, `${where}.${field}`, report, used),
-  );
-  const fits = resolved === body ? body : fitShape(resolved, STAGE, where, { source, report, templates: false });
-  return buildStage(fits.kind === 'map' ? fits : body, {
+  const resolved = resolveBody(body, (field, value) => {
+    const scope = scopeOf(place, context, item.current, `${where}.${field}`, report, used);
+    const known = resolveNode(value, field === 'cmd' ? 'command' : 'scalar', scope);
+    const shape = known === value ? undefined : STAGE_FIELDS[field]?.shape;
+    return shape === undefined
+      ? known
+      : fitShape(known, shape, `${where}.${field}`, { source, report, templates: false });
+  });
+  return buildStage(resolved, {
     ...origin,
     broken: broken || report.count > before,
     used: used.size === 0 ? NOTHING_USED : used,
@@ -223,15 +227,23 @@ function stageContext(
   return addVars(context, vars, { source, report, files, folder, name: `${where}.vars`, reserved });
 }
 
-function resolveBody(body: MapNode, scopeFor: (field: string) => Scope): MapNode {
+/** A definition without its `vars:`, each field that holds a template resolved; the others fit their shape already. */
+function resolveBody(body: MapNode, resolve: (field: string, value: Node) => Node): MapNode {
   let changed = false;
   const entries: Entry[] = [];
   for (const entry of body.entries) {
-    const { value: key } = entry.key;
-    if (key === 'vars') continue;
-    const value = resolveNode(entry.value, key === 'cmd' ? 'command' : 'scalar', scopeFor(String(key)));
-    changed ||= value !== entry.value;
-    entries.push(value === entry.value ? entry : { key: entry.key, value });
+    const { key, value } = entry;
+    if (key.value === 'vars') continue;
+    const known = holdsMark(value) ? resolve(String(key.value), value) : value;
+    changed ||= known !== value;
+    entries.push(known === value ? entry : { key, value: known });
   }
   return changed ? { ...body, entries } : body;
+}
+
+/** Whether there is anything to resolve, be it an escape. */
+function holdsMark(node: Node): boolean {
+  if (node.kind === 'scalar') return typeof node.value === 'string' && node.value.includes('${');
+  if (node.kind === 'seq') return node.items.some(holdsMark);
+  return node.entries.some(({ key, value }) => holdsMark(key) || holdsMark(value));
 }
