@@ -5,6 +5,7 @@ const report = process.env['DAG_TEST_REPORT'];
 
 export default defineConfig({
   test: {
+    setupFiles: ['./test/fuzz.ts'],
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -77,10 +77,7 @@ function canImport(python: string): boolean {
 
 /** Starts DVC with a Python that has it. */
 export async function startDvc(python: string): Promise<Dvc> {
-  const script = fileURLToPath(new URL('ask.py', import.meta.url));
-  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'ignore'] });
-  const lines = linesOf(child);
-  const { version } = JSON.parse(await lines()) as { version: string };
+  const { version, child, lines } = await startHelper(python, 'ask.py');
   return {
     version,
     ask: async (files) => {
@@ -90,6 +87,39 @@ export async function startDvc(python: string): Promise<Dvc> {
     },
     close: () => child.stdin.end(),
   };
+}
+
+/** How DVC reads a file of values: see read.py. */
+export type TheirReading = { readonly value: unknown } | { readonly refused: string; readonly crash: boolean };
+
+/** DVC's own loaders of YAML, JSON, TOML and Python files in one long-lived process. */
+export interface Loaders {
+  readonly version: string;
+  /** Reads texts by the name of their file, in order. One call at a time. */
+  read(texts: readonly { readonly name: string; readonly text: string }[]): Promise<TheirReading[]>;
+  close(): void;
+}
+
+export async function startLoaders(python: string): Promise<Loaders> {
+  const { version, child, lines } = await startHelper(python, 'read.py');
+  return {
+    version,
+    async read(texts) {
+      child.stdin.write(texts.map((one) => `${JSON.stringify(one)}\n`).join(''));
+      const readings: TheirReading[] = [];
+      while (readings.length < texts.length) readings.push(JSON.parse(await lines()) as TheirReading);
+      return readings;
+    },
+    close: () => child.stdin.end(),
+  };
+}
+
+async function startHelper(python: string, script: string) {
+  const file = fileURLToPath(new URL(script, import.meta.url));
+  const child = spawn(python, [file], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const lines = linesOf(child);
+  const { version } = JSON.parse(await lines()) as { version: string };
+  return { version, child, lines };
 }
 
 function theirName(path: string): string {

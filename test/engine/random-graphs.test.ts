@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openProject } from '../../packages/cli/src/project/open.ts';
 import type { Context } from '../../packages/cli/src/verb.ts';
+import { runs } from '../fuzz.ts';
 
 /** A stage of a random pipeline: it reads a source and some earlier stages, and writes what its function makes of them. */
 interface Shape {
@@ -132,7 +133,7 @@ test('a run does what a naive picture of it says, and the next one nothing', asy
         }
       },
     ),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 

@@ -23,7 +23,7 @@ const common = {
   platform: 'node',
   target: 'node20.19',
   external: [...Object.keys({ ...dependencies, ...optionalDependencies }), '@tensorflow/*'],
-  define: { DAG_VERSION: JSON.stringify(version), DAG_YAML_LIBRARY: JSON.stringify('./yaml.cjs') },
+  define: { DAG_VERSION: JSON.stringify(version) },
   minifySyntax: true,
   minifyWhitespace: true,
   keepNames: false,
@@ -54,18 +54,6 @@ await build({
   banner: {
     js: `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`,
   },
-});
-// The full YAML reader, loaded by `require` when a text needs it.
-await build({
-  stdin: { contents: "module.exports = require('yaml')", resolveDir: at('../../pipeline') },
-  outfile: at('../dist/yaml.cjs'),
-  bundle: true,
-  format: 'cjs',
-  platform: 'node',
-  target: 'node20.19',
-  minify: true,
-  legalComments: 'linked',
-  logLevel: 'warning',
 });
 // The JSON Schema for editors, from the definition that the parser checks against.
 const schema = await build({

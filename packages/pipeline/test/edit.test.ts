@@ -1,6 +1,7 @@
 import type { Diagnostic, Result } from '@dag/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '../../../test/fuzz.ts';
 import {
   addDataText,
   addStageText,
@@ -170,7 +171,7 @@ describe('stages', () => {
         expect(stage?.action).toEqual({ kind: 'command', cmd });
         expect(stage?.deps.map((dep) => dep.path)).toEqual(deps.map((dep) => `d/${dep}`));
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 });

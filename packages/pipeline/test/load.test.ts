@@ -134,7 +134,7 @@ describe('loadPipeline', () => {
   });
 
   it('finds a params.yaml that can not be read, though nothing draws on it', () => {
-    expect(problems('stages: {a: {cmd: a}}\n', { 'params.yaml': 'a: [\n' })).toContain('params.yaml:1:5');
+    expect(problems('stages: {a: {cmd: a}}\n', { 'params.yaml': 'a: [\n' })).toContain('params.yaml:1:4');
   });
 
   it('expands patterns to files and outs, a name that exists wins, and groups stand for their outs', () => {
@@ -344,10 +344,10 @@ stages:
 
   it('shows broken YAML and conflict markers where they stand', () => {
     expect(problems('stages:\n  a:\n    cmd: x: y\n')).toMatchInlineSnapshot(`
-      "pipeline.yaml:3:10: not a valid mapping
+      "pipeline.yaml:3:11: ': ' can not stand in a value without quotes
             cmd: x: y
-                 ^
-        a value that holds \`: \` has to be quoted; check the indentation"
+                  ^
+        put the whole value in quotes: \`"x: y"\`"
     `);
     expect(problems('stages:\n<<<<<<< HEAD\n  a: {cmd: x}\n=======\n>>>>>>> b\n')).toMatchInlineSnapshot(`
       "pipeline.yaml:2:1: a conflict marker of git

@@ -93,9 +93,10 @@ describe('readParams', () => {
     `);
     expect(read('p.yaml', '- 1\n')).toMatchInlineSnapshot(`"p.yaml:1:1: p.yaml holds a list, not a map"`);
     expect(read('p.yaml', 'a: [1\n')).toMatchInlineSnapshot(`
-      "p.yaml:1:6: a ']' is missing
+      "p.yaml:1:4: this '[' is not closed
         a: [1
-             ^"
+           ^
+        put a ']' behind its last entry"
     `);
   });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '../../../test/fuzz.ts';
 import { renderDiagnostic } from '../src/index.ts';
 import { load, sound } from './rig/memory.ts';
 
@@ -81,7 +82,7 @@ describe('any text', () => {
           expect(diagnostic.span?.column).toBeLessThanOrEqual([...(line ?? '')].length + 1);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 });

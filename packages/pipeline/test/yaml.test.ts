@@ -1,99 +1,62 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '../../../test/fuzz.ts';
 import { readFull } from '../src/yaml/full.ts';
-import type { Node } from '../src/yaml/node.ts';
 import { parseYaml } from '../src/yaml/parse.ts';
 import { readQuick } from '../src/yaml/quick.ts';
 import { resolvePlain } from '../src/yaml/scalar.ts';
-
-/** A tree with its places, comparable. */
-function plain(node: Node | undefined): unknown {
-  if (node === undefined) return 'nothing';
-  const { start, end } = node;
-  if (node.kind === 'scalar' && (start === end || node.value === '')) return 'nothing';
-  if (node.kind === 'scalar') return [String(node.value), typeof node.value, node.float, start, end];
-  if (node.kind === 'seq') return [node.items.map(plain), node.flow, start, node.flow ? end : 0];
-  return [node.entries.map((entry) => [plain(entry.key), plain(entry.value)]), node.flow, start, node.flow ? end : 0];
-}
-
-const TOKENS = [
-  'a',
-  'b c',
-  'key: ',
-  'x:',
-  '- ',
-  '-',
-  '  ',
-  '    ',
-  '\n',
-  '\n  ',
-  '\n    ',
-  '\r\n',
-  '"q"',
-  "'s'",
-  '"a\\n"',
-  "'it''s'",
-  '# c',
-  ' # c',
-  '[',
-  ']',
-  '{',
-  '}',
-  ', ',
-  ':',
-  '|',
-  '>-',
-  '|+',
-  '>2',
-  '1',
-  '1.5',
-  '-',
-  'null',
-  '~',
-  '\t',
-  '&a ',
-  '*a',
-  '!t ',
-  '---',
-  '...',
-  '? ',
-  '${x}',
-  '\\',
-  '@',
-  '%',
-  'é',
-  '"m\n              n"',
-  "'m\n\n              n'",
-];
+import { YAML_RECORDED } from './rig/recorded-yaml.ts';
+import { readValues } from './rig/values.ts';
+import { yamlTexts } from './rig/yaml-texts.ts';
 
 describe('the quick reader', () => {
-  it("gives the full parser's answer, or none", () => {
+  it("gives the full reader's answer with its places, or none", () => {
     fc.assert(
-      fc.property(fc.array(fc.constantFrom(...TOKENS), { maxLength: 24 }), (tokens) => {
-        const text = tokens.join('');
+      fc.property(yamlTexts, (text) => {
         const quick = readQuick(text);
         if (quick === undefined) return;
         const full = readFull(text);
-        expect(full.problems).toEqual([]);
-        expect(plain(quick.root)).toEqual(plain(full.root));
+        if (!isDeepStrictEqual(full.root, quick.root) || full.problems.length > 0) expect(full).toEqual(quick);
       }),
-      { numRuns: 20_000 },
+      { numRuns: runs(10_000) },
     );
   });
 
   it('knows what people write', () => {
-    const text = `# c\nstages:\n  a: # c\n    cmd: >-\n      x\n      y\n\n    deps:\n    - a b\n    - 'q'  # c\n    outs: [x, {y: 1},\n      "z"]\n    m: plain\n      goes on\n  b: {cmd: |-\n`;
-    expect(readQuick(text)).toBeUndefined();
-    const whole = text.replace('  b: {cmd: |-\n', '  b: {cmd: x}\n');
-    expect(plain(readQuick(whole)?.root)).toEqual(plain(readFull(whole).root));
-    expect(readQuick(whole)).toBeDefined();
+    const text = `# c\nstages:\n  a: # c\n    cmd: >-\n      x\n      y\n\n    deps:\n    - a b\n    - 'q'  # c\n    outs: [x, {y: 1},\n      "z"]\n    m: plain\n      goes on\n    q: "quoted\n    goes on"\n  b: {cmd: x}\n`;
+    const quick = readQuick(text);
+    expect(quick).toBeDefined();
+    expect(readFull(text)).toEqual({ root: quick?.root, problems: [] });
+  });
+});
+
+describe('the full reader', () => {
+  it('never throws, and points into the text', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), yamlTexts), (text) => {
+        const { root, problems } = parseYaml(text);
+        for (const { at } of [...problems, ...(root === undefined ? [] : [{ at: root }])]) {
+          if (at.start < 0 || at.start > text.length || at.end < at.start) expect(at).toBe('inside the text');
+        }
+      }),
+      { numRuns: runs(2_000) },
+    );
   });
 
-  it('never throws', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => void parseYaml(text)),
-      { numRuns: 500 },
-    );
+  it('is linear: deep nesting and many aliases have an end', () => {
+    expect(readFull('['.repeat(100_000)).problems[0]?.message).toBe('nested too deeply');
+    const lines = Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}, *a${i}]`);
+    const bomb = `a0: &a0 [x]\n${lines.join('\n')}\n`;
+    expect(readFull(bomb).problems[0]?.message).toBe('aliases make this file too large');
+  });
+});
+
+describe('every reader', () => {
+  it.each(YAML_RECORDED.map(([text, value]) => ({ text, value })))('reads $text as DVC does', ({ text, value }) => {
+    const ours = readValues('p.yaml', text);
+    if (value === undefined) expect(ours).toHaveProperty('refused');
+    else expect(ours).toEqual({ value });
   });
 });
 

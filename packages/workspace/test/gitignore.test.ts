@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runs } from '../../../test/fuzz.ts';
 import { ignoreLine } from '../src/index.ts';
 import { newProject, type Project, path } from './helpers.ts';
 
@@ -56,7 +57,7 @@ test('git understands the line of any name', () => {
       expect(check(text)).toBe(`${text}\0`);
       expect(project.ws.updateGitignore({ add: [path(text)], remove: [] })).toEqual([]);
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 

@@ -3,6 +3,7 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlin
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { runs } from '../../../test/fuzz.ts';
 import type { LinkStrategy } from '../src/index.ts';
 import { commitOne, listing, make, newProject, type Project, path, type Shape } from './helpers.ts';
 
@@ -86,7 +87,7 @@ describe.each(STRATEGIES.map((link) => [link] as const))('link %j', (link) => {
         const again = await project.ws.checkout([{ path: path('data'), artifact }]);
         expect(again).toMatchObject({ added: [], modified: [], deleted: [], files: 0 });
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 
@@ -107,7 +108,7 @@ describe.each(STRATEGIES.map((link) => [link] as const))('link %j', (link) => {
         expect(report).toMatchObject({ failed: [], refused: [] });
         expect((await project.ws.observe([path('data')])).get(path('data'))).toEqual(wanted);
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
     expect(readdirSync(join(project.root, '.cache', 'tmp'))).toEqual([]);
   });

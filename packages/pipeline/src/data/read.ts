@@ -53,7 +53,7 @@ function readDataFile(reader: SourceReader, path: ProjectPath, report: Report): 
   return { kind: 'bad', problem: `${path} holds ${root.kind === 'seq' ? 'a list' : 'a single value'}, not a map` };
 }
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true });
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Bytes as text; undefined, and reported, when they are not UTF-8. */
 export function decodeText(bytes: Uint8Array, file: ProjectPath, report: Report): string | undefined {
@@ -66,7 +66,8 @@ export function decodeText(bytes: Uint8Array, file: ProjectPath, report: Report)
   }
 }
 
-function readTree(source: Source, report: Report): Node | undefined | 'broken' {
+/** The tree of a file of values; undefined for an empty one. Problems are reported. */
+export function readTree(source: Source, report: Report): Node | undefined | 'broken' {
   const { file, text } = source;
   const extension = /\.[^./]*$/.exec(file)?.[0].toLowerCase();
   const fail = (start: number, message: string): 'broken' => {

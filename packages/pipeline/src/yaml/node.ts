@@ -11,6 +11,8 @@ export interface ScalarNode {
   readonly value: Scalar;
   /** A number that was written with a point or exponent: 1.0 is not 1 when it becomes text. */
   readonly float: boolean;
+  /** Set for the `<<` that merges other maps into the map whose key it is. */
+  readonly merge?: true;
   readonly start: number;
   readonly end: number;
   /** It stands for what is wrong and reported: it fits every shape, and is passed over. Its value is null. */

@@ -1,14 +1,19 @@
-import { readFull, type SyntaxProblem } from './full.ts';
+import type { SyntaxProblem } from './full/problem.ts';
+import { readFull } from './full.ts';
 import type { Node } from './node.ts';
 import { readQuick } from './quick.ts';
 
-export type { SyntaxProblem } from './full.ts';
+export type { SyntaxProblem } from './full/problem.ts';
 
 /** Characters that no YAML file may hold; they are the mark of a binary or damaged file. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufffe\uffff]/;
+const FORBIDDEN =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u0084\u0086-\u009f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
-/** Reads a YAML text into a tree with offsets. An empty text has no root. With problems the tree is what could be made out. */
+/**
+ * Reads a YAML text into a tree with offsets, as DVC reads it. An empty text has no root, and neither has one with
+ * problems that make it no YAML.
+ */
 export function parseYaml(text: string): { root: Node | undefined; problems: readonly SyntaxProblem[] } {
   const conflict = /^(?:<{7}|>{7}|\|{7})(?: .*)?$/m.exec(text);
   if (conflict) {
@@ -23,14 +28,6 @@ export function parseYaml(text: string): { root: Node | undefined; problems: rea
     return {
       root: undefined,
       problems: [{ at, message: `the character U+${code.padStart(4, '0')} can't stand in YAML` }],
-    };
-  }
-  const lone = /\r(?!\n)/.exec(text);
-  if (lone) {
-    const at = { start: lone.index, end: lone.index + 1 };
-    return {
-      root: undefined,
-      problems: [{ at, message: 'a carriage return that ends no line', hint: 'save with LF line ends' }],
     };
   }
   const quick = readQuick(text);

@@ -81,6 +81,7 @@ export function nullAt(pos: number): ScalarNode {
 }
 
 export function plainNode(source: string, start: number, end: number): ScalarNode {
+  if (source === '<<' || source === '=') throw new Unusual();
   const { value, float } = resolvePlain(source);
   return { kind: 'scalar', value, float, start, end };
 }
@@ -92,5 +93,10 @@ export function startsPlain(text: string, pos: number, flow: boolean): boolean {
   if (c !== '-' && c !== '?' && c !== ':') return true;
   const next = text[pos + 1];
   if (next === undefined || ' \n\r\t'.includes(next)) return false;
-  return !(flow && ',[]{}'.includes(next));
+  return !flow || (c === '-' && !',[]{}'.includes(next));
+}
+
+/** Whether two keys are one, or could be: numbers and flags that are equal are one key to Python. */
+export function isSameKey(one: ScalarNode, other: ScalarNode): boolean {
+  return one.value === other.value || (typeof one.value !== 'string' && typeof other.value !== 'string');
 }

@@ -1,5 +1,5 @@
 import type { Entry, MapNode, Node, SeqNode } from './node.ts';
-import { CR, type Cursor, LF, nullAt, plainNode, SPACE, startsPlain, TAB } from './quick-cursor.ts';
+import { CR, type Cursor, isSameKey, LF, nullAt, plainNode, SPACE, startsPlain, TAB } from './quick-cursor.ts';
 import { quoted } from './quick-scalar.ts';
 import { Unusual } from './quick-text.ts';
 
@@ -35,8 +35,8 @@ function flowMap(cursor: Cursor, start: number): MapNode {
     if (cursor.text.charCodeAt(cursor.pos) === 125) break;
     const key = flowItem(cursor);
     if (text.slice(key.start, key.end).includes('\n')) throw new Unusual();
-    if (key.kind !== 'scalar' || key.value === '<<') throw new Unusual();
-    for (const entry of entries) if (entry.key.value === key.value) throw new Unusual();
+    if (key.kind !== 'scalar') throw new Unusual();
+    for (const entry of entries) if (isSameKey(entry.key, key)) throw new Unusual();
     flowSpace(cursor);
     if (cursor.text.charCodeAt(cursor.pos) !== 58) throw new Unusual();
     cursor.pos++;

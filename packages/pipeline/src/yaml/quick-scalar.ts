@@ -66,9 +66,9 @@ export function quoted(cursor: Cursor): ScalarNode {
     const c = text.charCodeAt(pos);
     if (Number.isNaN(c)) throw new Unusual();
     if (c === LF && (text.startsWith('---', pos + 1) || text.startsWith('...', pos + 1))) throw new Unusual();
-    if (c === 92 && quote === 34) {
-      if (text.charCodeAt(++pos) === CR) pos++;
-    } else if (c === quote) {
+    // An escaped line break is looked at as any other.
+    if (c === 92 && quote === 34 && text.charCodeAt(pos + 1) !== LF && text.charCodeAt(pos + 1) !== CR) pos++;
+    else if (c === quote) {
       if (quote === 39 && text.charCodeAt(pos + 1) === 39) pos++;
       else break;
     }
@@ -95,7 +95,7 @@ export function blockScalar(cursor: Cursor, parent: number): ScalarNode {
   let indent = explicit === undefined ? -1 : Math.max(parent, 0) + Number(explicit);
   let end = start + match[0].length;
   let pos = cursor.pos;
-  let longestBlank = 0;
+  let spacedBlank = false;
   while (pos < text.length) {
     const newline = text.indexOf('\n', pos);
     const next = newline === -1 ? text.length : newline + 1;
@@ -105,13 +105,13 @@ export function blockScalar(cursor: Cursor, parent: number): ScalarNode {
     while (first < lineEnd && text.charCodeAt(first) === SPACE) first++;
     if (first === lineEnd) {
       if (newline === -1 || (indent !== -1 && first - pos > indent)) throw new Unusual();
-      if (indent === -1) longestBlank = Math.max(longestBlank, first - pos);
+      if (indent === -1) spacedBlank ||= first > pos;
       lines.push('');
     } else {
       const column = first - pos;
       if (indent === -1) {
         if (column <= parent) break;
-        if (text.charCodeAt(first) === TAB || longestBlank > column) throw new Unusual();
+        if (text.charCodeAt(first) === TAB || spacedBlank) throw new Unusual();
         indent = column;
       }
       if (column < indent) break;

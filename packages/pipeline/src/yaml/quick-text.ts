@@ -13,7 +13,10 @@ export function quotedText(inner: string, double: boolean): string {
     const last = i === lines.length - 1;
     const escapedBreak = double && !last && /(?:^|[^\\])(?:\\\\)*\\$/.test(line);
     if (escapedBreak) line = line.slice(0, -1);
-    else if (!last) line = line.replace(/[ \t]+$/, '');
+    else if (!last) {
+      if (double && /\\[ \t]+$/.test(line)) throw new Unusual();
+      line = line.replace(/[ \t]+$/, '');
+    }
     if (i > 0 && line === '' && !last && !escapedBreak) {
       breaks++;
       return;

@@ -1,5 +1,6 @@
+import { keyIdentity } from './key.ts';
 import type { Entry, MapNode, Node, ScalarNode, SeqNode } from './node.ts';
-import { CR, Cursor, LF, nullAt, plainNode, SPACE, startsPlain } from './quick-cursor.ts';
+import { CR, Cursor, isSameKey, LF, nullAt, plainNode, SPACE, startsPlain } from './quick-cursor.ts';
 import { flow } from './quick-flow.ts';
 import { blockScalar, plain, quoted } from './quick-scalar.ts';
 import { Unusual } from './quick-text.ts';
@@ -22,9 +23,10 @@ function document(cursor: Cursor): Node | undefined {
   if (cursor.text.charCodeAt(0) === 0xfeff) throw new Unusual();
   if (!cursor.nextContent()) return undefined;
   if (cursor.column === 0 && cursor.text.startsWith('---', cursor.pos)) {
-    cursor.pos += 3;
+    const end = cursor.pos + 3;
+    cursor.pos = end;
     cursor.endOfLine();
-    if (!cursor.nextContent()) return undefined;
+    if (!cursor.nextContent()) return nullAt(end);
   }
   const node = blockNode(cursor, -1);
   if (cursor.pos < cursor.text.length) throw new Unusual();
@@ -77,16 +79,17 @@ function blockSeq(cursor: Cursor, indent: number): SeqNode {
 function blockMap(cursor: Cursor, indent: number): MapNode {
   const start = cursor.pos;
   const entries: Entry[] = [];
-  let seen: Set<unknown> | undefined;
+  let seen: Set<string> | undefined;
   let end = start;
   while (cursor.column === indent) {
     const key = readKey(cursor);
     if (entries.length < 8) {
-      for (const entry of entries) if (entry.key.value === key.value) throw new Unusual();
+      for (const entry of entries) if (isSameKey(entry.key, key)) throw new Unusual();
     } else {
-      seen ??= new Set(entries.map((entry) => entry.key.value));
-      if (seen.has(key.value)) throw new Unusual();
-      seen.add(key.value);
+      seen ??= new Set(entries.map((entry) => keyIdentity(entry.key.value)));
+      const identity = keyIdentity(key.value);
+      if (seen.has(identity)) throw new Unusual();
+      seen.add(identity);
     }
     const value = mapValue(cursor, indent);
     entries.push({ key, value });
@@ -185,6 +188,6 @@ function readKey(cursor: Cursor): ScalarNode {
   while (text.charCodeAt(end - 1) === SPACE) end--;
   cursor.pos = colon + 1;
   const source = text.slice(start, end);
-  if (source === '<<' || source.includes('\t')) throw new Unusual();
+  if (source.includes('\t')) throw new Unusual();
   return plainNode(source, start, end);
 }

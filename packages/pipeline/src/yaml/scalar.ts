@@ -34,7 +34,10 @@ export function resolvePlain(text: string): Resolved {
   const first = text.charCodeAt(0);
   const numeric = (first >= 48 && first <= 57) || first === 43 || first === 45 || first === 46;
   if (!numeric) return { value: text, float: false };
-  if (FLOAT.test(text)) return { value: floatValue(text), float: true };
+  if (FLOAT.test(text)) {
+    const value = floatValue(text);
+    if (value !== undefined) return { value, float: true };
+  }
   if (INT.test(text)) {
     const value = intValue(text);
     if (value !== undefined) return { value, float: false };
@@ -53,8 +56,9 @@ function intValue(text: string): number | bigint | undefined {
   return negative ? -large : large;
 }
 
-function floatValue(text: string): number {
+function floatValue(text: string): number | undefined {
   const plain = text.replaceAll('_', '').toLowerCase();
   if (plain.endsWith('.inf')) return plain.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-  return plain === '.nan' ? Number.NaN : Number(plain);
+  if (plain === '.nan') return Number.NaN;
+  return /\d/.test(plain.replace(/e.*/, '')) ? Number(plain) : undefined;
 }

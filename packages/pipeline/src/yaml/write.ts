@@ -7,7 +7,7 @@ const PLAIN =
 
 /** A key of a map, quoted where it must be. */
 export function yamlKey(key: string): string {
-  return key.length > 0 && key.length < 100 && key !== '<<' && isPlain(key) ? key : quote(key);
+  return key.length > 0 && key.length < 100 && isPlain(key) ? key : quote(key);
 }
 
 /** A scalar on one line, quoted where it would else be read as something different. */
@@ -19,6 +19,7 @@ export function yamlScalar(value: Exclude<Value, object> | null): string {
 }
 
 function isPlain(text: string): boolean {
+  if (text === '<<' || text === '=') return false;
   return PLAIN.test(text) && !text.endsWith(' ') && typeof resolvePlain(text).value === 'string' && !/ #/.test(text);
 }
 
