@@ -20,7 +20,7 @@ const TAKEN_HERE: readonly RegExp[] = [/expected bool for dictionary value/];
  * - A single key where a list belongs (`{more.yaml: key}`) makes DVC fall over, but not beside the same file without keys.
  */
 const REFUSED_HERE: readonly RegExp[] = [
-  /^a map alone is no command/,
+  /: a map alone is no command/,
   /\.remote must be a string/,
   /\.params\.\S+ must be a list/,
 ];

@@ -40,14 +40,14 @@ describe('the mistakes that people make in YAML', () => {
   it('a tab', () => {
     expect(problems('stages:\n\ttrain:\n\t\tcmd: x\n')).toMatchInlineSnapshot(`
       "pipeline.yaml:2:1: a tab can not indent in YAML
-        	train:
-        ^
+          train:
+        ^^
         indent with spaces"
     `);
     expect(problems(stage('cmd:\tx'))).toMatchInlineSnapshot(`
       "pipeline.yaml:3:9: a tab can not stand here
-            cmd:	x
-                ^
+            cmd:  x
+                ^^
         use spaces, or put the value in quotes"
     `);
   });
