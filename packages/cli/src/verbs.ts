@@ -175,6 +175,16 @@ function declareRun(program: Command): void {
       .argument('<stage>', 'a stage, or a path that one makes'),
     async () => (await import('./verbs/why.ts')).why,
   );
+  verb(
+    program
+      .command('log')
+      .summary('show past runs, newest first, and what they printed')
+      .description(LOG)
+      .argument('[stage...]', 'only these stages or groups, or what makes these paths')
+      .option('-n, --num <n>', 'so many of them (default: 20)')
+      .option('--output [run]', 'print all that a run of the stage printed: the newest, or the one of this number'),
+    async () => (await import('./verbs/log.ts')).log,
+  );
 }
 
 function declareCache(program: Command): void {
@@ -266,6 +276,8 @@ const STAGE_ADD = `Writes a stage into the pipeline.yaml of this folder and its 
 const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command, deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back.`;
 
 const WATCH = `Runs as dag repro does, then waits and does so again whenever a dep, a params file, a module or a pipeline.yaml has other content. A file that is touched, or written anew with the same bytes, runs nothing. A change while stages run ends those that it concerns and starts over; others may end first.`;
+
+const LOG = `Shows when stages ran, how it ended, what it took, what differed from the run before, and the metrics that came of it; runs that failed or were killed too. A + behind the commit: files that git tracks differed from it.`;
 
 const CHECKOUT = `Makes the workspace hold the outs and data that pipeline.lock names; use it after git checkout or git pull. Touches only what differs. Content that is nowhere in the cache is left alone unless forced.`;
 

@@ -5,6 +5,8 @@ export { decide, usesRunCache } from './decide.ts';
 export type * from './event.ts';
 export { explain } from './explain.ts';
 export { type Durations, type Past, readDurations } from './history/durations.ts';
+export { type PastRun, pastRuns } from './history/past.ts';
+export { type Variation, variationOf } from './history/results.ts';
 export { LockBook, type LockFiles, type LockUpdate, lockPath } from './lock-book.ts';
 export { Observer } from './observer.ts';
 export type * from './project.ts';

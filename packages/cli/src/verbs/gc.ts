@@ -6,6 +6,7 @@ import type { GcPlan, RunFile } from '@dag/store';
 import { EXIT } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { linkedObjects } from '../project/linked.ts';
+import { type OldLog, oldLogs } from '../project/old-logs.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import {
   commitRoots,
@@ -53,13 +54,15 @@ export async function gc(context: Context, _positional: readonly string[], optio
       const work = findWork(context, project, revisions, options, collector?.since);
       show(context, project, work, options);
       const { plan, records } = work;
-      const isAgreed = dry || plan.dead.size + records.length === 0 || (await agreed(context, options));
+      const isAgreed =
+        dry || plan.dead.size + records.length + work.logs.length === 0 || (await agreed(context, options));
       if (!isAgreed) {
         context.say('Nothing was removed.');
         return EXIT.unsuccessful;
       }
       if (!dry) {
         for (const { file } of records) store.runs.remove(file);
+        for (const { file } of work.logs) fs.rmSync(file, { force: true });
         await store.applyGc(plan, context.stop);
         for (const { file } of work.gone) fs.rmSync(file, { force: true });
       }
@@ -77,6 +80,8 @@ interface Work {
   readonly plan: GcPlan;
   /** Run records that go. */
   readonly records: readonly RunFile[];
+  /** What stages printed, and nobody needs to see again. */
+  readonly logs: readonly OldLog[];
   /** Register entries of projects that are no longer there. */
   readonly gone: readonly { readonly root: string; readonly file: string }[];
   /** Roots that are none: they tell what the dead objects were. */
@@ -123,7 +128,8 @@ function findWork(
   const { kept, old } = splitRecords(project, live, options, since);
   markLive(store, kept, live);
   const now = since ?? BigInt(project.clock().getTime() + 1000) * 1_000_000n;
-  return { plan: store.planGc(live, now), records: old, gone: sharing.gone, others: old.flatMap(namedBy) };
+  const logs = oldLogs(store.dir, store.runs.files(), old, oldestKept(project));
+  return { plan: store.planGc(live, now), records: old, logs, gone: sharing.gone, others: old.flatMap(namedBy) };
 }
 
 function namedBy({ record }: RunFile): Root[] {
@@ -139,8 +145,7 @@ function splitRecords(
   options: Options,
   since: bigint | undefined,
 ): { readonly kept: Root[]; readonly old: RunFile[] } {
-  const days = project.pipeline.settings.cache.keepRuns ?? DEFAULT_KEEP_DAYS;
-  const oldest = project.clock().getTime() - days * 24 * 3600 * 1000;
+  const oldest = oldestKept(project);
   const kept: Root[] = [];
   const old: RunFile[] = [];
   for (const file of project.store.runs.files()) {
@@ -156,6 +161,12 @@ function splitRecords(
     }
   }
   return { kept, old };
+}
+
+/** When the oldest run began that is kept for its age, in milliseconds. */
+function oldestKept(project: OpenProject): number {
+  const days = project.pipeline.settings.cache.keepRuns ?? DEFAULT_KEEP_DAYS;
+  return project.clock().getTime() - days * 24 * 3600 * 1000;
 }
 
 /** Days for which run records are kept where `cache.keep_runs` says nothing. */
@@ -183,13 +194,21 @@ function show(context: Context, project: OpenProject, { plan, others }: Work, op
 
 const SHOWN_AT_MOST = 20;
 
-function conclude(context: Context, { plan, records }: Work, dry: boolean): void {
-  const { bytes, kept } = plan;
+function conclude(context: Context, { plan, records, logs }: Work, dry: boolean): void {
+  const { kept } = plan;
+  const bytes = plan.bytes + logs.reduce((sum, { size }) => sum + size, 0);
   const objects = plan.dead.size;
-  context.emit({ event: 'summary', objects, bytes, failed: [], runs: records.length, kept, dry });
-  const runs = records.length === 0 ? '' : ` and ${count(records.length, 'run record')}`;
+  context.emit({ event: 'summary', objects, bytes, failed: [], runs: records.length, logs: logs.length, kept, dry });
+  const beside = [
+    records.length === 0 ? [] : count(records.length, 'run record'),
+    logs.length === 0 ? [] : count(logs.length, 'log'),
+  ];
+  const runs = beside
+    .flat()
+    .map((what) => ` and ${what}`)
+    .join('');
   const stay = `${count(kept.objects, 'object')}, ${bytesText(kept.bytes)}, ${dry ? 'would stay' : 'stay'}`;
-  if (objects + records.length === 0) context.print(`Nothing to remove; ${stay}.`);
+  if (objects + records.length + logs.length === 0) context.print(`Nothing to remove; ${stay}.`);
   else
     context.print(`${count(objects, 'object')}${runs} ${dry ? 'would be ' : ''}removed, ${bytesText(bytes)}; ${stay}.`);
 }

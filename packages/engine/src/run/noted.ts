@@ -14,15 +14,17 @@ export async function runNoted(run: ReproRun, stage: Stage, view: StageView): Pr
   const context = Object.entries({ host, gitCommit, gitDirty, dag }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
+  const startedAt = project.clock();
   const id = journal.begin({
     stage: stage.address,
-    at: project.clock(),
+    at: startedAt,
     key: runKey(fingerprint),
     fingerprint: fingerprintText(fingerprint),
     context: Object.fromEntries(context),
   });
   await run.ignoreOuts();
   const end = await runStage(project, stage, view, {
+    startedAt,
     noCommit: run.options.noCommit ?? false,
     ...run.signals,
     meter: run.meter,

@@ -50,6 +50,7 @@ type StageResult =
   | { readonly status: 'cancelled' };
 
 export interface StageRunOptions {
+  readonly startedAt: Date;
   /** Leave outs out of the cache. */
   readonly noCommit: boolean;
   readonly stop: AbortSignal;
@@ -68,7 +69,7 @@ export async function runStage(
   view: StageView,
   options: StageRunOptions,
 ): Promise<StageEnd> {
-  const startedAt = project.clock();
+  const { startedAt } = options;
   const tries: Tries = { usage: undefined, logs: [] };
   const end = <T extends StageResult>(result: T): RunTrace & T => {
     const seconds = (project.clock().getTime() - startedAt.getTime()) / 1000;

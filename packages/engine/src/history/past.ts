@@ -1,0 +1,146 @@
+import {
+  type Artifact,
+  type Change,
+  type Fingerprint,
+  groupBy,
+  type ProjectPath,
+  parseFingerprint,
+  type RunRecord,
+  type StageAddress,
+} from '@dag/model';
+import { compareInputs } from '../changes.ts';
+import type { Project } from '../project.ts';
+import type { Usage } from '../run/usage.ts';
+import { type Attempt, readJournal } from './journal.ts';
+import { differingOuts } from './results.ts';
+
+/** A run of the past, a result that came back instead of one, or a result that `commit` recorded. */
+export interface PastRun {
+  readonly stage: StageAddress;
+  /** When it began; ISO 8601, UTC. */
+  readonly at: string;
+  readonly result: 'ok' | 'failed' | 'cancelled' | 'running' | 'killed' | 'restored' | 'committed';
+  /** Undefined while it runs, and where nobody knows. */
+  readonly seconds?: number;
+  readonly exitCode?: number;
+  readonly signal?: string;
+  /** What went wrong, in words. */
+  readonly message?: string;
+  readonly key: string;
+  readonly context: Readonly<Record<string, string | number | boolean>>;
+  readonly usage: Usage;
+  /** What it printed: files in the `logs` folder of the cache, one a try; for what was restored, those of its run. */
+  readonly logs: readonly string[];
+  /** When the run began whose result was restored. */
+  readonly from?: string;
+  /** Empty where no record is kept. */
+  readonly outs: ReadonlyMap<ProjectPath, Artifact>;
+  /** How its inputs differ from those of the entry before; undefined where that is not known. */
+  readonly changes?: readonly Change[];
+  /** The run before with the same inputs, where it made other bytes. */
+  readonly unlike?: { readonly at: string; readonly outs: readonly ProjectPath[] };
+}
+
+/**
+ * What is known of past runs: the journal's, and those whose records came from elsewhere, or are older than the journal.
+ * Newest first.
+ */
+export function pastRuns(project: Project, wanted: (stage: string) => boolean): PastRun[] {
+  const attempts = readJournal(project.root).filter(({ stage }) => wanted(stage));
+  const records = [...project.store.runs.list()].filter(({ stage }) => wanted(stage));
+  const byRun = new Map(records.map((record) => [runName(record.key, record.startedAt), record]));
+  const known = new Set(attempts.flatMap((one) => (one.kind === 'run' ? runName(one.key, one.at) : [])));
+  const all = [
+    ...attempts.map((attempt) => ofAttempt(attempt, byRun)),
+    ...records.filter((record) => !known.has(runName(record.key, record.startedAt))).map(ofRecord),
+  ].sort((a, b) => Date.parse(a.run.at) - Date.parse(b.run.at));
+  const told: PastRun[] = [];
+  for (const ofStage of groupBy(all, ({ run }) => run.stage).values()) told.push(...compared(ofStage));
+  return told.sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+}
+
+interface Entry {
+  readonly run: PastRun;
+  readonly fingerprint: string | undefined;
+}
+
+function runName(key: string, at: string): string {
+  return `${key} ${at}`;
+}
+
+function ofAttempt(attempt: Attempt, records: ReadonlyMap<string, RunRecord>): Entry {
+  const { at, key } = attempt;
+  const stage = attempt.stage as StageAddress;
+  if (attempt.kind === 'restored') {
+    const record = records.get(runName(key, attempt.from));
+    const { context, usage, logs, outs } = record === undefined ? UNKNOWN : ofRecord(record).run;
+    const run = { stage, at, key, result: 'restored', from: attempt.from, context, usage, logs, outs } as const;
+    return { run, fingerprint: record?.fingerprint };
+  }
+  const record = records.get(runName(key, at));
+  const context = { ...attempt.context, ...record?.context };
+  const outs = record?.outs ?? new Map();
+  const { state, fingerprint = record?.fingerprint } = attempt;
+  if (typeof state === 'string') {
+    return { run: { stage, at, key, result: state, context, usage: {}, logs: [], outs }, fingerprint };
+  }
+  const { status: result, seconds, exitCode, signal, message, usage = {}, logs = [] } = state;
+  const told = {
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(message === undefined ? {} : { message }),
+  };
+  return { run: { stage, at, key, result, seconds, ...told, context, usage, logs, outs }, fingerprint };
+}
+
+const UNKNOWN = { context: {}, usage: {}, logs: [], outs: new Map() } as const;
+
+const USAGE = ['cpuUser', 'cpuSystem', 'peakRss', 'bytesRead', 'bytesWritten', 'diskRead', 'diskWritten'] as const;
+
+function ofRecord(record: RunRecord): Entry {
+  const { stage, startedAt: at, key, context, outs, seconds, fingerprint } = record;
+  const usage: Usage = Object.fromEntries(
+    USAGE.flatMap((name) => (typeof context[name] === 'number' ? [[name, context[name]]] : [])),
+  );
+  const { log, exitCode } = context;
+  const isCommit = context['committed'] === true;
+  const run = {
+    stage,
+    at,
+    key,
+    result: isCommit ? 'committed' : 'ok',
+    ...(isCommit ? {} : { seconds }),
+    ...(typeof exitCode === 'number' ? { exitCode } : {}),
+    context,
+    usage,
+    logs: typeof log === 'string' ? [log] : [],
+    outs,
+  } as const;
+  return { run, fingerprint };
+}
+
+/** The runs of one stage, oldest first, each with what sets it apart from those before. */
+function* compared(entries: readonly Entry[]): Generator<PastRun> {
+  let before: Fingerprint | undefined;
+  const results = new Map<string, PastRun>();
+  for (const { run, fingerprint } of entries) {
+    const now = fingerprint === undefined ? undefined : parseFingerprint(fingerprint);
+    const changes = before === undefined || now === undefined ? undefined : differences(before, now);
+    const last = run.result === 'ok' && run.outs.size > 0 ? results.get(run.key) : undefined;
+    const outs = last === undefined ? [] : differingOuts(last, run);
+    yield {
+      ...run,
+      ...(changes === undefined ? {} : { changes }),
+      ...(last === undefined || outs.length === 0 ? {} : { unlike: { at: last.at, outs } }),
+    };
+    if (run.result === 'ok' && run.outs.size > 0) results.set(run.key, run);
+    before = now ?? before;
+  }
+}
+
+function differences(before: Fingerprint, now: Fingerprint): Change[] {
+  return compareInputs(before, now, {
+    deps: new Set(now.deps.keys()),
+    params: (file, key) => (now.params.get(file)?.has(key) === true ? 'named' : undefined),
+  });
+}
