@@ -1,6 +1,7 @@
 import {
   byCodeUnit,
   isWithin,
+  joinPath,
   type ProjectPath,
   parentPath,
   ROOT,
@@ -108,6 +109,8 @@ export function readFiles(reader: SourceReader, options: LoadOptions, report: Re
       if (parsed === undefined) {
         broken.add(file);
         unread.add(file);
+        // Whatever the file draws on: what is wrong with its params is told in the same go.
+        params.read(joinPath(parentPath(file), 'params.yaml'));
         return;
       }
       if (parentPath(file) !== ROOT) refuseSettings(parsed, report);

@@ -45,7 +45,7 @@ class SharedProblems implements ItemReports {
 
   add(stage: string, source: Source, at: Range, code: DiagnosticCode, message: string, hint: string | undefined): void {
     this.taken++;
-    const key = `${source.file}\0${at.start}\0${code}\0${message.replaceAll(/'[^']*'/g, '')}`;
+    const key = `${source.file}\0${at.start}\0${code}\0${message.replaceAll(/'[^']*'|-?\d[\w.+-]*/g, '')}`;
     const before = this.found.get(key);
     if (before === undefined) {
       this.found.set(key, { source, at, code, message, hint, stages: new Set([stage]), same: true });

@@ -55,12 +55,17 @@ export function newReport(): FullReport {
   let count = 0;
   const found = new Map<string, Diagnostic>();
   const files = new Set<string>();
+  /** Lines that are not shown, whatever else is wrong on them. */
+  const secrets = new Set<string>();
+  const shown = ({ sourceLine, ...rest }: Diagnostic): Diagnostic =>
+    sourceLine === undefined || secrets.has(`${rest.file}\0${rest.span?.line}`) ? rest : { ...rest, sourceLine };
   const secretHint = 'credentials belong in the environment or in a profile of the AWS configuration';
   return {
     addSecret(source, at, code, message) {
       count++;
       files.add(source.file);
       const { span } = locate(source, at);
+      secrets.add(`${source.file}\0${span.line}`);
       found.set(`${source.file}\0${at.start}\0${message}`, {
         code,
         message,
@@ -78,12 +83,14 @@ export function newReport(): FullReport {
       found.set(key, { code, message, file: source.file, ...place, ...(hint === undefined ? {} : { hint }) });
     },
     sorted() {
-      return [...found.values()].sort(
-        (a, b) =>
-          byCodeUnit(a.file, b.file) ||
-          (a.span?.line ?? 0) - (b.span?.line ?? 0) ||
-          (a.span?.column ?? 0) - (b.span?.column ?? 0),
-      );
+      return [...found.values()]
+        .map(shown)
+        .sort(
+          (a, b) =>
+            byCodeUnit(a.file, b.file) ||
+            (a.span?.line ?? 0) - (b.span?.line ?? 0) ||
+            (a.span?.column ?? 0) - (b.span?.column ?? 0),
+        );
     },
     has: (file) => files.has(file),
     get count() {

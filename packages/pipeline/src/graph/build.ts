@@ -61,10 +61,14 @@ function connect(
 ): number[] {
   const found: number[] = [];
   const look = (path: Stage['deps'][number]['path']) => {
-    for (const owner of ownersAt(path, owners)) {
+    const here = ownersAt(path, owners);
+    // Where a path has two owners, one inside the other, that is what is wrong, and told.
+    const overlapping = here.some((owner) => owner.draft !== index);
+    for (const owner of here) {
       if (owner.draft === undefined) continue;
-      if (owner.draft === index) reportOwn(path, owner.path, draft, report);
-      else if (seen[owner.draft] !== index) {
+      if (owner.draft === index) {
+        if (!overlapping) reportOwn(path, owner.path, draft, report);
+      } else if (seen[owner.draft] !== index) {
         seen[owner.draft] = index;
         found.push(owner.draft);
       }

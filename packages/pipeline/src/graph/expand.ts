@@ -7,7 +7,7 @@ import {
   type StageAddress,
   stageAddress,
 } from '@dag/model';
-import { suggestion } from '../diagnostic/nearest.ts';
+import { suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { SourceReader } from '../pipeline.ts';
@@ -77,7 +77,7 @@ function outsOf(
     if (address !== undefined && hidden(address, around.unbuilt)) return [];
     const where = `stages.${draft.group ?? draft.stage.name}.deps`;
     const message = `${where}: there is no stage or group ${quote(dep.name)}`;
-    const hint = suggestion(dep.name, groups.keys()) ?? "'dag stage list' names the stages";
+    const hint = suggestionOrAll(dep.name, groups.keys()) ?? "'dag stage list' names the stages";
     around.report.add(draft.source, dep.at, 'bad-value', message, hint);
     return [];
   }

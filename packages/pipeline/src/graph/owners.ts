@@ -51,7 +51,7 @@ export function collectOwners(drafts: readonly Draft[], data: FileContents['data
     });
   });
   doubled.finish();
-  for (const owner of all) reportOverlap(owner, byPath, report);
+  reportOverlaps(all, byPath, report);
   return { byPath, sorted: all.sort((a, b) => byCodeUnit(a.path, b.path)) };
 }
 
@@ -104,21 +104,33 @@ function placeOf({ source, at }: Owner): string {
   return `${source.file}:${line}:${column}`;
 }
 
-function reportOverlap(owner: Owner, byPath: ReadonlyMap<string, Owner>, report: Report): void {
-  for (let end = owner.path.lastIndexOf('/'); end > 0; end = owner.path.lastIndexOf('/', end - 1)) {
-    const outer = byPath.get(owner.path.slice(0, end));
+/** Reports paths inside others; those that all stages of a foreach make are written once, and told once. */
+function reportOverlaps(all: readonly Owner[], byPath: ReadonlyMap<string, Owner>, report: Report): void {
+  const found = new Map<string, { readonly owner: Owner; readonly outer: Owner; more: number }>();
+  for (const owner of all) {
+    const outer = outerOf(owner.path, byPath);
     if (outer === undefined) continue;
-    const around = `${quote(outer.path)} (${labelOf(outer)}, ${placeOf(outer)})`;
-    const message = `${quote(owner.path)} (${labelOf(owner)}) lies inside ${around}`;
-    report.add(
-      owner.source,
-      owner.at,
-      'overlap',
-      message,
-      'keep them in folders of their own, or list only the folder',
-    );
-    return;
+    const key = [owner, outer].map(({ source, at }) => `${source.file}\0${at.start}`).join('\0');
+    const before = found.get(key);
+    if (before === undefined) found.set(key, { owner, outer, more: 0 });
+    else before.more++;
   }
+  for (const { owner, outer, more } of found.values()) {
+    const others = more === 0 ? '' : ` and ${more} more`;
+    const around = `${quote(outer.path)} (${labelOf(outer)}, ${placeOf(outer)})`;
+    const message = `${quote(owner.path)} (${labelOf(owner)}${others}) lies inside ${around}`;
+    const hint = 'keep them in folders of their own, or list only the folder';
+    report.add(owner.source, owner.at, 'overlap', message, hint);
+  }
+}
+
+/** The nearest folder around a path that somebody owns. */
+function outerOf(path: ProjectPath, byPath: ReadonlyMap<string, Owner>): Owner | undefined {
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+    const outer = byPath.get(path.slice(0, end));
+    if (outer !== undefined) return outer;
+  }
+  return undefined;
 }
 
 /** Owners of a path: of itself, of a folder around it, and of everything inside it. */

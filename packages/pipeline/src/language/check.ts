@@ -197,14 +197,24 @@ function unknownKey(entry: Entry, shape: Shape & { type: 'map' }, name: string, 
 
 function wrongType(node: Node, shape: Shape, name: string, context: CheckContext): Node {
   const { report, source } = context;
-  const words = shape.type === 'text' ? shape.values : undefined;
+  const words = wordsOf(shape);
   const word = node.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
-  const near = words === undefined || word === undefined ? undefined : suggestion(word, words);
-  const said = words !== undefined && word !== undefined ? quote(word) : say(node);
+  const asWord = words.length > 0 && word !== undefined;
+  const near = asWord ? suggestion(word, words) : undefined;
+  const said = asWord ? quote(word) : say(node);
   const message = `${name || 'a pipeline file'} must be ${describe(shape)}, not ${said}`;
-  const code = words !== undefined && word !== undefined ? 'bad-value' : 'wrong-type';
-  report.add(source, node, code, message, near ?? typeHint(node, shape, name));
+  const drawn = !context.templates && source.text.slice(node.start, node.end).includes('${');
+  const hint = drawn ? DRAWN : (near ?? (asWord ? undefined : typeHint(node, shape, name)));
+  report.add(source, node, asWord ? 'bad-value' : 'wrong-type', message, hint);
   return unknownNode(node);
+}
+
+const DRAWN = 'the template drew this value: mend it where that is written';
+
+/** The words that may stand for a value, where only certain ones may. */
+function wordsOf(shape: Shape): readonly string[] {
+  if (shape.type === 'either') return shape.shapes.flatMap(wordsOf);
+  return shape.type === 'text' ? (shape.values ?? []) : [];
 }
 
 /** A value in the user's words. */

@@ -12,24 +12,18 @@ export function meantKey(word: string, fields: Fields): string | undefined {
 }
 
 /** What to write instead of an unknown key, or where it belongs. */
-export function keyHint({ key, value }: Entry, fields: Fields): string {
+export function keyHint({ key }: Entry, fields: Fields): string {
   const word = String(key.value);
   const former = Object.hasOwn(FORMER_KEYS, word) ? FORMER_KEYS[word] : undefined;
   const meant = meantKey(word, fields);
   const elsewhere = former ?? belongs(word, fields);
   if (elsewhere !== undefined) return elsewhere;
   if (meant !== undefined) return `did you mean '${meant}'?`;
-  if (isFile(fields) && looksLikeStage(value)) return `a stage stands under \`stages:\`: indent it there`;
   return `known keys: ${Object.keys(fields).join(', ')}`;
 }
 
 /** Where a key belongs that is known at another level; undefined when it is known at none. */
 function belongs(word: string, fields: Fields): string | undefined {
-  if (isFile(fields)) {
-    if (Object.hasOwn(STAGE_FIELDS, word) || STAGE_WORDS.has(word))
-      return `it belongs in a stage: \`stages:\`, below it a name, and below that \`${word}:\``;
-    return undefined;
-  }
   if (isStage(fields)) {
     if (word === 'cache' || word === 'persist' || word === 'push')
       return `it belongs to an out: \`outs: [{PATH: {${word}: ${word === 'persist'}}}]\``;
@@ -37,6 +31,7 @@ function belongs(word: string, fields: Fields): string | undefined {
     return undefined;
   }
   if ('foreach' in fields) {
+    if (word === 'matrix') return 'a stage has foreach or matrix, not both';
     return Object.hasOwn(STAGE_FIELDS, word) ? 'it belongs in the stage: indent it below `do:`' : undefined;
   }
   if ('persist' in fields && !('path' in fields) && Object.hasOwn(STAGE_FIELDS, word) && !('title' in fields)) {
@@ -46,10 +41,6 @@ function belongs(word: string, fields: Fields): string | undefined {
 }
 
 const STAGE_WORDS: ReadonlySet<string> = new Set(['foreach', 'do', 'matrix']);
-
-function isFile(fields: Fields): boolean {
-  return 'stages' in fields;
-}
 
 function isStage(fields: Fields): boolean {
   return 'cmd' in fields;
@@ -82,13 +73,16 @@ export function typeHint(node: Node, shape: Shape, name: string): string | undef
   const key = name.slice(name.lastIndexOf('.') + 1);
   if (isUnknown(node)) return undefined;
   if (node.kind === 'scalar' && node.value === null) return 'give it a value, or take the line out';
-  if (takes(shape, 'list') && !takes(shape, 'text')) {
+  if (name === '') return 'write `stages:`, and below it the stages by name';
+  if (name.endsWith('.matrix')) return 'write its lists by name: `matrix: {x: [1, 2]}`';
+  const items = /\.(?:matrix\.[^.]+|foreach)$/.test(name);
+  if (takes(shape, 'list') && (items || !takes(shape, 'text'))) {
     if (node.kind === 'scalar') return listHint(node.value, key);
     if (node.kind === 'map') return `put \`- \` before each of its lines, or write \`${key}: [{…}]\``;
   }
   if (name === 'stages' && node.kind === 'seq')
     return 'write the name of each stage as a key: `train:`, and below it `cmd:`';
-  if (/^stages\.[^.]+$/.test(name) && node.kind === 'scalar') return `write \`${key}: {cmd: …}\``;
+  if (/^stages\.[^.]+$/.test(name) && node.kind === 'scalar') return `write \`${key}: {cmd: ${shown(node.value)}}\``;
   if (node.kind === 'scalar' && typeof node.value === 'string' && takes(shape, 'boolean')) {
     if (/^(yes|on|true)$/i.test(node.value)) return 'write `true`';
     if (/^(no|off|false)$/i.test(node.value)) return 'write `false`';
@@ -113,8 +107,13 @@ function listHint(value: unknown, key: string): string {
   const word = String(value);
   if (word.includes('${'))
     return `a template is one value: write \`${key.replace(/\[\d+\]$/, '')}: [${'${…}'}]\`, one for each`;
-  const plain = /^[\w./][\w./-]*$/.test(word) && word.length <= 40 ? word : '…';
-  return `write \`${key}: [${plain}]\``;
+  return `write \`${key}: [${shown(value)}]\``;
+}
+
+/** A value that can be written as it is; else a mark that one stands there. */
+function shown(value: unknown): string {
+  const word = String(value);
+  return /^[\w./][\w ./-]*$/.test(word) && word.length <= 40 ? word : '…';
 }
 
 function takes(shape: Shape, type: 'list' | 'text' | 'boolean' | 'integer' | 'number'): boolean {

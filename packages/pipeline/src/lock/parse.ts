@@ -22,7 +22,7 @@ import { findValue, type MapNode, type Node, type Range, textOf } from '../yaml/
 import { parseYaml } from '../yaml/parse.ts';
 
 const WAY_OUT =
-  'take it back with `git checkout`, or remove it: `dag repro` restores from the cache and writes it anew';
+  "take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew";
 
 /**
  * Reads a pipeline.lock, trusting nothing: types, digests and sizes are checked, paths can't leave the project nor enter
@@ -35,7 +35,7 @@ export function parseLock(text: string, file: ProjectPath): Result<Lock, Diagnos
   const { root, problems } = parseYaml(text);
   const problem = problems.find((one) => one.conflict) ?? problems[0];
   if (problem?.conflict) {
-    const hint = 'take one side with `git checkout --ours` or `--theirs`, then `dag repro`';
+    const hint = "take one side with 'git checkout --ours' or '--theirs', then 'dag repro'";
     report.add(source, problem.at, 'conflict', `${file} holds a conflict marker of git`, hint);
   } else if (problem) report.add(source, problem.at, 'bad-lock', `${file} is damaged: ${problem.message}`, WAY_OUT);
   else if (text !== '' && !text.endsWith('\n')) {
@@ -159,16 +159,16 @@ function readArtifact(node: Node, reader: Reader): Artifact | undefined {
     else unknown(key, reader);
   }
   if (node.kind !== 'map') return undefined;
-  if (digest === undefined || size === undefined) {
-    bad(reader, node, 'an artifact needs a digest and a size');
-    return undefined;
-  }
+  const lacking = ['digest', 'size'].filter((key) => findValue(node, key) === undefined);
+  if (lacking.length > 0) bad(reader, node, `an artifact lacks its ${lacking.join(' and ')}`);
+  if (digest === undefined || size === undefined) return undefined;
   return files === undefined ? { kind: 'file', digest, size, executable } : { kind: 'folder', digest, size, files };
 }
 
 function digestOf(node: Node, reader: Reader): Digest | undefined {
   const digest = parseDigest(textOf(node) ?? '');
-  if (digest === undefined) bad(reader, node, 'not a digest that is known here');
+  const said = node.kind === 'scalar' ? `${quote(node.value)} is` : 'this is';
+  if (digest === undefined) bad(reader, node, `${said} no digest that is known here`);
   return digest;
 }
 
@@ -176,7 +176,7 @@ function countOf(node: Node, reader: Reader): number | undefined {
   if (node.kind === 'scalar' && typeof node.value === 'number' && Number.isSafeInteger(node.value) && node.value >= 0) {
     return node.value;
   }
-  bad(reader, node, 'not a whole number');
+  bad(reader, node, `${node.kind === 'scalar' ? `${quote(node.value)} is` : 'this is'} no whole number`);
   return undefined;
 }
 
@@ -185,7 +185,7 @@ function pathOf(node: Node & { kind: 'scalar' }, reader: Reader): ProjectPath | 
   const path = resolvePath(reader.folder, keyText(node.value));
   const first = path?.split('/', 1)[0];
   if (path !== undefined && path !== '' && first !== '.git' && first !== '.cache') return path;
-  bad(reader, node, `the lock names a path that it must not: ${keyText(node.value)}`);
+  bad(reader, node, `the lock names a path that it must not: ${quote(keyText(node.value))}`);
   return undefined;
 }
 

@@ -8,6 +8,7 @@ import { PIPELINE, SETTINGS_FIELDS } from '../language/definition.ts';
 import type { Shape } from '../language/shape.ts';
 import type { NamedArtifact, ParsingSettings, ShownFile, SourceReader, TopPlot } from '../pipeline.ts';
 import type { Draft } from '../stage/draft.ts';
+import { stagesAtTop } from '../stage/misplaced.ts';
 import { outPath, projectPath } from '../stage/paths.ts';
 import { readStages } from '../stage/stages.ts';
 import type { Finder } from '../template/bound.ts';
@@ -56,10 +57,11 @@ function parseText(file: ProjectPath, text: string, shape: Shape, report: Report
   for (const { at, message, hint, conflict } of problems) {
     report.add(source, at, conflict ? 'conflict' : 'syntax', message, hint);
   }
-  if (problems.length > 0) return undefined;
+  if (problems.length > 0 && root === undefined) return undefined;
   const empty = root === undefined || (root.kind === 'scalar' && root.value === null);
   const map = empty ? EMPTY : root;
-  const fits = fitShape(map, shape, '', { source, report, templates: true });
+  const sorted = map.kind === 'map' && shape === PIPELINE ? stagesAtTop(map, source, report) : map;
+  const fits = fitShape(sorted, shape, '', { source, report, templates: true });
   return fits.kind === 'map' ? { file, source, root: fits } : undefined;
 }
 

@@ -53,7 +53,7 @@ export function readSettings(files: readonly SettingsFile[], report: Report): Se
   }
   if (remote && !remotes.has(remote.name)) {
     const known = [...remotes.keys()];
-    const hint = suggestionOrAll(remote.name, known) ?? 'add it under `remotes:`, or with `dag remote add`';
+    const hint = suggestionOrAll(remote.name, known) ?? "add it under `remotes:`, or with 'dag remote add'";
     report.add(remote.file.source, remote.node, 'bad-value', `there is no remote ${quote(remote.name)}`, hint);
   }
   return {
@@ -86,7 +86,13 @@ function readRemote(name: string, node: Node, source: Source, report: Report): R
   const url = textOf(urlNode);
   if (url === undefined || urlNode === undefined) return undefined;
   if (url === '') {
-    report.add(source, urlNode, 'bad-value', `the remote ${quote(name)} has no URL`);
+    report.add(
+      source,
+      urlNode,
+      'bad-value',
+      `the remote ${quote(name)} has no URL`,
+      'write where it is: s3://bucket/prefix, or a folder',
+    );
     return undefined;
   }
   for (const at of [urlNode, findValue(node, 'endpoint')]) {

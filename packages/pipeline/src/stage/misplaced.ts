@@ -1,9 +1,9 @@
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
-import { STAGE_FIELDS } from '../language/definition.ts';
+import { PIPELINE_FIELDS, STAGE_FIELDS } from '../language/definition.ts';
 import { looksLikeStage } from '../language/hint.ts';
-import { type Entry, findEntry, isUnknown, type MapNode, type ScalarNode } from '../yaml/node.ts';
+import { type Entry, findEntry, isUnknown, type MapNode, type ScalarNode, textNode } from '../yaml/node.ts';
 
 /** Keys of a stage that stand where names of stages should. */
 export interface Misplaced {
@@ -30,6 +30,39 @@ export function keysOutside(stages: MapNode, source: Source, report: Report): Mi
     : [`${words} ${stand} where names of stages should`, `put a name above, \`train:\`, and indent ${them} below it`];
   report.add(source, first.key, 'unknown-key', message, hint);
   return { keys: new Set(found.map(({ key }) => key)), empty };
+}
+
+/**
+ * Reports stages, and keys of one, that stand at the top of a file; the stages are moved to where they belong, the keys taken
+ * out.
+ */
+export function stagesAtTop(root: MapNode, source: Source, report: Report): MapNode {
+  const strange = root.entries.filter(
+    ({ key }) => typeof key.value === 'string' && !Object.hasOwn(PIPELINE_FIELDS, key.value),
+  );
+  const keys = strange.filter(({ key, value }) => isKey(key) && !looksLikeStage(value));
+  const whole = strange.filter(({ value }) => looksLikeStage(value));
+  const [first] = keys;
+  if (first !== undefined) {
+    const words = list(keys.map(({ key }) => String(key.value)));
+    const [stand, them] = keys.length === 1 ? ['stands', 'it'] : ['stand', 'them'];
+    const hint = `write \`stages:\`, below it a name, \`train:\`, and indent ${them} below that`;
+    report.add(source, first.key, 'unknown-key', `${words} ${stand} outside of any stage`, hint);
+  }
+  for (const { key } of whole) {
+    const message = `the stage ${quote(key.value)} stands beside \`stages:\`, not below it`;
+    report.add(source, key, 'unknown-key', message, 'indent it below `stages:`');
+  }
+  const out = new Set([...keys, ...whole]);
+  if (out.size === 0) return root;
+  const rest = root.entries.filter((entry) => !out.has(entry));
+  const stages = rest.find(({ key }) => key.value === 'stages');
+  const known = stages?.value.kind === 'map' ? stages.value.entries : [];
+  const moved = whole.filter(({ key }) => !known.some((other) => other.key.value === key.value));
+  if (moved.length === 0) return { ...root, entries: rest };
+  const key = stages?.key ?? textNode('stages', root);
+  const value: MapNode = { kind: 'map', flow: false, start: root.start, end: root.end, entries: [...known, ...moved] };
+  return { ...root, entries: [...rest.filter((entry) => entry !== stages), { key, value }] };
 }
 
 function isKey(key: ScalarNode): boolean {

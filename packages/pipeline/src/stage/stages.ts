@@ -84,7 +84,8 @@ function checkName(key: ScalarNode, place: StagesPlace): void {
     place.report.add(place.source, key, 'wrong-type', 'the name of a stage must be a string', hint);
   } else if (value === '' || value.includes('@')) {
     const message = value === '' ? 'a stage needs a name' : `the name ${quote(value)} holds an @`;
-    place.report.add(place.source, key, 'bad-value', message, 'foreach and matrix write the @ themselves');
+    const hint = value === '' ? 'write one: `train:`' : 'foreach and matrix write the @ themselves';
+    place.report.add(place.source, key, 'bad-value', message, hint);
   }
 }
 

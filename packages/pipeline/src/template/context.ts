@@ -96,7 +96,10 @@ function addFile(context: Context, item: Node & { kind: 'scalar' }, place: VarsP
   const before = context.imports.get(path);
   if (before === 'all' && keys.length === 0) return context;
   const loaded = `of ${quote(path)} is loaded already`;
-  if (before === 'all') return fail(`${quote(written)} can't be loaded in part: all ${loaded}`, 'take this line out');
+  if (before === 'all') {
+    fail(`${quote(written)} can't be loaded in part: all ${loaded}`, 'take this line out');
+    return context;
+  }
   if (before !== undefined && (keys.length === 0 || keys.some((key) => before.has(key)))) {
     return fail(`${quote(written)} can't be loaded: part ${loaded}`, 'name its keys on one line, each once');
   }
