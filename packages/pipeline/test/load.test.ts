@@ -356,7 +356,11 @@ stages:
         settle the merge conflict and take the markers out"
     `);
     expect(problems('a: 1\na: 2\n')).toMatchInlineSnapshot(`
-      "pipeline.yaml:2:1: the key 'a' stands here twice
+      "pipeline.yaml:1:1: unknown key 'a'
+        a: 1
+        ^
+        known keys: remote, remotes, cache, jobs, parsing, root, vars, stages, data, params, metrics, plots, artifacts, datasets
+      pipeline.yaml:2:1: the key 'a' stands here twice
         a: 2
         ^
         keep one of the two"

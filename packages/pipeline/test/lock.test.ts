@@ -145,17 +145,17 @@ describe('the lock', () => {
       "pipeline.lock:3:1: pipeline.lock holds a conflict marker of git
         <<<<<<< HEAD
         ^^^^^^^^^^^^
-        take one side with \`git checkout --ours\` or \`--theirs\`, then \`dag repro\`"
+        take one side with 'git checkout --ours' or '--theirs', then 'dag repro'"
     `);
     expect(say("schema: 1\nstages:\n  a:\n    deps:\n      x: {digest: 'blake3:00', si")).toMatchInlineSnapshot(`
       "pipeline.lock:5:10: pipeline.lock is damaged: this '{' is not closed
               x: {digest: 'blake3:00', si
                  ^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew"
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew"
     `);
     expect(say('')).toMatchInlineSnapshot(`
       "pipeline.lock:1:1: the lock is empty
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew"
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew"
     `);
     expect(say('schema: 2\n')).toMatchInlineSnapshot(`
       "pipeline.lock:1:9: the lock has a schema that is not known here

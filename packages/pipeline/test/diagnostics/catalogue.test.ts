@@ -30,10 +30,6 @@ stages:
           train: {cdm: python train.py, otus: [model]}
                                         ^^^^
         did you mean 'outs'?
-      pipeline.yaml:4:3: stage 'eval' reads 'model' and makes 'model/x', which overlap
-          eval: {command: python eval.py, deps: [{stage: train}], outs: [model/x]}
-          ^^^^
-        a stage can't need what it makes: take it from deps or outs
       pipeline.yaml:4:10: unknown key 'command' in stages.eval
           eval: {command: python eval.py, deps: [{stage: train}], outs: [model/x]}
                  ^^^^^^^
@@ -243,7 +239,7 @@ metrics: m.json
       "pipeline.yaml:1:1: a pipeline file must be a map, not a list
         - a
         ^^^
-        take the brackets or the \`- \` out"
+        write \`stages:\`, and below it the stages by name"
     `);
   });
 
@@ -281,14 +277,10 @@ artifacts: {m: {}}
           e: {foreach: [1, 2], cmd: 'x \${item}', outs: ['\${item}']}
                                ^^^
         indent them below \`do:\`
-      pipeline.yaml:6:49: stages.e.outs[0] must be a string or a map, not the number 1 (for e@1)
+      pipeline.yaml:6:49: stages.e.outs[0] must be a string or a map, not the number 1 (for e@1 and e@2)
           e: {foreach: [1, 2], cmd: 'x \${item}', outs: ['\${item}']}
                                                         ^^^^^^^^^
-        write it in quotes: \`'1'\`
-      pipeline.yaml:6:49: stages.e.outs[0] must be a string or a map, not the number 2 (for e@2)
-          e: {foreach: [1, 2], cmd: 'x \${item}', outs: ['\${item}']}
-                                                        ^^^^^^^^^
-        write it in quotes: \`'2'\`
+        the template drew this value: mend it where that is written
       pipeline.yaml:7:6: stages.f lacks the key 'foreach'
           f: {do: {cmd: x}}
              ^^^^^^^^^^^^^^
@@ -337,7 +329,7 @@ stages:
       pipeline.yaml:2:9: there is no remote 'stroe'
         remote: stroe
                 ^^^^^
-        add it under \`remotes:\`, or with \`dag remote add\`
+        add it under \`remotes:\`, or with 'dag remote add'
       pipeline.yaml:3:18: the remote 'store' has no URL
         write where it is: s3://bucket/prefix, or a folder
       pipeline.yaml:3:25: remotes of the kind gs:// are not known
@@ -612,10 +604,22 @@ describe('syntax and conflict', () => {
       'z/pipeline.yaml': 'stages: {a: {cmd: x, dep: [y]}}\n',
     };
     expect(problems('a: 1\na: 2\nstages: {a: {cmd: "x ${lr}", timeout: z}}\n', files)).toMatchInlineSnapshot(`
-      "pipeline.yaml:2:1: the key 'a' stands here twice
+      "params.yaml:1:5: this '[' is not closed
+        lr: [1
+            ^
+        put a ']' behind its last entry
+      pipeline.yaml:1:1: unknown key 'a'
+        a: 1
+        ^
+        known keys: remote, remotes, cache, jobs, parsing, root, vars, stages, data, params, metrics, plots, artifacts, datasets
+      pipeline.yaml:2:1: the key 'a' stands here twice
         a: 2
         ^
         keep one of the two
+      pipeline.yaml:3:39: stages.a.timeout: 'z' is no length of time
+        stages: {a: {cmd: "x \${lr}", timeout: z}}
+                                              ^
+        write 90s, 30m or 2h
       sub/pipeline.yaml:1:1: a conflict marker of git
         <<<<<<< HEAD
         ^^^^^^^^^^^^
@@ -677,7 +681,6 @@ stages:
   b: {cmd: b, outs: [./m]}
   c: {foreach: [1, 2, 3], do: {cmd: x, outs: [o]}}
   d: {foreach: [1, 2, 3], do: {cmd: x, outs: ['o/\${item}']}}
-  e: {cmd: e, outs: [sub]}
 `),
     ).toMatchInlineSnapshot(`
       "pipeline.yaml:1:13: 'raw' is tracked under data: twice: at pipeline.yaml:1:8 too
@@ -774,42 +777,42 @@ stages:
       "pipeline.lock:3:17: 'md5' is no digest that is known here
           raw: {digest: 'md5', size: 3}
                         ^^^^^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew
       pipeline.lock:6:10: cmd must be text
             cmd: 3
                  ^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew
       pipeline.lock:8:7: the lock names a path that it must not: '../x'
               ../x: {digest: 'blake3:abababababababababababababababababababababababababababababababab', size…
               ^^^^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew
       pipeline.lock:8:103: '-1' is no whole number
         … ../x: {digest: 'blake3:abababababababababababababababababababababababababababababababab', size: -1}
                                                                                                           ^^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew
       pipeline.lock:9:10: an artifact lacks its digest
               y: {size: 1}
                  ^^^^^^^^^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew
       pipeline.lock:10:5: unknown key 'oust' in the lock
             oust: {}
             ^^^^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew"
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew"
     `);
   });
 
   it('one that is damaged, cut short, of a later schema, or in conflict', () => {
     expect(lock('schema: 1\nstages: {a: \n')).toMatchInlineSnapshot(`
-      "pipeline.lock:2:13: pipeline.lock is damaged: a '}' is missing
+      "pipeline.lock:2:9: pipeline.lock is damaged: this '{' is not closed
         stages: {a: 
-                    ^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew"
+                ^
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew"
     `);
     expect(lock('schema: 1\nstages: {}')).toMatchInlineSnapshot(`
       "pipeline.lock:2:10: pipeline.lock is cut short: its last line has no end
         stages: {}
                  ^
-        take it back with \`git checkout\`, or remove it: \`dag repro\` restores from the cache and writes it anew"
+        take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew"
     `);
     expect(lock('schema: 2\n')).toMatchInlineSnapshot(`
       "pipeline.lock:1:9: the lock has a schema that is not known here
@@ -821,7 +824,7 @@ stages:
       "pipeline.lock:2:1: pipeline.lock holds a conflict marker of git
         <<<<<<< HEAD
         ^^^^^^^^^^^^
-        take one side with \`git checkout --ours\` or \`--theirs\`, then \`dag repro\`"
+        take one side with 'git checkout --ours' or '--theirs', then 'dag repro'"
     `);
   });
 });
@@ -853,7 +856,7 @@ describe('the line that is shown', () => {
       "pipeline.yaml:1:9: there is no remote 'a\\u001b[31m'
         remote: "a\\e[31m"
                 ^^^^^^^^^
-        add it under \`remotes:\`, or with \`dag remote add\`"
+        add it under \`remotes:\`, or with 'dag remote add'"
     `);
   });
 });

@@ -1,5 +1,5 @@
 import { quote } from '../../diagnostic/quote.ts';
-import type { Node, Range, ScalarNode } from '../node.ts';
+import { type Node, type Range, type ScalarNode, unknownNode } from '../node.ts';
 import { resolvePlain } from '../scalar.ts';
 import { mapNode, type Pair } from './map.ts';
 import type { SyntaxProblem } from './problem.ts';
@@ -151,7 +151,10 @@ function scalar(token: Token, tag: Token | undefined, name: string | undefined, 
   if (plain && (text === '<<' || text === '=')) {
     if (key && text === '<<') return { kind: 'scalar', value: text, float: false, merge: true, start, end };
     const hint = `put it in quotes: \`"${text}"\``;
-    if (!key) state.problems.push({ at: { start, end }, message: `${quote(text)} alone is no value in YAML`, hint });
+    if (!key) {
+      state.problems.push({ at: { start, end }, message: `${quote(text)} alone is no value in YAML`, hint });
+      return unknownNode({ start, end });
+    }
   }
   const { value, float } = plain ? resolvePlain(text) : { value: text, float: false };
   return { kind: 'scalar', value, float, start, end };
@@ -178,12 +181,12 @@ function alias({ text, start, end }: Token, state: State): Node {
         message: `no anchor &${text} before this`,
         hint: 'text that begins with * has to be quoted',
       });
-    return { kind: 'scalar', value: null, float: false, ...at };
+    return unknownNode(at);
   }
   state.count += size(target, NODE_LIMIT);
   if (state.count > NODE_LIMIT) {
     state.problems.push({ at, message: 'aliases make this file too large' });
-    return { kind: 'scalar', value: null, float: false, ...at };
+    return unknownNode(at);
   }
   return { ...target, ...at };
 }
