@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /** A process, named so that another can tell later whether it still lives. */
 export interface Owner {
-  /** 8 hex digits that stand for the machine and its boot. */
+  /** 8 hex digits that stand for the machine, its boot, and the container: what a pid means depends on all three. */
   readonly host: string;
   readonly pid: number;
   /** When it started, in the kernel's own count since boot; 0 where the system doesn't say. */
@@ -58,9 +58,18 @@ export function ownerState(owner: Owner): 'self' | 'alive' | 'dead' | 'elsewhere
 
 function hostId(): string {
   return createHash('sha256')
-    .update(`${hostname()}\n${readText('/proc/sys/kernel/random/boot_id') ?? ''}`)
+    .update(`${hostname()}\n${readText('/proc/sys/kernel/random/boot_id') ?? ''}${pidNamespace()}`)
     .digest('hex')
     .slice(0, 8);
+}
+
+/** Containers that share a name, and a folder, still count their processes apart. */
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
 }
 
 /** Field 22 of /proc/PID/stat, counted after the name in brackets, which may hold anything. */
