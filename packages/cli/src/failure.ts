@@ -19,6 +19,7 @@ export function exitStatus(failure: Failure): number {
       return EXIT.unsuccessful;
     case 'io':
     case 'remote':
+    case 'resources':
     case 'locked':
       return EXIT.surroundings;
     default:

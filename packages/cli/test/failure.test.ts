@@ -38,6 +38,7 @@ const FAILURES: readonly [Failure, number][] = [
   [{ code: 'io', message: 'the disk is full', path: 'model' }, 3],
   [{ code: 'remote', message: "remote 'store': it can not be reached", hint: 'is the server up?' }, 3],
   [{ code: 'locked', message: 'model is in use by process 7' }, 3],
+  [{ code: 'resources', message: "stage 'a' wants 2 GPUs", stage: 'a' }, 3],
 ];
 
 describe('a failure', () => {
@@ -72,6 +73,8 @@ describe('a failure', () => {
         is the server up?
       ---
       error: model is in use by process 7
+      ---
+      error: stage 'a' wants 2 GPUs
       "
     `);
   });
@@ -87,6 +90,7 @@ describe('a failure', () => {
       {"event":"error","code":"io","message":"the disk is full","path":"model"}
       {"event":"error","code":"remote","message":"remote 'store': it can not be reached","hint":"is the server up?"}
       {"event":"error","code":"locked","message":"model is in use by process 7"}
+      {"event":"error","code":"resources","message":"stage 'a' wants 2 GPUs","stage":"a"}
       "
     `);
   });

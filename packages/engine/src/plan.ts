@@ -10,10 +10,11 @@ export interface Plan {
 }
 
 /**
- * Plans stages in the order given; a stage whose place is late never starts before an earlier one that is ready and fits.
- * Without a pipeline no stage waits for another.
+ * Plans stages in the order given, or by `places`, one for each of them; a stage whose place is late never starts before
+ * an earlier one that is ready and fits. Without a pipeline no stage waits for another.
  */
-export function planStages(pipeline: Pipeline | undefined, stages: readonly Stage[]): Plan {
+export function planStages(pipeline: Pipeline | undefined, given: readonly Stage[], places?: readonly number[]): Plan {
+  const stages = places === undefined ? given : sortedBy(given, places);
   const place = new Map(stages.map((stage, index) => [stage.address, index]));
   const open = new Map<StageAddress, number>();
   const ready: number[] = [];
@@ -42,6 +43,12 @@ export function planStages(pipeline: Pipeline | undefined, stages: readonly Stag
       }
     },
   };
+}
+
+function sortedBy(stages: readonly Stage[], places: readonly number[]): readonly Stage[] {
+  const sorted: Stage[] = [];
+  for (const [index, place] of places.entries()) sorted[place] = stages[index] as Stage;
+  return sorted;
 }
 
 function insertSorted(list: number[], value: number): void {

@@ -1,6 +1,9 @@
 import type { Failure, StageAddress } from '@dag/model';
+import type { PastRuns } from './critical-path.ts';
 import type { Cached } from './decide.ts';
 import type { ReproEvent } from './event.ts';
+import type { GpuDemand } from './gpu/demand.ts';
+import type { Gpus } from './gpu/gpus.ts';
 import type { Journal } from './history/journal.ts';
 import type { Leases } from './leases.ts';
 import type { Observer } from './observer.ts';
@@ -27,6 +30,8 @@ export interface ReproOptions {
   readonly jobs?: number;
   /** Whether to wait for paths that another process holds. */
   readonly wait?: boolean;
+  /** Whether to wait for GPUs that another process holds. */
+  readonly waitForGpus?: boolean;
   /** Where objects and run records that the cache lacks may come from. */
   readonly fetcher?: Fetcher | undefined;
   /** Asked before a stage runs; false leaves it, and what needs it, out. */
@@ -51,6 +56,9 @@ export interface ReproRun {
   readonly leases: Leases;
   readonly meter: Meter;
   readonly journal: Journal;
+  readonly gpus: Gpus;
+  readonly demand: GpuDemand;
+  readonly past: PastRuns;
   readonly options: ReproOptions;
   readonly signals: ReproSignals;
   /** Stages of which a `stage` event was sent. */
@@ -83,4 +91,14 @@ export function blocker(run: ReproRun, address: StageAddress): StageAddress | un
     const kind = run.outcomes.get(upstream)?.kind;
     return kind === 'failed' || kind === 'blocked' || kind === 'declined';
   });
+}
+
+/** Whether nothing more is to be started once a stage has failed. */
+export function stopsOnFailure(run: ReproRun): boolean {
+  return (run.options.onFailure ?? 'stop') === 'stop';
+}
+
+export function anyFailed(run: ReproRun): boolean {
+  for (const outcome of run.outcomes.values()) if (outcome.kind === 'failed') return true;
+  return false;
 }

@@ -1,18 +1,23 @@
-import { type Decision, type Failure, FailureError, type Stage, type StageAddress, unreachable } from '@dag/model';
+import os from 'node:os';
+import { type Failure, FailureError, type Stage, type StageAddress, unreachable } from '@dag/model';
 import { cachedIn } from './cached.ts';
+import type { PastRuns } from './critical-path.ts';
 import { dataOf, settleData } from './data.ts';
 import type { ReproEvent, ReproSummary } from './event.ts';
+import { GpuDemand } from './gpu/demand.ts';
+import { Gpus } from './gpu/gpus.ts';
+import { type Durations, readDurations } from './history/durations.ts';
 import { openJournal } from './history/journal.ts';
 import { Leases } from './leases.ts';
+import { memoryLimit } from './machine.ts';
 import { stagePaths } from './observe-stage.ts';
 import { Observer } from './observer.ts';
-import { planStages } from './plan.ts';
 import type { Project } from './project.ts';
 import { pruneLocks } from './prune.ts';
 import { ignoreOuts } from './record.ts';
-import { blocker, type ReproOptions, type ReproRun, type ReproSignals } from './repro-run.ts';
+import type { ReproOptions, ReproRun, ReproSignals } from './repro-run.ts';
 import { Meter } from './run/meter.ts';
-import { settleStage } from './settle.ts';
+import { schedule } from './schedule.ts';
 import { checkSources } from './sources.ts';
 
 /**
@@ -31,11 +36,16 @@ export async function repro(
   const stages = selection.map((address) => stageAt(project, address));
   const aborted = new AbortController();
   let ignored: Promise<void> | undefined;
+  const gpus = new Gpus(project.env);
+  const past = pastRuns(project.root);
   const run: ReproRun = {
     project,
     observer: new Observer(project),
     cached: cachedIn(project.store),
-    leases: new Leases(),
+    leases: new Leases({ cpu: os.availableParallelism(), memory: memoryLimit(), gpu: () => gpus.count }, past),
+    gpus,
+    demand: new GpuDemand(project, stages, options, gpus),
+    past,
     meter: new Meter(),
     journal: openJournal(project.root),
     options,
@@ -74,69 +84,19 @@ export async function repro(
   return summarize(selection, run.outcomes);
 }
 
+/** What stages took when they last ran, read when it is first asked for. */
+function pastRuns(root: string): PastRuns {
+  let durations: Durations | undefined;
+  return (stage) => {
+    durations ??= readDurations(root);
+    return durations.of(stage);
+  };
+}
+
 function closeJournal({ journal, emit }: ReproRun): void {
   journal.close();
   const problem = journal.problem();
   if (problem !== undefined) emit({ event: 'warning', message: `'dag log' will not know of these runs: ${problem}` });
-}
-
-/** Starts each stage as soon as all that it needs is settled and there is room for it. */
-async function schedule(run: ReproRun, stages: readonly Stage[]): Promise<void> {
-  // Two questions on one terminal could not be told apart.
-  const asks = run.options.confirm !== undefined;
-  const oneByOne = run.options.dry === true || run.options.inGivenOrder === true || asks;
-  const plan = planStages(run.options.inGivenOrder === true ? undefined : run.project.pipeline, stages);
-  const jobs = oneByOne ? 1 : Math.max(1, run.options.jobs ?? 1);
-  const active = new Map<StageAddress, Promise<StageAddress>>();
-  let stopped = false;
-  while (true) {
-    const { stop, drain } = run.signals;
-    stopped ||= stop.aborted || drain?.aborted === true || (stopsOnFailure(run) && anyFailed(run));
-    const next = stopped || active.size >= jobs ? undefined : plan.next((stage) => run.leases.fits(stage));
-    if (next !== undefined) {
-      const lease = run.leases.take(next);
-      const settled = settleStage(runOf(run, next), next).then((outcome) => run.outcomes.set(next.address, outcome));
-      active.set(
-        next.address,
-        settled.finally(() => lease.release()).then(() => next.address),
-      );
-      continue;
-    }
-    if (active.size === 0) break;
-    const done = await Promise.race(active.values()).catch(async (bug) => {
-      // Nothing that was started may outlive this process.
-      run.abort();
-      await Promise.allSettled(active.values());
-      throw bug;
-    });
-    active.delete(done);
-    plan.settled(done);
-  }
-  for (const stage of stages) if (!run.outcomes.has(stage.address)) leaveOut(run, stage);
-}
-
-/** The run as one stage sees it, which may be stopped alone. */
-function runOf(run: ReproRun, stage: Stage): ReproRun {
-  const own = run.signals.stopOf?.(stage.address);
-  if (own === undefined) return run;
-  return { ...run, signals: { ...run.signals, stop: AbortSignal.any([run.signals.stop, own]) } };
-}
-
-function stopsOnFailure(run: ReproRun): boolean {
-  return (run.options.onFailure ?? 'stop') === 'stop';
-}
-
-function anyFailed(run: ReproRun): boolean {
-  for (const outcome of run.outcomes.values()) if (outcome.kind === 'failed') return true;
-  return false;
-}
-
-/** A stage that was not started: blocked where something upstream failed, else cancelled. */
-function leaveOut(run: ReproRun, stage: Stage): void {
-  const by = blocker(run, stage.address);
-  run.outcomes.set(stage.address, { kind: by === undefined ? 'cancelled' : 'blocked' });
-  const decision: Decision = { kind: 'blocked', ...(by === undefined ? {} : { by }) };
-  run.emit({ event: 'stage', stage: stage.address, decision, planned: false });
 }
 
 function stageAt(project: Project, address: StageAddress): Stage {

@@ -10,14 +10,17 @@ import {
 import { compareInputs } from './changes.ts';
 import { decide } from './decide.ts';
 import { findElsewhere, lookElsewhere } from './elsewhere.ts';
+import type { GpuLease } from './gpu/gpus.ts';
 import { type StageView, stagePaths, type ViewOptions, viewStage } from './observe-stage.ts';
 import { recordResult } from './record.ts';
-import { blocker, type Outcome, type ReproRun } from './repro-run.ts';
+import { anyFailed, blocker, type Outcome, type ReproRun, stopsOnFailure } from './repro-run.ts';
 import { runNoted } from './run/noted.ts';
 import { lockedArtifact, missingParam } from './sources.ts';
 
 /** Decides one stage whose upstream is settled, says so, and does it. Failures of the stage are its outcome, never thrown. */
 export async function settleStage(run: ReproRun, stage: Stage): Promise<Outcome> {
+  const known = run.outcomes.get(stage.address);
+  if (known !== undefined) return known;
   const by = run.options.onFailure === 'ignore' ? undefined : blocker(run, stage.address);
   if (by !== undefined) {
     announce(run, stage, { kind: 'blocked', by });
@@ -116,9 +119,12 @@ async function carryOut(run: ReproRun, stage: Stage, view: StageView, decision: 
       return { kind: 'skipped' };
     case 'restore':
       return await restore(run, stage, view, decision);
-    case 'run':
+    case 'run': {
+      const short = await shortOfGpus(run, stage);
+      if (short !== undefined) return short;
       announce(run, stage, decision);
       return await execute(run, stage, view);
+    }
     case 'blocked':
     case 'undecided':
       throw new Error(`${stage.address} is ${decision.kind} though all upstream is settled`);
@@ -152,10 +158,60 @@ function noteRestored({ project, journal }: ReproRun, stage: Stage, { key, start
   journal.restored({ stage: stage.address, at: project.clock(), key, from: startedAt });
 }
 
-async function execute(run: ReproRun, stage: Stage, view: StageView): Promise<Outcome> {
-  const problem = view.moduleProblem ?? invalidParams(view) ?? missingInput(stage, view);
+/**
+ * Fails what is sure to lack GPUs, this stage or one further down, before anything runs for it, and warns of what may;
+ * undefined where the stage can run.
+ */
+async function shortOfGpus(run: ReproRun, stage: Stage): Promise<Outcome | undefined> {
+  const shortages = await run.demand.shortages(stage);
+  for (const { stage: address, failure, certain } of shortages) {
+    const short = run.project.pipeline.stages.get(address);
+    if (short === undefined || run.outcomes.has(address)) continue;
+    if (address === stage.address) return failed(run, stage, failure, 0);
+    if (certain) run.outcomes.set(address, failed(run, short, failure, 0));
+    else if (run.demand.firstTime(address) && 'message' in failure) {
+      run.emit({ event: 'warning', stage: address, message: `${failure.message}; it fails if it has to run` });
+    }
+  }
+  return shortages.some(({ certain }) => certain) && stopsOnFailure(run) && anyFailed(run)
+    ? cancelled(run, stage)
+    : undefined;
+}
+
+async function execute(run: ReproRun, stage: Stage, seen: StageView): Promise<Outcome> {
+  const problem = problemOf(stage, seen);
   if (problem !== undefined) return failed(run, stage, problem, 0);
-  const end = await runNoted(run, stage, view);
+  const gpus = await leaseGpus(run, stage);
+  try {
+    if (gpus?.waited !== true) return await executeWith(run, stage, seen, gpus);
+    // Others may have changed what it reads meanwhile.
+    run.observer.forget(inputPaths(stage, seen));
+    const view = await viewStage(run.project, run.observer, stage, viewOptions(run, stage));
+    const problem = problemOf(stage, view);
+    return problem === undefined ? await executeWith(run, stage, view, gpus) : failed(run, stage, problem, 0);
+  } finally {
+    gpus?.release();
+  }
+}
+
+function leaseGpus(run: ReproRun, stage: Stage): Promise<GpuLease | undefined> {
+  return run.gpus.lease(stage, {
+    wait: run.options.waitForGpus ?? true,
+    signal: run.signals.stop,
+    root: run.project.root,
+    onWait: (message) => run.emit({ event: 'waiting', stage: stage.address, message }),
+    onWarning: (message, hint) =>
+      run.emit({ event: 'warning', stage: stage.address, message, ...(hint === undefined ? {} : { hint }) }),
+  });
+}
+
+function problemOf(stage: Stage, view: StageView): Failure | undefined {
+  return view.moduleProblem ?? invalidParams(view) ?? missingInput(stage, view);
+}
+
+async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: GpuLease | undefined): Promise<Outcome> {
+  const end = await runNoted(run, stage, view, gpus);
+  gpus?.release();
   run.observer.forget(stage.outs.map((out) => out.path));
   if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);
   if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode);

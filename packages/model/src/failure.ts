@@ -63,6 +63,8 @@ export type Failure =
   | { readonly code: 'io'; readonly message: string; readonly path?: string; readonly hint?: string }
   /** Exit 3: a remote that is out of reach, not there, or that refuses us. */
   | { readonly code: 'remote'; readonly message: string; readonly hint?: string }
+  /** Exit 3: a stage wants more of something than this machine has. */
+  | { readonly code: 'resources'; readonly message: string; readonly stage: string; readonly hint?: string }
   /** Exit 3: another process holds what is needed. */
   | { readonly code: 'locked'; readonly message: string; readonly hint?: string };
 

@@ -92,6 +92,7 @@ export function engineOptions(context: Context, project: OpenProject, options: R
     onFailure: options.ignoreErrors === true ? 'ignore' : options.keepGoing === true ? 'keep-going' : 'stop',
     jobs: jobsOf(project, context, options.jobs),
     wait: options.wait && mayWait(context),
+    waitForGpus: options.wait,
     fetcher: options.pull === true ? remoteFetcher(context, project, options.remote) : undefined,
     confirm: options.interactive === true ? (stage) => confirm(context, stage) : undefined,
   };

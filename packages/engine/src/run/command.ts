@@ -13,6 +13,8 @@ const STRICT_MINIMUM = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'LC_CTYPE', 
 
 /** What a running stage is connected to. */
 export interface StageIo {
+  /** Variables that say what it holds: its GPUs. */
+  readonly leased: Readonly<Record<string, string>>;
   readonly log: RunLog;
   onLine(stream: 'stdout' | 'stderr', line: string): void;
   /** Notes the process group, for as long as it works; see `noteGroup`. */
@@ -39,7 +41,7 @@ export async function runCommand(
       file: SHELL.file,
       args: [...SHELL.args, command],
       cwd,
-      env: stageEnv(project, stage),
+      env: { ...stageEnv(project, stage), ...io.leased },
       ...io,
       ...(deadline === undefined ? {} : { timeout: Math.max(0, deadline - Date.now()) }),
     });

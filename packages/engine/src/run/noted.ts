@@ -1,4 +1,5 @@
 import { fingerprintText, type Stage } from '@dag/model';
+import type { GpuLease } from '../gpu/gpus.ts';
 import { noteDuration } from '../history/durations.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { ReproRun } from '../repro-run.ts';
@@ -6,7 +7,12 @@ import { runKey } from '../run-key.ts';
 import { type RunTrace, runStage, type StageEnd } from './stage.ts';
 
 /** Runs a stage and notes in the journal that it began and how it ended. A result's context tells of the run. */
-export async function runNoted(run: ReproRun, stage: Stage, view: StageView): Promise<StageEnd> {
+export async function runNoted(
+  run: ReproRun,
+  stage: Stage,
+  view: StageView,
+  gpus: GpuLease | undefined,
+): Promise<StageEnd> {
   const { project, journal } = run;
   const { fingerprint } = view.observed;
   // Asked before anything changes that git tracks.
@@ -28,6 +34,7 @@ export async function runNoted(run: ReproRun, stage: Stage, view: StageView): Pr
     noCommit: run.options.noCommit ?? false,
     ...run.signals,
     meter: run.meter,
+    gpus,
     emit: run.emit,
   });
   const { status, seconds, usage, logs } = end;

@@ -129,7 +129,7 @@ export async function endGroup(pid: number | undefined, graceMs = GRACE_MS): Pro
  * Whether a group has a process that is more than a zombie. Its parent may be slow to collect those, or, as the first process
  * of a container often does, never collect them. Where there is no /proc a zombie counts as alive.
  */
-function isAtWork(pid: number | undefined): boolean {
+export function isAtWork(pid: number | undefined): boolean {
   if (!signalGroup(pid, 0)) return false;
   if (!fs.existsSync('/proc/self/stat')) return true;
   return fs.readdirSync('/proc').some((name) => {

@@ -4,13 +4,14 @@ import { type Artifact, type Failure, FailureError, type ProjectPath, type Stage
 import { commandText } from '../changes.ts';
 import { usesRunCache } from '../decide.ts';
 import type { ReproEvent } from '../event.ts';
+import type { GpuLease } from '../gpu/gpus.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
 import type { ActionEnd } from './action.ts';
 import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
 import type { Meter } from './meter.ts';
-import { noteGroup } from './orphans.ts';
+import { groupOf, noteGroup } from './orphans.ts';
 import type { ProcessEnd } from './process.ts';
 import { addUsage, type Usage } from './usage.ts';
 import { runWorkerStage } from './worker.ts';
@@ -56,6 +57,8 @@ export interface StageRunOptions {
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
   readonly meter: Meter;
+  /** The devices that it holds. */
+  readonly gpus?: GpuLease | undefined;
   emit(event: ReproEvent): void;
 }
 
@@ -88,7 +91,14 @@ export async function runStage(
         const outs = await keepOuts(project, stage, options);
         kept = true;
         const { discard: keep, putBack: undo } = aside;
-        return end({ status: 'ok', keep, undo, outs, startedAt, context: action.context ?? {} });
+        return end({
+          status: 'ok',
+          keep,
+          undo,
+          outs,
+          startedAt,
+          context: { ...options.gpus?.context, ...action.context },
+        });
       }
       if (attempt > stage.retries) {
         return end({ status: 'failed', failure, ...exitOf(action.end) });
@@ -135,7 +145,11 @@ async function runOnce(
     },
     stop: options.stop,
     kill: options.kill,
-    onStart: (pid) => noteGroup(project.store.dir, stage.address, pid),
+    leased: options.gpus?.env ?? {},
+    onStart: (pid) => {
+      if (pid !== undefined) options.gpus?.note(groupOf(pid));
+      return noteGroup(project.store.dir, stage.address, pid);
+    },
     onLine: (stream, line) => options.emit({ event: 'output', stage: stage.address, stream, line }),
   };
   options.emit({

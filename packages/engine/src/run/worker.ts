@@ -42,7 +42,7 @@ export async function runWorkerStage(
         ...(action.backend === undefined ? {} : { backend: action.backend }),
       }),
       cwd,
-      env: stageEnv(project, stage),
+      env: { ...stageEnv(project, stage), ...io.leased },
       logLine: (line, stream) => {
         io.log.write(`${line}\n`);
         io.onLine(stream, line);

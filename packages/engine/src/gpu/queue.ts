@@ -1,0 +1,257 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import { FailureError } from '@dag/model';
+import { tempName } from '@dag/store';
+import { type Group, groupState } from '../run/orphans.ts';
+import { endGroup } from '../run/process.ts';
+import {
+  type Claim,
+  makeLeaseFolder,
+  readClaims,
+  removeClaim,
+  type SeenClaim,
+  touchClaim,
+  writeClaim,
+} from './claim.ts';
+
+export interface LeaseRequest {
+  /** How many devices, at least 1. */
+  readonly count: number;
+  /** Which ones will do, best first; at least `count`. */
+  readonly among: readonly string[];
+  /** See `Claim.within`. */
+  readonly within: readonly string[];
+  readonly purpose: string;
+}
+
+export interface LeaseOptions {
+  /** false: a FailureError `locked` where others hold too many. */
+  readonly wait: boolean;
+  readonly signal?: AbortSignal;
+  /** Called when waiting begins, and again whenever it is for another claim. */
+  onWait?(holder: SeenClaim, devices: readonly string[]): void;
+  /** Called for each stage of a killed process that was ended because it kept a device busy. */
+  onOrphan?(holder: SeenClaim): void;
+}
+
+/** Devices that are held until they are released. */
+export interface HeldDevices {
+  readonly id: string;
+  /** In the order of the request. */
+  readonly devices: readonly string[];
+  readonly waited: boolean;
+  /** Notes the process group that works on them, so that they count as in use as long as it is at work. */
+  note(group: Group): void;
+  /** Calling it twice does no harm. */
+  release(): void;
+}
+
+/** How often a living holder touches its files. */
+const HEARTBEAT_MS = 20 * 1000;
+/** Waiting looks again after so many milliseconds, twice as long each time up to the second number, or when the folder changes. */
+const FIRST_POLL_MS = 2;
+const LAST_POLL_MS = 500;
+
+/**
+ * Leases devices of the host, all at once or none, in turn with every process that uses the same folder: Lamport's bakery
+ * algorithm on files, as for paths (`workspace/src/lock`). Only the claim with the lowest ticket among those that want some
+ * of the same devices may take any; the others come after it, even where fewer would do for them, so that nobody waits for
+ * ever. What runs inside a stage divides what the stage holds. No file is shared, so that there is nothing to be fought over when a holder dies.
+ */
+export async function leaseDevices(folder: string, request: LeaseRequest, options: LeaseOptions): Promise<HeldDevices> {
+  options.signal?.throwIfAborted();
+  makeLeaseFolder(folder);
+  const draft: Claim = {
+    id: tempName('lease'),
+    host: os.hostname(),
+    pid: process.pid,
+    since: new Date().toISOString(),
+    ticket: 0,
+    held: [],
+    ...request,
+  };
+  writeClaim(folder, draft);
+  let claim = draft;
+  let waited = false;
+  try {
+    const last = Math.max(0, ...readClaims(folder, Date.now()).map(({ ticket }) => ticket));
+    claim = { ...draft, ticket: last + 1 };
+    writeClaim(folder, claim);
+    const devices = await waitForTurn(folder, claim, options, () => {
+      waited = true;
+    });
+    claim = { ...claim, held: devices, since: new Date().toISOString() };
+    writeClaim(folder, claim);
+  } catch (error) {
+    removeClaim(folder, draft.id);
+    throw error;
+  }
+  const heartbeat = setInterval(() => touchClaim(folder, claim, new Date()), HEARTBEAT_MS);
+  heartbeat.unref();
+  let open = true;
+  return {
+    id: claim.id,
+    devices: claim.held,
+    waited,
+    note: (group) => {
+      claim = { ...claim, group };
+      if (open) writeClaim(folder, claim);
+    },
+    release: () => {
+      if (!open) return;
+      open = false;
+      clearInterval(heartbeat);
+      removeClaim(folder, claim.id);
+    },
+  };
+}
+
+/** Claims that hold devices, for people to look at. */
+export function heldClaims(folder: string): SeenClaim[] {
+  return readClaims(folder, Date.now()).filter((claim) => claim.held.length > 0);
+}
+
+async function waitForTurn(
+  folder: string,
+  claim: Claim,
+  options: LeaseOptions,
+  onFirstWait: () => void,
+): Promise<readonly string[]> {
+  let told: string | undefined;
+  let pause = FIRST_POLL_MS;
+  let touched = Date.now();
+  const changes = watchFolder(folder);
+  try {
+    for (;;) {
+      const claims = readClaims(folder, Date.now()).filter((other) => other.id !== claim.id);
+      const free = freeFor(claim, claims);
+      const queue = claims.filter((other) => other.held.length === 0 && isRival(claim, other, claims));
+      const ahead = queue.filter((other) => other.ticket !== 0 && isBefore(other, claim));
+      if (ahead.length === 0 && free.length >= claim.count && queue.every(({ ticket }) => ticket !== 0)) {
+        return free.slice(0, claim.count);
+      }
+      const holders = holdersFor(claim, claims);
+      if (ahead.length === 0 && (await endOrphans(holders, options))) continue;
+      const inTheWay = [...holders, ...ahead].sort((a, b) => a.ticket - b.ticket)[0];
+      // One that is choosing its ticket, or is about to take what is free, is no reason to say anything.
+      if (inTheWay !== undefined && [claim, ...ahead].some((one) => freeFor(one, claims).length < one.count)) {
+        const devices = inTheWay.held.filter((device) => claim.among.includes(device));
+        if (!options.wait) throw lockedFailure(inTheWay, devices);
+        onFirstWait();
+        if (told !== inTheWay.id) options.onWait?.(inTheWay, devices);
+        told = inTheWay.id;
+      }
+      await changes.next(pause * (0.75 + Math.random() / 2), options.signal);
+      pause = Math.min(pause * 2, LAST_POLL_MS);
+      if (Date.now() - touched > HEARTBEAT_MS) {
+        touched = Date.now();
+        touchClaim(folder, claim, new Date(touched));
+      }
+    }
+  } finally {
+    changes.close();
+  }
+}
+
+/** The devices of a request that nobody else holds. */
+function freeFor(claim: Claim, others: readonly SeenClaim[]): string[] {
+  const taken = new Set(holdersFor(claim, others).flatMap(({ held }) => held));
+  return claim.among.filter((device) => !taken.has(device));
+}
+
+/** Who holds devices that a claim could do with. The stage that it runs in, and those around that, hold them for it. */
+function holdersFor(claim: Claim, others: readonly SeenClaim[]): SeenClaim[] {
+  const scope = claim.within.indexOf(scopeOf(claim, others));
+  const around = claim.within.slice(0, scope + 1);
+  return others.filter(
+    ({ id, held }) => id !== claim.id && !around.includes(id) && held.some((device) => claim.among.includes(device)),
+  );
+}
+
+/** Whether two that wait have to take turns. Whoever waits for the devices of a stage is no rival of what runs inside it. */
+function isRival(claim: Claim, other: Claim, others: readonly SeenClaim[]): boolean {
+  if (!other.among.some((device) => claim.among.includes(device))) return false;
+  return scopeOf(claim, others) === scopeOf(other, others);
+}
+
+/** The innermost stage around a claim that holds all it may take; '' where there is none. */
+function scopeOf(claim: Claim, others: readonly SeenClaim[]): string {
+  const holds = (id: string): boolean =>
+    others.some((other) => other.id === id && claim.among.every((device) => other.held.includes(device)));
+  return claim.within.findLast(holds) ?? '';
+}
+
+function isBefore(a: Claim, b: Claim): boolean {
+  return a.ticket < b.ticket || (a.ticket === b.ticket && a.id < b.id);
+}
+
+/**
+ * Ends what killed processes left at work: nobody waits for its result, and it keeps devices busy. Another user's is left
+ * alone. @returns whether there was any.
+ */
+async function endOrphans(holders: readonly SeenClaim[], options: LeaseOptions): Promise<boolean> {
+  let any = false;
+  for (const holder of holders) {
+    if (!holder.orphaned || holder.group === undefined || groupState(holder.group) !== 'ours') continue;
+    any = true;
+    options.onOrphan?.(holder);
+    await endGroup(holder.group.pid);
+    options.signal?.throwIfAborted();
+  }
+  return any;
+}
+
+/** Who holds a device, in words. */
+export function holderText(holder: SeenClaim): string {
+  const who = holder.orphaned ? 'which was killed and left its stage at work' : `pid ${holder.pid} on ${holder.host}`;
+  return `${holder.purpose} (${who}, since ${holder.since})`;
+}
+
+/** `GPU X`, `GPUs X and Y`; in general where none is named. */
+export function devicesText(devices: readonly string[]): string {
+  if (devices.length === 0) return 'a GPU';
+  return `GPU${devices.length > 1 ? 's' : ''} ${devices.join(' and ')}`;
+}
+
+function lockedFailure(holder: SeenClaim, devices: readonly string[]): FailureError {
+  return new FailureError({
+    code: 'locked',
+    message: `${devicesText(devices)} ${devices.length > 1 ? 'are' : 'is'} held by ${holderText(holder)}`,
+    hint: 'wait for it to end, or leave --no-wait out to wait for it here',
+  });
+}
+
+/** Says when the folder changes, or a time is over; just the latter where nothing can be watched. */
+function watchFolder(folder: string) {
+  let wake = (): void => {};
+  let changed = false;
+  let watcher: fs.FSWatcher | undefined;
+  try {
+    watcher = fs.watch(folder, { persistent: false }, (_, name) => {
+      if (name !== null && !/\.(claim|json)$/.test(name)) return;
+      changed = true;
+      wake();
+    });
+    watcher.on('error', () => {});
+  } catch {
+    // Too many watches on this host, say.
+  }
+  return {
+    next: (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const end = (): void => {
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', end);
+          wake = () => {};
+          changed = false;
+          if (signal?.aborted === true) reject(signal.reason);
+          else resolve();
+        };
+        const timer = setTimeout(end, changed ? 0 : ms);
+        signal?.addEventListener('abort', end, { once: true });
+        wake = end;
+        if (signal?.aborted === true) end();
+      }),
+    close: () => watcher?.close(),
+  };
+}

@@ -1,0 +1,203 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Held, type HeldCommand, holdCommands } from '../rigs/held.ts';
+import { fakeNvidiaSmi, programNvidiaSmi } from '../rigs/nvidia-smi.ts';
+import { makeProject, type RunOptions, type TestProject } from '../rigs/project.ts';
+
+let one: TestProject;
+let two: TestProject;
+let held: Held;
+let host: RunOptions;
+
+beforeEach(async () => {
+  [one, two] = [makeProject(), makeProject()];
+  held = await holdCommands();
+  const { PATH } = fakeNvidiaSmi(path.join(one.home, 'bin'), ['GPU-a', 'GPU-b']);
+  host = { env: { PATH, DAG_LEASES: leases() } };
+});
+
+afterEach(async () => {
+  await held.close();
+  for (const project of [one, two]) project.remove();
+});
+
+function leases(): string {
+  return path.join(one.home, 'leases');
+}
+
+/** A stage that says which devices it sees, and then waits to be told to end. */
+function stage(name: string, gpu: number): string {
+  const command = `echo $CUDA_VISIBLE_DEVICES > ${name}.txt; ${held.command(name)}`;
+  return `  ${name}: {cmd: ${JSON.stringify(command)}, outs: [${name}.txt], resources: {gpu: ${gpu}}}\n`;
+}
+
+function seen(project: TestProject, name: string): string[] {
+  return project.read(`${name}.txt`).trim().split(',');
+}
+
+test('ten stages of two projects on two devices never share one', async () => {
+  const names = [one, two].map((_, at) => Array.from({ length: 5 }, (_, index) => `${'ab'[at]}${index}`));
+  for (const [at, project] of [one, two].entries()) {
+    project.write('pipeline.yaml', `stages:\n${names[at]?.map((name) => stage(name, 1)).join('')}`);
+  }
+  const runs = [one, two].map((project) => project.start(['repro', '-j', '5', '--json'], host));
+  const running = new Map<string, HeldCommand>();
+  let order = 0;
+  for (let done = 0; done < 10; done++) {
+    const busy = Math.min(2, 10 - done);
+    await expect.poll(() => held.order.length, { timeout: 30_000 }).toBe(Math.min(10, done + busy));
+    for (const name of held.order.slice(order)) running.set(name, await held.started(name));
+    order = held.order.length;
+    expect(held.running()).toHaveLength(busy);
+    const devices = [...running.keys()].flatMap((name) => seen(name.startsWith('a') ? one : two, name));
+    expect(new Set(devices).size).toBe(busy);
+    const [name, command] = [...running][0] as [string, HeldCommand];
+    running.delete(name);
+    command.release();
+    await command.gone;
+  }
+  for (const run of runs) expect((await run.ended).status).toBe(0);
+  expect(fs.readdirSync(leases())).toEqual([]);
+});
+
+test('a stage that wants both waits for both, and says who holds them; --no-wait does not', async () => {
+  one.write('pipeline.yaml', `stages:\n${stage('train', 1)}`);
+  two.write('pipeline.yaml', `stages:\n${stage('both', 2)}`);
+  const first = one.start(['repro', '--json'], host);
+  const train = await held.started('train');
+  const refused = await two.repro(['--no-wait'], host);
+  expect([refused.status, refused.failed]).toEqual([3, ['both']]);
+  const second = two.start(['repro', '--json'], host);
+  const told: string[] = [];
+  second.child.stdout?.on('data', (text) => told.push(String(text)));
+  const message = `waiting for GPU GPU-a, held by dag repro of ${one.root}, stage 'train' (pid ${first.child.pid} on `;
+  await expect.poll(() => told.join(''), { timeout: 20_000 }).toContain(message);
+  train.release();
+  (await held.started('both')).release();
+  expect((await second.ended).status).toBe(0);
+  expect(seen(two, 'both').sort()).toEqual(['GPU-a', 'GPU-b']);
+  expect((await first.ended).status).toBe(0);
+});
+
+test('a killed dag frees its device: what it left running is ended first', async () => {
+  one.write('pipeline.yaml', `stages:\n${stage('train', 2)}`);
+  two.write('pipeline.yaml', `stages:\n${stage('next', 2)}`);
+  const first = one.start(['repro'], host);
+  const left = await held.started('train');
+  first.child.kill('SIGKILL');
+  await first.ended;
+  const second = two.start(['repro', '--json'], host);
+  (await held.started('next')).release();
+  await left.gone;
+  const { status, events } = await second.ended;
+  expect(status).toBe(0);
+  expect(events.find((event) => event['event'] === 'warning')?.['message']).toBe(
+    `ended what a killed dag had left running on GPUs GPU-a and GPU-b: dag repro of ${one.root}, stage 'train'`,
+  );
+});
+
+test('a device is free again after a failure and after an interrupt', async () => {
+  one.write('pipeline.yaml', `stages:\n${stage('fails', 1)}`);
+  const first = one.start(['repro'], host);
+  (await held.started('fails')).release(3);
+  expect((await first.ended).status).toBe(1);
+  const second = one.start(['repro'], host);
+  await held.started('fails');
+  second.child.kill('SIGINT');
+  expect((await second.ended).status).toBe(130);
+  expect(fs.readdirSync(leases())).toEqual([]);
+});
+
+test('a dag inside a stage divides the devices of that stage', async () => {
+  two.write('pipeline.yaml', `stages:\n${stage('left', 1)}${stage('right', 1)}`);
+  const nested = `cd ${two.root} && env -u DAG_ROOT ${process.execPath} ${dagProgram()} repro -q -j 2`;
+  one.write('pipeline.yaml', `stages:\n  outer: {cmd: ${JSON.stringify(nested)}, resources: {gpu: 2}}\n`);
+  const run = one.start(['repro'], host);
+  const [left, right] = await Promise.all([held.started('left'), held.started('right')]);
+  expect([...seen(two, 'left'), ...seen(two, 'right')].sort()).toEqual(['GPU-a', 'GPU-b']);
+  left.release();
+  right.release();
+  expect((await run.ended).status).toBe(0);
+});
+
+test('what a stage sees of its device, and what its record says', async () => {
+  const variables = 'env | grep -E "^(CUDA|NVIDIA|DAG_GPU)" | sed "s/lease-.*/LEASE/" | sort';
+  one.write('params.yaml', 'a: 1\n');
+  one.write(
+    'pipeline.yaml',
+    `stages:
+  one: {cmd: '${variables} > one.txt', params: [a], outs: [one.txt], strict_env: true, resources: {gpu: 1}}
+  none: {cmd: '${variables} > none.txt', outs: [none.txt], resources: {gpu: 0}}
+  silent: {cmd: '${variables} > silent.txt || true', outs: [silent.txt]}
+`,
+  );
+  const given = { env: { ...host.env, CUDA_VISIBLE_DEVICES: '1' } };
+  expect((await one.repro([], given)).ran).toEqual(['one', 'none', 'silent']);
+  expect(one.read('one.txt').split('\n')).toEqual([
+    'CUDA_DEVICE_ORDER=PCI_BUS_ID',
+    'CUDA_VISIBLE_DEVICES=GPU-b',
+    'DAG_GPUS=GPU-b',
+    'DAG_GPU_LEASE=LEASE',
+    'NVIDIA_VISIBLE_DEVICES=GPU-b',
+    '',
+  ]);
+  expect(one.read('none.txt')).toBe('CUDA_VISIBLE_DEVICES=\nDAG_GPUS=none\nNVIDIA_VISIBLE_DEVICES=none\n');
+  expect(one.read('silent.txt')).toBe('CUDA_VISIBLE_DEVICES=1\n');
+  const runs = fs.readdirSync(one.path('.cache/runs'), { recursive: true, encoding: 'utf8' });
+  const record = one.read(`.cache/runs/${runs.find((name) => name.endsWith('.json'))}`);
+  const { context } = JSON.parse(record) as { context: Record<string, unknown> };
+  expect(context).toMatchObject({ gpus: 'Example 80GB (GPU-b)', gpuDriver: '550.54.15' });
+  expect((await one.repro([], host)).skipped).toEqual(['one', 'none', 'silent']);
+});
+
+test('where there are too few, nothing runs', async () => {
+  one.write(
+    'pipeline.yaml',
+    `stages:
+  prepare: {cmd: echo p > p, outs: [p]}
+  train: {cmd: echo t > t, deps: [p], outs: [t], resources: {gpu: 3}}
+`,
+  );
+  const few = await one.repro([], host);
+  expect([few.status, few.ran, few.failed, few.cancelled]).toEqual([3, [], ['train'], ['prepare']]);
+  expect(one.exists('p')).toBe(false);
+  const { stderr } = await one.dag(['repro'], host);
+  expect(stderr).toContain("stage 'train' (pipeline.yaml:3) wants 3 GPUs, and there are 2 (GPU-a, GPU-b)\n");
+  const others = await one.repro(['-k'], host);
+  expect([others.status, others.ran, others.failed]).toEqual([3, ['prepare'], ['train']]);
+});
+
+test('no device is needed to skip or restore, and nobody is asked', async () => {
+  one.write('a', '1');
+  one.write('pipeline.yaml', 'stages:\n  train: {cmd: cp a m, deps: [a], outs: [m], resources: {gpu: 1}}\n');
+  expect((await one.repro([], host)).ran).toEqual(['train']);
+  const asked = path.join(one.home, 'asked');
+  const broken = { env: programNvidiaSmi(path.join(one.home, 'broken'), `touch ${asked}; echo no driver; exit 9`) };
+  expect((await one.repro([], broken)).skipped).toEqual(['train']);
+  fs.rmSync(one.path('m'));
+  expect((await one.repro([], broken)).restored).toEqual(['train']);
+  expect(fs.existsSync(asked)).toBe(false);
+  const forced = await one.dag(['repro', '-f'], broken);
+  expect(forced.status).toBe(3);
+  expect(forced.stderr).toContain('there are none: nvidia-smi failed with exit status 9: no driver');
+});
+
+test('a stage further down that may not have to run is warned of', async () => {
+  one.write('a', '1\n');
+  const prepare = (text: string) =>
+    `stages:
+  prepare: {cmd: '${text} a > p', deps: [a], outs: [p]}
+  train: {cmd: echo t > t, deps: [p], outs: [t], resources: {gpu: 1}}
+`;
+  one.write('pipeline.yaml', prepare('cat'));
+  expect((await one.repro([], host)).ran).toEqual(['prepare', 'train']);
+  one.write('pipeline.yaml', prepare('head -n 1'));
+  const same = await one.repro([], { env: { ...host.env, DAG_GPUS: 'none' } });
+  expect([same.status, same.ran, same.skipped]).toEqual([0, ['prepare'], ['train']]);
+  expect(same.events.find((event) => event['event'] === 'warning')).toMatchObject({ stage: 'train' });
+});
+
+function dagProgram(): string {
+  return path.join(import.meta.dirname, '../../packages/cli/dist/dag.js');
+}
