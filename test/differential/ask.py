@@ -1,14 +1,17 @@
 """Answers what real DVC makes of projects: one JSON request a line in, one JSON answer a line out.
 
-A request is {"files": {path: text}}, an answer {"stages": […], "edges": […]} or {"refused": why, "crash": bool}. Nothing of a
-project is run. The first line out is {"version": …}.
+A request is {"files": {path: text}}, an answer {"stages": […], "edges": […], "shown": […]} or
+{"refused": why, "crash": bool}. Nothing of a project is run. One with a .gitignore is a git repository. The first line out is
+{"version": …}.
 """
 
 import json
 import logging
 import math
 import os
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -77,6 +80,21 @@ def out_of(root, out):
     }
 
 
+def all_params_of(root, stage):
+    """By file: entries that spell one file in two ways are one, and a file without keys is tracked whole."""
+    found = {}
+    for dep in stage.deps:
+        if not isinstance(dep, ParamsDependency):
+            continue
+        one, before = params_of(root, dep), found.get(inside(root, dep))
+        if before is not None and before["keys"] and one["keys"]:
+            one = {"keys": before["keys"] + one["keys"], "values": {**(before["values"] or {}), **(one["values"] or {})}}
+        elif before is not None and not before["keys"]:
+            one = before
+        found[inside(root, dep)] = one
+    return found
+
+
 def stage_of(root, stage):
     tracked = {os.path.normpath(file): plain(values) for file, values in (stage.tracked_vars or {}).items()}
     return {
@@ -84,7 +102,7 @@ def stage_of(root, stage):
         "wdir": os.path.relpath(stage.wdir, root),
         "cmd": [words(one) for one in stage.cmd] if isinstance(stage.cmd, list) else words(stage.cmd),
         "deps": [inside(root, dep) for dep in stage.deps if not isinstance(dep, ParamsDependency)],
-        "params": {inside(root, dep): params_of(root, dep) for dep in stage.deps if isinstance(dep, ParamsDependency)},
+        "params": all_params_of(root, stage),
         "outs": [out_of(root, out) for out in stage.outs],
         "used": tracked,
         "frozen": bool(stage.frozen),
@@ -94,14 +112,36 @@ def stage_of(root, stage):
     }
 
 
+def shown_of(root, index):
+    """Top-level params, metrics, plots and artifacts: [kind, file, what it says], paths seen from the root."""
+    shown = []
+    for kind, by_file in (("params", index._params), ("metrics", index._metrics)):
+        for file, paths in by_file.items():
+            folder = os.path.dirname(file)
+            for path in paths:
+                at = os.path.relpath(os.path.join(folder, path), root) if isinstance(path, str) else plain(path)
+                shown.append([kind, os.path.relpath(file, root), at])
+    for file, plots in index._plots.items():
+        for plot in plots:
+            for name, definition in (plot if isinstance(plot, dict) else {plot: {}}).items():
+                shown.append(["plots", os.path.relpath(file, root), [words(name), plain(definition or {})]])
+    for file, artifacts in index._artifacts.items():
+        for name, artifact in artifacts.items():
+            path = os.path.relpath(os.path.join(os.path.dirname(file), str(artifact["path"])), root)
+            shown.append(["artifacts", os.path.relpath(file, root), [name, {**plain(artifact), "path": path}]])
+    return shown
+
+
 def answer(root):
     try:
         index = Index.from_repo(Repo(root))
         edges = [[before.addressing, after.addressing] for after, before in index.graph.edges()]
-        return {"stages": [stage_of(root, stage) for stage in index.stages], "edges": edges}
+        stages = [stage_of(root, stage) for stage in index.stages]
+        return {"stages": stages, "edges": edges, "shown": shown_of(root, index)}
     except DvcException as error:
         cause = error.__cause__
-        return {"refused": f"{error}" + (f" ({cause})" if cause else ""), "crash": False}
+        words = f"{error}" + (f" ({cause})" if cause else "")
+        return {"refused": re.sub(r"\x1b\[\d*m", "", words.replace(root, "ROOT")), "crash": False}
     except Exception as error:  # DVC itself fell over: refused as well
         return {"refused": f"{type(error).__name__}: {error}", "crash": True}
 
@@ -121,7 +161,11 @@ def main():
     replies.flush()
     for count, line in enumerate(sys.stdin):
         root = os.path.join(home, f"p{count}")
-        write(root, {".dvc/config": "[core]\nno_scm = true\n", **json.loads(line)["files"]})
+        files = json.loads(line)["files"]
+        write(root, {".dvc/config": "[core]\nno_scm = true\n", **files})
+        if any(os.path.basename(path) == ".gitignore" for path in files):
+            write(root, {".dvc/config": ""})
+            subprocess.run(["git", "init", "-q", root], check=True)
         os.chdir(root)
         reply = answer(root)
         os.chdir(home)

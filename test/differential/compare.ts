@@ -1,29 +1,43 @@
 import { canonicalJson, type Stage, type StageAddress, type Value } from '@dag/model';
 import { type Pipeline, readParams, type SourceReader } from '@dag/pipeline';
-import type { TheirStage } from './dvc.ts';
+import type { Sound, TheirStage } from './dvc.ts';
 
-/** Stages and edges as lines of text: equal when the graphs are. */
+/** Stages, edges and top-level entries as lines of text: equal when the graphs are. */
 export interface Graph {
   readonly stages: readonly string[];
   readonly edges: readonly string[];
+  readonly shown: readonly string[];
 }
 
 export function ourGraph(pipeline: Pipeline, reader: SourceReader): Graph {
   return {
     stages: [...pipeline.stages].map(([address, stage]) => ourStage(address, stage, pipeline, reader)).sort(),
     edges: pipeline.edges.map(([before, after]) => `${before} → ${after}`).sort(),
+    shown: [
+      ...pipeline.params.map(({ file, path }) => line(['params', file, path])),
+      ...pipeline.metrics.map(({ file, path }) => line(['metrics', file, path])),
+      ...pipeline.plots.map(({ file, id, definition }) => line(['plots', file, [id, definition]])),
+      ...pipeline.artifacts.map(({ file, name, labels, ...artifact }) =>
+        line(['artifacts', file, [name, labels.length === 0 ? artifact : { ...artifact, labels }]]),
+      ),
+    ].sort(),
   };
 }
 
-export function theirGraph(stages: readonly TheirStage[], edges: readonly (readonly [string, string])[]): Graph {
+export function theirGraph({ stages, edges, shown }: Sound): Graph {
   return {
     stages: stages.map(theirStage).sort(),
     edges: edges.map(([before, after]) => `${ourAddress(before)} → ${ourAddress(after)}`).sort(),
+    shown: shown.map(([kind, file, what]) => line([kind, ourFile(file), what])).sort(),
   };
 }
 
 function ourAddress(theirs: string): string {
   return theirs.replace(/(^|\/)dvc\.yaml:/, '$1pipeline.yaml:');
+}
+
+function ourFile(theirs: string): string {
+  return theirs.replace(/dvc\.yaml$/, 'pipeline.yaml');
 }
 
 function ourStage(address: StageAddress, stage: Stage, pipeline: Pipeline, reader: SourceReader): string {

@@ -7,9 +7,16 @@ import { fileURLToPath } from 'node:url';
 
 /** What real DVC makes of a project: see ask.py. */
 export type Answer =
-  | { readonly stages: readonly TheirStage[]; readonly edges: readonly (readonly [string, string])[] }
+  | Sound
   /** `crash`: DVC itself fell over. */
   | { readonly refused: string; readonly crash: boolean };
+
+export interface Sound {
+  readonly stages: readonly TheirStage[];
+  readonly edges: readonly (readonly [string, string])[];
+  /** Top-level params, metrics, plots and artifacts: kind, file, what it says. */
+  readonly shown: readonly (readonly [string, string, unknown])[];
+}
 
 export interface TheirStage {
   readonly stage: string;
@@ -116,14 +123,24 @@ export async function startLoaders(python: string): Promise<Loaders> {
 
 async function startHelper(python: string, script: string) {
   const file = fileURLToPath(new URL(script, import.meta.url));
-  const child = spawn(python, [file], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn(python, [file], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    // Sets in its messages keep one order.
+    env: { ...process.env, PYTHONHASHSEED: '0' },
+  });
   const lines = linesOf(child);
   const { version } = JSON.parse(await lines()) as { version: string };
   return { version, child, lines };
 }
 
+const THEIR_NAMES: { readonly [ours: string]: string } = {
+  'pipeline.yaml': 'dvc.yaml',
+  'pipeline.lock': 'dvc.lock',
+  '.dagignore': '.dvcignore',
+};
+
 function theirName(path: string): string {
-  return path.replace(/(^|\/)pipeline\.yaml$/, '$1dvc.yaml');
+  return path.replace(/[^/]+$/, (name) => THEIR_NAMES[name] ?? name);
 }
 
 /** The lines that a process writes, one a call. */

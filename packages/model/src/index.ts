@@ -7,6 +7,7 @@ export * from './digest.ts';
 export * from './failure.ts';
 export * from './fingerprint.ts';
 export * from './group.ts';
+export * from './ignored.ts';
 export * from './lock.ts';
 export * from './path.ts';
 export * from './result.ts';

@@ -1,4 +1,5 @@
 import {
+  baseName,
   byCodeUnit,
   isWithin,
   joinPath,
@@ -13,16 +14,18 @@ import {
 import { dataFiles } from './data/read.ts';
 import { quote } from './diagnostic/quote.ts';
 import { newReport, type Report } from './diagnostic/report.ts';
+import type { Source } from './diagnostic/source.ts';
 import { buildGraph, type Graph } from './graph/build.ts';
 import { SETTINGS_FIELDS } from './language/definition.ts';
 import type { Loaded, LoadOptions, Pipeline, Settings, SourceReader } from './pipeline.ts';
 import { type FileContents, type ParsedFile, parseFile, parseLocal, readContents } from './project/file.ts';
+import type { IgnoreRules } from './project/ignore.ts';
 import { readSettings } from './project/settings.ts';
 import { LOCK_FILE, PIPELINE_FILE, walkPipelines } from './project/walk.ts';
 import { resolveTarget } from './select/target.ts';
 import type { Draft } from './stage/draft.ts';
 import { Finder } from './template/bound.ts';
-import { findValue } from './yaml/node.ts';
+import { findValue, type Range } from './yaml/node.ts';
 
 const LOCAL_SETTINGS = '.cache/local.yaml' as ProjectPath;
 
@@ -101,7 +104,7 @@ export function readFiles(reader: SourceReader, options: LoadOptions, report: Re
   const unread = new Set<ProjectPath>();
   const folders = new Set<ProjectPath>();
   const cache = settings.cache.dir === undefined ? undefined : resolvePath(ROOT, settings.cache.dir);
-  walkPipelines(reader, {
+  const rules = walkPipelines(reader, {
     file(file, lockIgnored) {
       files.push(file);
       const before = report.count;
@@ -127,7 +130,23 @@ export function readFiles(reader: SourceReader, options: LoadOptions, report: Re
     },
     skip: (folder) => folders.has(folder) || folder === cache,
   });
+  for (const said of contents.values()) refuseIgnored(said, reader, rules, report);
   return { files: files.sort(byCodeUnit), settings, contents, broken, unread };
+}
+
+/** What .dagignore leaves out is not looked at: as an out or tracked data it would never be found. */
+function refuseIgnored(said: FileContents, reader: SourceReader, rules: IgnoreRules, report: Report): void {
+  const look = (path: ProjectPath, source: Source, at: Range) => {
+    if (!rules.leftOut(path, 'folder')) return;
+    const isFolder = reader.list(parentPath(path)).some((one) => one.kind === 'folder' && one.name === baseName(path));
+    if (!isFolder && !rules.leftOut(path, 'file')) return;
+    const hint = 'take it out of .dagignore, or let it lie elsewhere';
+    report.add(source, at, 'bad-path', `${quote(path)} is ignored by .dagignore`, hint);
+  };
+  for (const { stage, outPlaces, source, at } of said.drafts) {
+    for (const [i, { path }] of stage.outs.entries()) look(path, source, outPlaces[i] ?? at);
+  }
+  for (const { data, source, at } of said.data) look(data.path, source, at);
 }
 
 /** Settings belong to the project: in a file below the root they would be silently lost. */

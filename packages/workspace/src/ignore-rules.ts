@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { joinPath, type ProjectPath, ROOT } from '@dag/model';
+import { ignoreAnswer, joinPath, type ProjectPath, ROOT } from '@dag/model';
 import { isErrno } from '@dag/store';
 import ignore, { type Ignore } from 'ignore';
 
@@ -25,7 +25,7 @@ export function openIgnoreRules(root: string, fileName: string): IgnoreRules {
     const before = known.get(folder);
     if (before !== undefined) return before;
     try {
-      const rules = ignore().add(readFileSync(join(root, folder, fileName), 'utf8'));
+      const rules = ignore({ ignorecase: false }).add(readFileSync(join(root, folder, fileName), 'utf8'));
       known.set(folder, rules);
       return rules;
     } catch (error) {
@@ -56,7 +56,7 @@ export function isIgnored(rules: FolderRules, name: string, isFolder: boolean): 
     if (link === undefined) continue;
     const path = joinPath(rules.folder, name);
     const inside = link.folder === '' ? path : path.slice(link.folder.length + 1);
-    const answer = link.rules.test(isFolder ? `${inside}/` : inside);
+    const answer = ignoreAnswer((one) => link.rules.test(one), isFolder ? `${inside}/` : inside);
     if (answer.ignored) return true;
     if (answer.unignored) return false;
   }

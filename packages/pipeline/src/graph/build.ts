@@ -85,7 +85,7 @@ function reportOwn(path: string, out: string, draft: Draft, report: Report): voi
   const message =
     path === out
       ? `${who} both reads and makes ${quote(path)}`
-      : `${who} reads ${quote(path)} and makes ${quote(out)}, which overlap`;
+      : `${who} reads ${quote(path || '.')} and makes ${quote(out)}, which overlap`;
   const hint = "a stage can't need what it makes: take it from deps or outs";
   report.add(draft.source, dep?.at ?? draft.at, 'cycle', message, hint);
 }

@@ -42,6 +42,8 @@ export function fitShape(node: Node, shape: Shape, name: string, context: CheckC
       if (match === undefined || isOtherWord(node, match, context)) return wrongType(node, shape, name, context);
       return fitShape(node, match, name, context);
     }
+    case 'null':
+      return isNothing(node, shape.empty === true) ? node : wrongType(node, shape, name, context);
     default:
       return node.kind === 'scalar' ? fitScalar(node, shape, name, context) : wrongType(node, shape, name, context);
   }
@@ -59,6 +61,11 @@ function mapSame<T>(list: readonly T[], change: (member: T, index: number) => T)
   return changed ?? list;
 }
 
+function isNothing(node: Node, empty: boolean): boolean {
+  if (node.kind === 'map') return empty && node.entries.length === 0;
+  return node.kind === 'scalar' && (node.value === null || (empty && (node.value === '' || node.value === false)));
+}
+
 function sameKind(node: Node, shape: Shape, context: CheckContext): boolean {
   switch (shape.type) {
     case 'any':
@@ -71,7 +78,7 @@ function sameKind(node: Node, shape: Shape, context: CheckContext): boolean {
     case 'either':
       return shape.shapes.some((option) => sameKind(node, option, context));
     case 'null':
-      return node.kind === 'scalar' && node.value === null;
+      return isNothing(node, shape.empty === true);
     case 'text':
       return node.kind === 'scalar' && typeof node.value === 'string';
     case 'boolean':
@@ -101,9 +108,6 @@ function fitScalar(node: ScalarNode, shape: Shape, name: string, context: CheckC
       break;
     case 'boolean':
       if (typeof value === 'boolean') return node;
-      break;
-    case 'null':
-      if (value === null) return node;
       break;
     case 'number':
       if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return node;

@@ -7,6 +7,7 @@ import {
   integer,
   list,
   map,
+  noKeys,
   nothing,
   number,
   oneOf,
@@ -62,7 +63,7 @@ export const STAGE_FIELDS: Fields = {
   ),
   params: field(
     'Keys of params.yaml, or a file with a list of its keys; without keys the whole file.',
-    list(either(text, table(either(wordList, nothing), 'a params file'))),
+    list(either(text, table(either(wordList, noKeys), 'a params file'))),
   ),
   vars: field('Values for `${…}`: files, or maps.', vars),
   env: field('Variables that count: NAME, or NAME=value to set it as well.', texts),

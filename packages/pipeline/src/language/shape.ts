@@ -5,7 +5,8 @@ export type Shape =
   | { readonly type: 'boolean' }
   | { readonly type: 'integer'; readonly least: number }
   | { readonly type: 'number' }
-  | { readonly type: 'null' }
+  /** `empty`: an empty map or text, and false, say the same. */
+  | { readonly type: 'null'; readonly empty?: true }
   | { readonly type: 'any' }
   | { readonly type: 'list'; readonly of: Shape }
   /** A map with known keys. */
@@ -27,6 +28,7 @@ export const words: Shape = { type: 'text', words: true };
 export const flag: Shape = { type: 'boolean' };
 export const anything: Shape = { type: 'any' };
 export const nothing: Shape = { type: 'null' };
+export const noKeys: Shape = { type: 'null', empty: true };
 export const number: Shape = { type: 'number' };
 
 export function oneOf(...values: string[]): Shape {

@@ -1,4 +1,4 @@
-import { joinPath, type ProjectPath, parentPath, ROOT } from '@dag/model';
+import { ignoreAnswer, joinPath, type ProjectPath, parentPath, ROOT } from '@dag/model';
 import ignore, { type Ignore } from 'ignore';
 import type { SourceReader } from '../pipeline.ts';
 
@@ -6,10 +6,12 @@ import type { SourceReader } from '../pipeline.ts';
 export interface IgnoreRules {
   /** Takes in the ignore files of a folder; called for a folder before anything in it is asked for. */
   enter(folder: ProjectPath, names: ReadonlySet<string>): void;
-  /** By either kind of file. */
+  /** By either kind of file; the folder that holds it is not. */
   ignored(path: ProjectPath, kind: 'file' | 'folder'): boolean;
-  /** By .gitignore alone. */
+  /** By .gitignore alone; the folder that holds it is not. */
   gitIgnored(path: ProjectPath): boolean;
+  /** By .dagignore alone, itself or by a folder above it. */
+  leftOut(path: ProjectPath, kind: 'file' | 'folder'): boolean;
 }
 
 /** Rules read through `reader`, folder by folder as a walk enters them: a deeper file wins over those above it. */
@@ -27,6 +29,13 @@ export function ignoreRules(reader: SourceReader): IgnoreRules {
     },
     ignored: (path, kind) => matches(git, path, kind) || matches(own, path, kind),
     gitIgnored: (path) => matches(git, path, 'file'),
+    leftOut(path, kind) {
+      if (own.size === 0) return false;
+      for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
+        if (matches(own, path.slice(0, end) as ProjectPath, 'folder')) return true;
+      }
+      return matches(own, path, kind);
+    },
   };
 }
 
@@ -36,7 +45,7 @@ function matches(rules: ReadonlyMap<ProjectPath, Ignore>, path: ProjectPath, kin
     const matcher = rules.get(folder);
     if (matcher) {
       const inside = folder === ROOT ? path : path.slice(folder.length + 1);
-      const verdict = matcher.test(kind === 'folder' ? `${inside}/` : inside);
+      const verdict = ignoreAnswer((one) => matcher.test(one), kind === 'folder' ? `${inside}/` : inside);
       if (verdict.ignored) return true;
       if (verdict.unignored) return false;
     }

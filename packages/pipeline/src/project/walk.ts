@@ -1,6 +1,6 @@
 import { byCodeUnit, joinPath, type ProjectPath, ROOT } from '@dag/model';
 import type { SourceReader } from '../pipeline.ts';
-import { ignoreRules } from './ignore.ts';
+import { type IgnoreRules, ignoreRules } from './ignore.ts';
 
 /** Folders that never hold a pipeline of the project. */
 const SKIPPED: ReadonlySet<string> = new Set(['.git', '.hg', '.svn', '.dvc', '.cache', 'node_modules']);
@@ -17,8 +17,11 @@ export interface WalkVisitor {
   skip(folder: ProjectPath): boolean;
 }
 
-/** Finds every pipeline.yaml; does not enter folders that are ignored, made by stages, or tracked. */
-export function walkPipelines(reader: SourceReader, visitor: WalkVisitor): void {
+/**
+ * Finds every pipeline.yaml; does not enter folders that are ignored, made by stages, or tracked.
+ * @returns the rules of the folders that were entered.
+ */
+export function walkPipelines(reader: SourceReader, visitor: WalkVisitor): IgnoreRules {
   const rules = ignoreRules(reader);
   const stack: ProjectPath[] = [ROOT];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
@@ -43,4 +46,5 @@ export function walkPipelines(reader: SourceReader, visitor: WalkVisitor): void 
       .filter((path) => !visitor.skip(path) && !rules.ignored(path, 'folder'));
     for (const path of inner.reverse()) stack.push(path);
   }
+  return rules;
 }

@@ -9,7 +9,7 @@ import { findValue, isUnknown, type MapNode, type Node, type Range } from '../ya
 import type { Draft, DraftDep } from './draft.ts';
 import { type ReadOuts, readOuts } from './outs.ts';
 import { readParamDeps } from './params.ts';
-import { projectPath } from './paths.ts';
+import { depPath, projectPath } from './paths.ts';
 import { readBytes, readDuration } from './quantity.ts';
 
 /** What a stage is made of, beside its definition. */
@@ -153,7 +153,7 @@ function readDeps(list: Node | undefined, wdir: ProjectPath, origin: StageOrigin
     }
     if (isUnknown(item)) continue;
     const written = scalarText(item);
-    const path = projectPath(wdir, written, item, origin.source, report);
+    const path = depPath(wdir, written, item, origin.source, report);
     if (path === undefined || seen?.has(path)) continue;
     seen?.add(path);
     const dep = { path };

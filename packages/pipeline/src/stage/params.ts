@@ -3,7 +3,7 @@ import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import { formatScalar } from '../template/format.ts';
 import { isUnknown, type Node, type Range } from '../yaml/node.ts';
-import { projectPath } from './paths.ts';
+import { depPath } from './paths.ts';
 
 /**
  * Reads `params:`. Plain keys are those of params.yaml in the stage's wdir; a file without keys, anywhere in the list, is
@@ -12,7 +12,7 @@ import { projectPath } from './paths.ts';
 export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, report: Report): ParamDep[] {
   if (list.kind !== 'seq') return [];
   if (list.items.length > 0 && list.items.every((item) => item.kind === 'scalar')) {
-    const file = projectPath(wdir, 'params.yaml', list, source, report);
+    const file = depPath(wdir, 'params.yaml', list, source, report);
     return file === undefined ? [] : [{ file, keys: unique(list.items.map(keyOf)) }];
   }
   const files = new Map<string, { at: Range; keys: Set<string> | 'all' }>();
@@ -42,7 +42,7 @@ export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, rep
   }
   const deps = new Map<ProjectPath, readonly string[] | 'all'>();
   for (const [written, { at, keys }] of files) {
-    const file = projectPath(wdir, written, at, source, report);
+    const file = depPath(wdir, written, at, source, report);
     if (file === undefined) continue;
     const before = deps.get(file);
     if (keys === 'all' || before === 'all') deps.set(file, 'all');

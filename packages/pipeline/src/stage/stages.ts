@@ -89,10 +89,13 @@ function checkName(key: ScalarNode, place: StagesPlace): void {
   }
 }
 
-/** A second @ would make the address of a generated stage say two things. */
+/** A second @ would make the address of a generated stage say two things, and without a word after it, nothing. */
 function soundItem(item: Combination, name: string, at: Node, place: StagesPlace): boolean {
-  if (!item.key.includes('@')) return true;
-  const message = `the name ${quote(`${name}@${item.key}`)} holds a second @`;
+  if (item.key !== '' && !item.key.includes('@')) return true;
+  const message =
+    item.key === ''
+      ? `an empty text gives a stage of ${quote(name)} no name`
+      : `the name ${quote(`${name}@${item.key}`)} holds a second @`;
   const hint = 'name the items otherwise: a map of items has names of its own';
   place.report.add(place.source, at, 'bad-value', message, hint);
   return false;

@@ -2,11 +2,11 @@ import { sameValue } from '@dag/model';
 import { toValue } from '../data/value.ts';
 import { suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
-import type { Entry, MapNode, Node, ScalarNode } from '../yaml/node.ts';
+import type { Entry, MapNode, Node } from '../yaml/node.ts';
 import { findValue, isUnknown, textNode } from '../yaml/node.ts';
 import { type Bound, entriesOf, inlineNode, itemsOf, kindOf, unwrap } from './bound.ts';
 import { formatName, formatScalar } from './format.ts';
-import { bindNode, type Scope } from './interpolate.ts';
+import { bindKey, bindNode, type Scope } from './interpolate.ts';
 
 /** One stage that a foreach or matrix makes: what follows the `@`, and what `item` and `key` are in it. */
 export interface Combination {
@@ -128,7 +128,7 @@ function cellLabel(key: string, value: Bound, index: number): string {
 
 /** One list of a matrix; undefined where it is none, which is reported. */
 function axis(entry: Entry, name: string, scope: Scope): Axis | undefined {
-  const key = formatScalar(entry.key as ScalarNode);
+  const key = bindKey(entry.key, scope) ?? formatScalar(entry.key);
   const bound = bindNode(entry.value, scope);
   if (unknownBound(bound)) return undefined;
   if (kindOf(bound) === 'seq') return { key, values: itemsOf(bound) };

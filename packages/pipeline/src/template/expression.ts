@@ -1,4 +1,4 @@
-const TEMPLATE = /(?<!\\)\$\{(.*?)\}/g;
+const TEMPLATE = /(?<!\\)\$\{([^\n]*?)\}/g;
 const EXPRESSION = /^[^.[\]]+(?:\s*\.[^.[\]]+|\s*\[[^.[\]]+\s*\])*\s*$/;
 
 /** One `${…}` in a text. */

@@ -63,9 +63,9 @@ export function bindNode(node: Node, scope: Scope): Bound {
   if (node.kind === 'seq') return { kind: 'seq', items: node.items.map((item) => bindNode(item, scope)) };
   if (node.kind === 'map') {
     const entries = node.entries.flatMap(({ key, value }): [string, Bound][] => {
-      const resolved = resolveNode(key, 'scalar', scope);
+      const name = bindKey(key, scope);
       const bound = bindNode(value, scope);
-      return resolved.kind === 'scalar' && !isUnknown(resolved) ? [[formatScalar(resolved), bound]] : [];
+      return name === undefined ? [] : [[name, bound]];
     });
     return { kind: 'map', entries: new Map(entries) };
   }
@@ -78,6 +78,12 @@ export function bindNode(node: Node, scope: Scope): Bound {
     return inlineNode(resolved);
   }
   return inlineNode(node);
+}
+
+/** A key of a map as text, its templates resolved; undefined where that is a problem, which is reported. */
+export function bindKey(key: ScalarNode, scope: Scope): string | undefined {
+  const resolved = resolveNode(key, 'scalar', scope);
+  return resolved.kind === 'scalar' && !isUnknown(resolved) ? formatScalar(resolved) : undefined;
 }
 
 /** Reports every malformed template of a tree; resolving passes over them. */
