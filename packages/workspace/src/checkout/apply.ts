@@ -7,6 +7,7 @@ import { newFileMode } from '../threads/place-file.ts';
 import type { JobList } from '../threads/pool.ts';
 import type { Job } from '../threads/protocol.ts';
 import type { CheckoutOptions } from '../types.ts';
+import { FolderNews } from './news.ts';
 import { NO_DIGEST, type Placement, type Plan, type PlanFailure } from './plan.ts';
 
 /** More files or bytes than this are worth worker threads. */
@@ -45,6 +46,7 @@ export async function applyPlans(context: Context, plans: readonly Plan[], optio
     await dropAll(context, op);
     throw error;
   } finally {
+    context.statCache.flush();
     for (const plan of plans) cleanUp(context, plan);
   }
   return applied;
@@ -72,19 +74,27 @@ async function placeAll(
   }
   // One part of each folder after the other: two threads that write into one folder wait for each other in the kernel.
   const parts = rounds.flat();
+  const open = new Map<Job, (typeof parts)[number]>();
   const jobs: JobList = {
     length: parts.length,
     at(index) {
       const part = parts[index];
-      return part && placeJob(part.placement, part.from, op, options.force === true);
+      if (part === undefined) return undefined;
+      const job = placeJob(part.placement, part.from, op, options.force === true);
+      open.set(job, part);
+      return job;
     },
   };
+  const news = new FolderNews(context.statCache);
   const large = totalFiles > MANY_FILES || totalBytes > MANY_BYTES;
   const pool = (large ? context.threads() : undefined) ?? context.local;
   await pool.run(
     jobs,
-    (result) => {
-      if (result.kind !== 'place') throw new Error('a placement gave something else');
+    (result, job) => {
+      const part = open.get(job);
+      open.delete(job);
+      if (result.kind !== 'place' || part === undefined) throw new Error('a placement gave something else');
+      news.add(part.placement, part.from, result);
       applied.failed.push(...result.failed);
       applied.files += result.files;
       applied.bytes += result.bytes;

@@ -3,13 +3,14 @@ import {
   type Artifact,
   baseName,
   type Digest,
+  encodeTree,
   FailureError,
   joinPath,
   type ProjectPath,
   parentPath,
   type TreeEntry,
 } from '@dag/model';
-import { ObjectMissing, tempName } from '@dag/store';
+import { type FolderRecord, hashBytes, ObjectMissing, tempName } from '@dag/store';
 import type { Context } from '../context.ts';
 import { Digests, type FolderNode, innerFirst, type Standing } from '../observe/node.ts';
 import { tempFolderFor } from '../temp-folder.ts';
@@ -23,6 +24,8 @@ export interface Placement {
   readonly path: ProjectPath;
   readonly temp: string | undefined;
   readonly files: PlacedFiles;
+  /** For a private folder: what the stat cache is to know of its tree. */
+  readonly tree?: FolderRecord['tree'];
 }
 
 /** The files of a placement, field by field: there may be millions. */
@@ -97,6 +100,11 @@ function emptyPlan(item: CheckoutItem, standing: Standing): Plan {
     unsafe: [],
     failed: [],
   };
+}
+
+interface Listing {
+  readonly digest: Digest;
+  readonly entries: readonly TreeEntry[];
 }
 
 /** Folders that a listing may have beyond as many as it has files: empty ones count as no file. */
@@ -176,7 +184,7 @@ class Planner {
       if (present !== undefined) this.#remove(present, abs, path);
       const build = join(tempFolderFor(this.#context, dirname(abs)), tempName('checkout'));
       this.#plan.newFolders.push({ build, final: abs });
-      this.#fresh(entries, build, path);
+      this.#fresh({ digest: entry.digest, entries }, build, path);
       return;
     }
     if (entry.kind === 'symlink') {
@@ -204,9 +212,16 @@ class Planner {
   }
 
   /** A folder that is made from nothing, under a name that nobody else knows. */
-  #fresh(entries: readonly TreeEntry[], build: string, path: ProjectPath): void {
+  #fresh({ digest, entries }: Listing, build: string, path: ProjectPath): void {
     this.#plan.makeFolders.push(build);
-    const folder: Placement = { folder: build, path, temp: undefined, files: new PlacedFiles() };
+    const rest = hashBytes(encodeTree(entries.filter(({ kind }) => kind !== 'file')));
+    const folder: Placement = {
+      folder: build,
+      path,
+      temp: undefined,
+      files: new PlacedFiles(),
+      tree: { rest, digest },
+    };
     for (const entry of entries) {
       const inner = joinPath(path, entry.name);
       const problem = entryProblem(path, entry);
@@ -218,7 +233,8 @@ class Planner {
         return;
       } else if (entry.kind === 'folder') {
         const inside = this.#entries(entry.digest, inner);
-        if (inside !== undefined) this.#fresh(inside, `${build}/${entry.name}`, inner);
+        if (inside === undefined) continue;
+        this.#fresh({ digest: entry.digest, entries: inside }, `${build}/${entry.name}`, inner);
       } else {
         folder.files.push(entry, Number.NaN);
       }

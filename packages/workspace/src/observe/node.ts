@@ -61,6 +61,11 @@ export class Digests {
     return this.hexOf(index, index + 1);
   }
 
+  /** 32 bytes each, and perhaps room for more. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
   /** Several, one after the other. */
   hexOf(from: number, to: number): string {
     return this.#bytes.toString('hex', from * HASH_SIZE, to * HASH_SIZE);

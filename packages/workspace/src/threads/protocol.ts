@@ -77,6 +77,9 @@ export interface PlaceResult {
   readonly bytes: number;
   readonly copiedBytes: number;
   readonly failed: readonly (ObjectFailure & { readonly missing: boolean })[];
+  /** Columns of `FileFacts` for files in a private folder: `KNOWN` is set where they will do for the folder's record. */
+  readonly stats: BigInt64Array;
+  readonly flags: Uint8Array;
 }
 
 export type JobResult =

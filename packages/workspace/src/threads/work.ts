@@ -115,6 +115,7 @@ export class ThreadWork {
     let files = 0;
     let bytes = 0;
     let copiedBytes = 0;
+    const facts = new FileFacts(job.temp === undefined ? job.names.length : 0);
     const wantsLink = this.#setup.link[0] !== 'copy';
     for (const [i, name] of job.names.entries()) {
       const digest = `blake3:${job.digests.slice(i * 64, i * 64 + 64)}` as Digest;
@@ -128,8 +129,11 @@ export class ThreadWork {
           link: this.#setup.link,
         });
         if (temp === undefined) {
-          if (placed.stats !== undefined && isPast(placed.stats, Date.now()))
-            this.statCache.record(essential(placed.stats), digest);
+          if (placed.stats !== undefined && isPast(placed.stats, Date.now())) {
+            facts.set(i, placed.stats, true);
+            // A link shares its inode with others, and the next one made changes its ctime.
+            if (placed.strategy === 'hardlink') this.statCache.record(essential(placed.stats), digest);
+          }
         } else {
           const replaces = job.force ? undefined : (job.replaces[i] ?? Number.NaN);
           const stats = placed.stats === undefined ? undefined : essential(placed.stats);
@@ -147,7 +151,8 @@ export class ThreadWork {
         }
       }
     }
-    return { kind: 'place', files, bytes, copiedBytes, failed };
+    const { stats, flags } = facts;
+    return { kind: 'place', files, bytes, copiedBytes, failed, stats, flags };
   }
 
   #settle(job: JobOf<'settle'>): JobResult {
