@@ -264,6 +264,28 @@ describe('gc', () => {
     expect(await json('gc', '-w', '-f')).toMatchObject({ status: 0, objects: 0 });
   });
 
+  test('keeps what lies in folders in folders, here and in history', async () => {
+    const fill = (version: string): void => {
+      for (let i = 0; i < 60; i++) project.write(`deep/${i % 3}/${i % 5}/${i % 7}/f${i}`, `${version} ${i}\n`);
+      project.write('deep/1/1/big', Buffer.alloc(100_000, version));
+    };
+    fill('first');
+    await run('add', 'deep');
+    commitAll('first');
+    fill('second');
+    await run('add', 'deep');
+    commitAll('second');
+    expect(await json('gc', '-A', '-f')).toMatchObject({ status: 0, objects: 0 });
+    project.git('checkout', '-q', 'HEAD~1', '--', 'pipeline.lock');
+    await run('checkout');
+    expect(project.read('deep/1/1/4/f46')).toBe('first 46\n');
+    expect((await json('gc', '-w', '-f'))['objects']).toBeGreaterThan(60);
+    fs.rmSync(project.path('deep'), { recursive: true });
+    await run('checkout');
+    expect(project.read('deep/2/4/3/f59')).toBe('first 59\n');
+    expect((await run('status')).stdout).toBe('Everything is up to date.\n');
+  });
+
   test.each([
     ['-w', ['3']],
     ['-n 1', ['3']],

@@ -1,3 +1,4 @@
+export { checkPart } from './check.ts';
 export {
   fsyncFile,
   fsyncFolder,

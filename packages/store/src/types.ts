@@ -85,7 +85,30 @@ export interface Store {
   close(): void;
 }
 
+/** An object to be hashed: a range of a pack, or a file of its own. */
+export interface CheckedObject {
+  readonly digest: Digest;
+  readonly file?: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Some objects to be hashed, as plain data that can cross threads; those of a pack in the order in which they stand in it. */
+export interface CheckPart {
+  /** The pack; undefined for loose ones. */
+  readonly file: string | undefined;
+  readonly objects: readonly CheckedObject[];
+}
+
 export interface CheckOptions {
+  /**
+   * Does `checkPart` on each part, in whatever thread, and tells what came of it. Default: here, one after the other.
+   */
+  readonly run?: (
+    parts: readonly CheckPart[],
+    done: (part: CheckPart, bad: readonly number[]) => void,
+    signal: AbortSignal | undefined,
+  ) => Promise<void>;
   /** The share of objects to check, from 0 to 1; all by default. */
   readonly sample?: number;
   /** Where the choice comes from: numbers from 0 (with) to 1 (without). */

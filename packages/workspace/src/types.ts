@@ -1,4 +1,5 @@
 import type { Artifact, ObjectFailure, ProjectPath } from '@dag/model';
+import type { CheckOptions, CheckReport } from '@dag/store';
 
 /** How a file gets from the cache into the workspace; tried in the order of the setting. */
 export type LinkStrategy = 'reflink' | 'hardlink' | 'symlink' | 'copy';
@@ -99,6 +100,8 @@ export interface Workspace {
   commit(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact>>;
   /** Makes the paths be what the artifacts say, touching as little as it can. Says what it could not do; never half a file. */
   checkout(items: readonly CheckoutItem[], options?: CheckoutOptions): Promise<CheckoutReport>;
+  /** `Store.checkAll`, with all cores where there is much to hash. */
+  checkCache(options?: Omit<CheckOptions, 'run'>): Promise<CheckReport>;
   /** Turns links into the cache at these paths into writable copies. Returns those changed. */
   unprotect(paths: readonly ProjectPath[], options?: WorkOptions): Promise<ProjectPath[]>;
   /** Renames what stands at the paths out of the way; absent paths are remembered as absent. */

@@ -2,6 +2,7 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { recover } from './aside/recover.ts';
 import { setAside } from './aside/set-aside.ts';
+import { checkCache } from './check-cache.ts';
 import { checkout } from './checkout/checkout.ts';
 import { unprotect } from './checkout/unprotect.ts';
 import { openContext } from './context.ts';
@@ -22,6 +23,7 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
     list: (paths, more) => list(context, paths, more),
     commit: (paths, more) => commit(context, paths, more),
     checkout: (items, more) => checkout(context, items, more),
+    checkCache: (more) => checkCache(context, more),
     unprotect: (paths, more) => unprotect(context, paths, more),
     setAside: (paths) => setAside(context, paths),
     recover: () => recover(context),

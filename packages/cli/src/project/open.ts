@@ -5,7 +5,7 @@ import { endOrphans, LockBook, type Project } from '@dag/engine';
 import { FailureError, type ProjectPath } from '@dag/model';
 import { LINK_STRATEGIES, type LinkStrategy, type Pipeline } from '@dag/pipeline';
 import { hashBytes, openStore } from '@dag/store';
-import { openWorkspace } from '@dag/workspace';
+import { DEFAULT_LINK, openWorkspace } from '@dag/workspace';
 import type { Context } from '../verb.ts';
 import { runContext } from './context.ts';
 import { workspaceLockFiles } from './files.ts';
@@ -25,6 +25,8 @@ export interface OpenProjectOptions {
 export interface OpenProject extends Project {
   /** The user's folder, from the root. */
   readonly cwd: ProjectPath;
+  /** How files get from the cache into the workspace, as settings and environment have it. */
+  readonly link: readonly LinkStrategy[];
   close(): Promise<void>;
 }
 
@@ -32,7 +34,8 @@ export interface OpenProject extends Project {
 export async function openProject(context: Context, options: OpenProjectOptions = {}): Promise<OpenProject> {
   const { root, cwd, pipeline, reader } = loadProject(context, options.targets);
   const store = openStore({ dir: cacheDir(root, pipeline, context) });
-  const workspace = openWorkspace({ root, store, link: linkStrategies(pipeline, context) });
+  const link = linkStrategies(pipeline, context);
+  const workspace = openWorkspace({ root, store, link });
   if (options.mutates === true) {
     registerProject(store, root);
     for (const folder of new Set([path.join(root, '.cache'), store.dir])) ignoreAll(folder);
@@ -48,6 +51,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
   return {
     root,
     cwd,
+    link,
     pipeline,
     reader,
     store,
@@ -106,7 +110,7 @@ function cacheDir(root: string, pipeline: Pipeline, context: Context): string {
 
 function linkStrategies(pipeline: Pipeline, context: Context): readonly LinkStrategy[] {
   const set = context.io.env['DAG_CACHE_LINK'];
-  if (set === undefined || set === '') return pipeline.settings.cache.link ?? ['reflink', 'copy'];
+  if (set === undefined || set === '') return pipeline.settings.cache.link ?? DEFAULT_LINK;
   const named = set.split(',').map((name) => name.trim());
   const known = named.filter((name): name is LinkStrategy => (LINK_STRATEGIES as readonly string[]).includes(name));
   if (known.length === named.length) return known;

@@ -114,9 +114,13 @@ export function recordRoots(record: RunRecord): Root[] {
  */
 export function markLive(store: Store, roots: readonly Root[], live: Set<Digest>): ObjectFailure[] {
   const missing: ObjectFailure[] = [];
+  // Not folders: one that is live counts as looked into, and gets there when it is.
+  const markFile = (_path: string, digest: Digest, kind: Use['kind']): void => {
+    if (kind === 'file') live.add(digest);
+  };
   for (const { path, artifact } of roots) {
     if (artifact.kind === 'file') live.add(artifact.digest);
-    else walkTrees(store, { path, digest: artifact.digest }, live, (_path, digest) => live.add(digest), missing);
+    else walkTrees(store, { path, digest: artifact.digest }, live, markFile, missing);
   }
   return missing;
 }

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { FailureError } from '@dag/model';
 import { hashing, statCacheFolder } from '@dag/store';
-import { DEFAULT_LINK, probeLinks } from '@dag/workspace';
+import { probeLinks } from '@dag/workspace';
 import { asFailure, EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { defaultRemote } from '../project/remotes.ts';
@@ -57,10 +57,9 @@ function machineFacts(context: Context, problems: string[]) {
 }
 
 function projectFacts(context: Context, project: OpenProject, problems: string[]) {
-  const { store, root, pipeline } = project;
+  const { store, root, pipeline, link } = project;
   const statCache = statCacheFolder(path.join(root, '.cache', 'stat'));
   const remote = defaultRemote(project, context);
-  const link = pipeline.settings.cache.link ?? DEFAULT_LINK;
   const works = probe(() => store.tmpFolder(), root, problems);
   const first = link.find((strategy) => works?.[strategy] === true);
   if (works?.reflink === false && first === 'copy') {

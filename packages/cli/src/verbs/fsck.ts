@@ -21,7 +21,7 @@ export async function fsck(context: Context, _positional: readonly string[], opt
   try {
     if (options.remote !== undefined) remoteConfig(project, options.remote);
     const progress = workProgress(context, 'checking');
-    const report = await project.store.checkAll({
+    const report = await project.workspace.checkCache({
       sample,
       onProgress: ({ objects, bytes }) => progress.options.onProgress({ files: objects, bytes }),
       signal: context.stop,

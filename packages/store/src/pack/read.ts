@@ -93,7 +93,8 @@ export class PackReader {
   }
 }
 
-function readRange(fd: number, range: Range): Buffer {
+/** The bytes of a range of an open file; shorter where the file ends. */
+export function readRange(fd: number, range: Range): Buffer {
   const bytes = Buffer.allocUnsafe(range.length);
   let done = 0;
   while (done < range.length) {

@@ -1,5 +1,5 @@
 import type { ObjectFailure } from '@dag/model';
-import type { Staged } from '@dag/store';
+import type { CheckPart, Staged } from '@dag/store';
 import type { LinkStrategy } from '../types.ts';
 
 /** What a thread needs to know before its first job; plain data. */
@@ -58,6 +58,8 @@ export type Job =
       /** Wall clock in ms when the commit began. */
       readonly since: number;
     }
+  /** Hashes objects of the cache. */
+  | { readonly kind: 'check'; readonly part: CheckPart }
   /** Hands over what was staged. */
   | { readonly kind: 'finish'; readonly op: number }
   /** Drops what was staged or placed as temp files. */
@@ -86,6 +88,8 @@ export type JobResult =
   | ScanResult
   | PlaceResult
   | { readonly kind: 'finish'; readonly staged: Staged }
+  /** Which objects of the part are bad, by index. */
+  | { readonly kind: 'check'; readonly bad: readonly number[] }
   | {
       readonly kind: 'done' /** Paths left alone since someone changed them meanwhile. */;
       readonly skipped: readonly string[];

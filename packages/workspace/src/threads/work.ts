@@ -2,6 +2,7 @@ import { lstatSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '@dag/model';
 import {
+  checkPart,
   type FileStats,
   ioFailure,
   isErrno,
@@ -60,6 +61,8 @@ export class ThreadWork {
         return this.#settle(job);
       case 'protect':
         return { kind: 'done', skipped: protectFiles(job, this.#setup, this.statCache) };
+      case 'check':
+        return { kind: 'check', bad: checkPart(job.part) };
       case 'finish':
         return this.#finish(job);
       case 'discard':
