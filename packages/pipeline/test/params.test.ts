@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { pipelineJsonSchema, readParams } from '../src/index.ts';
 import { memoryReader, path, words } from './rig/memory.ts';
+import { JSON_RECORDED, PYTHON_RECORDED, TOML_RECORDED } from './rig/recorded-params.ts';
+import { readValues } from './rig/values.ts';
 
 const PYTHON = `"""doc"""
 import os
@@ -98,6 +100,19 @@ describe('readParams', () => {
            ^
         put a ']' behind its last entry"
     `);
+  });
+});
+
+describe('params files are read as DVC reads them', () => {
+  const recorded = [
+    ...JSON_RECORDED.map(([text, value]) => ({ name: 'p.json', text, value })),
+    ...TOML_RECORDED.map(([text, value]) => ({ name: 'p.toml', text, value })),
+    ...PYTHON_RECORDED.map(([text, value]) => ({ name: 'p.py', text, value })),
+  ];
+  it.each(recorded)('$name: $text', ({ name, text, value }) => {
+    const ours = readValues(name, text);
+    if (value === undefined) expect(ours).toHaveProperty('refused');
+    else expect(ours).toEqual({ value });
   });
 });
 

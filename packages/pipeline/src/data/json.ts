@@ -17,6 +17,7 @@ export class JsonProblem extends Error {
  * Throws a JsonProblem.
  */
 export function readJson(text: string): Node {
+  if (text.startsWith('\ufeff')) throw new JsonProblem('a byte order mark before the text; save it without', 0);
   const state = { text, pos: 0, depth: 0 };
   const node = value(state);
   space(state);
@@ -41,7 +42,7 @@ function value(state: State): Node {
   if (c === '{') return nested(state, object);
   if (c === '[') return nested(state, array);
   if (c === '"') return { kind: 'scalar', value: string(state), float: false, start: pos, end: state.pos };
-  const word = /-?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|Infinity)|true|false|null|NaN/y;
+  const word = /-?(?:(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|Infinity)|true|false|null|NaN/y;
   word.lastIndex = pos;
   const match = word.exec(text)?.[0];
   if (match === undefined)

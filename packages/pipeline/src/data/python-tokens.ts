@@ -5,7 +5,7 @@ export interface Token {
   readonly text: string;
   readonly start: number;
   readonly end: number;
-  /** Set for an f-string or bytes: no plain literal. */
+  /** Set for an f-string, for bytes, and for characters by their names: no literal that is read here. */
   readonly opaque?: boolean;
 }
 
@@ -24,21 +24,20 @@ const NAME = /[\p{L}_][\p{L}\p{N}_]*/uy;
 const MARK = /\*\*=?|\/\/=?|<<=?|>>=?|->|:=|\.\.\.|[-+*/%@&|^=!<>]=|[-+*/%@&|^~<>()[\]{},:.;=!]/y;
 
 /** Splits Python source into tokens, with indents. Throws a PythonProblem where brackets, quotes or indents don't match. */
-export function tokenize(text: string): Token[] {
+export function tokenize(source: string): Token[] {
+  // Any line end is one; the offsets stay.
+  const text = source.replace(/\r(?!\n)/g, '\n');
   const tokens: Token[] = [];
   const indents = [0];
   let brackets = 0;
-  let pos = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+  let pos = 0;
   let lineStart = true;
   const push = (kind: Token['kind'], start: number, end: number, value = text.slice(start, end), opaque = false) =>
     tokens.push({ kind, text: value, start, end, ...(opaque ? { opaque } : {}) });
   while (pos < text.length) {
     if (lineStart && brackets === 0) {
-      let column = 0;
-      while (text[pos] === ' ' || text[pos] === '\t' || text[pos] === '\f') {
-        column = text[pos] === '\t' ? (Math.floor(column / 8) + 1) * 8 : column + 1;
-        pos++;
-      }
+      const [column, from] = indentOf(text, pos);
+      pos = from;
       if (pos >= text.length) break;
       if ('#\r\n'.includes(text[pos] as string)) {
         const end = text.indexOf('\n', pos);
@@ -75,21 +74,23 @@ export function tokenize(text: string): Token[] {
         const end = stringEnd(text, pos, string[0].length, string[2] as string);
         const prefix = (string[1] as string).toLowerCase();
         const inner = text.slice(pos + string[0].length, end - (string[2] as string).length);
-        const value = prefix.includes('r') ? inner : unescapePython(inner);
-        push('string', pos, end, value, /[fb]/.test(prefix));
+        const raw = prefix.includes('r');
+        const value = (raw ? inner : unescapePython(inner, pos)).replaceAll('\r\n', '\n');
+        push('string', pos, end, value, /[fb]/.test(prefix) || (!raw && inner.includes('\\N{')));
         pos = end;
         continue;
       }
       const number = at(NUMBER, text, pos);
       const word = number ?? at(NAME, text, pos) ?? at(MARK, text, pos);
       if (!word) throw new PythonProblem('not Python', pos);
+      if (number && !isNumber(number[0])) throw new PythonProblem('this is no number', pos);
       const kind = number ? 'number' : /[\p{L}_]/u.test(c) ? 'name' : 'mark';
       if (kind === 'mark') {
         if ('([{'.includes(word[0])) brackets++;
         else if (')]}'.includes(word[0]) && --brackets < 0)
           throw new PythonProblem('a bracket that was never opened', pos);
       }
-      push(kind, pos, pos + word[0].length);
+      push(kind, pos, pos + word[0].length, kind === 'name' ? word[0].normalize('NFKC') : word[0]);
       pos += word[0].length;
     }
   }
@@ -100,14 +101,36 @@ export function tokenize(text: string): Token[] {
   return tokens;
 }
 
+/** The column of a line's first word, and where it stands. A backslash joins the line to the next. */
+function indentOf(text: string, start: number): [column: number, pos: number] {
+  let column = 0;
+  let joined = 0;
+  let pos = start;
+  for (; ; pos++) {
+    const c = text[pos];
+    if (c === '\t') column = (Math.floor(column / 8) + 1) * 8;
+    else if (c === ' ' || c === '\f') column++;
+    else if (c === '\\' && /^\\\r?\n/.test(text.slice(pos, pos + 3))) {
+      joined ||= column;
+      column = 0;
+      pos = text.indexOf('\n', pos);
+    } else return [joined || column, pos];
+  }
+}
+
 function at(pattern: RegExp, text: string, pos: number): RegExpExecArray | undefined {
   pattern.lastIndex = pos;
   return pattern.exec(text) ?? undefined;
 }
 
+/** Underscores part digits, one at a time; a whole number begins with no zero. */
+function isNumber(text: string): boolean {
+  return !/__|_(?:$|[.eEjJ])|\._|^0_?\d*[1-9][\d_]*$/.test(text);
+}
+
 function stringEnd(text: string, start: number, opening: number, quote: string): number {
   for (let pos = start + opening; pos < text.length; pos++) {
-    if (text[pos] === '\\') pos++;
+    if (text[pos] === '\\') pos += text.startsWith('\r\n', pos + 1) ? 2 : 1;
     else if (text.startsWith(quote, pos)) return pos + quote.length;
     else if (text[pos] === '\n' && quote.length === 1) break;
   }
@@ -128,12 +151,13 @@ const ESCAPES: Readonly<Record<string, string>> = {
   v: '\v',
 };
 
-function unescapePython(text: string): string {
+function unescapePython(text: string, start: number): string {
   const sequence = /\\(\r?\n|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|.)/gs;
   return text.replace(sequence, (whole, code: string) => {
     if (code === '\r\n') return '';
     if (Object.hasOwn(ESCAPES, code)) return ESCAPES[code] as string;
     if (/^[0-7]/.test(code)) return String.fromCodePoint(Number.parseInt(code, 8));
+    if ('xuU'.includes(code)) throw new PythonProblem(`digits are missing behind \\${code}`, start);
     const point = code.length > 1 ? Number.parseInt(code.slice(1), 16) : Number.NaN;
     return point <= 0x10ffff ? String.fromCodePoint(point) : whole;
   });

@@ -1,6 +1,7 @@
-import type { Node } from '../yaml/node.ts';
+import { keyIdentity } from '../yaml/key.ts';
+import type { Entry, Node } from '../yaml/node.ts';
 import { PythonProblem, type Token, tokenize } from './python-tokens.ts';
-import { keyText, placeless, placelessMap } from './value.ts';
+import { placeless, placelessMap } from './value.ts';
 
 export { PythonProblem };
 
@@ -25,6 +26,29 @@ function peek(cursor: Cursor, ahead = 0): Token {
   return cursor.tokens[Math.min(cursor.at + ahead, cursor.tokens.length - 1)] as Token;
 }
 
+/** What begins a statement that has a suite. */
+const COMPOUND = new Set([
+  'async',
+  'class',
+  'def',
+  'elif',
+  'else',
+  'except',
+  'finally',
+  'for',
+  'if',
+  'try',
+  'while',
+  'with',
+]);
+/** What is a name for Python's grammar alone. */
+const RESERVED = new Set([
+  ...['False', 'None', 'True', 'and', 'as', 'assert', 'await', 'break', 'continue', 'del', 'from', 'global', 'import'],
+  ...['in', 'is', 'lambda', 'nonlocal', 'not', 'or', 'pass', 'raise', 'return', 'yield', ...COMPOUND],
+]);
+/** Words that are names, and begin statements as well. */
+const SOFT = new Set(['match', 'case', 'type']);
+
 /** The assignments of a suite, up to its dedent. */
 function block(cursor: Cursor, selfOnly: boolean): Map<string, Node> {
   const found = new Map<string, Node>();
@@ -35,8 +59,9 @@ function block(cursor: Cursor, selfOnly: boolean): Map<string, Node> {
       cursor.at++;
       break;
     }
-    if (token.kind === 'newline' || token.text === ';') cursor.at++;
-    else if (token.kind === 'indent') skipSuite(cursor);
+    if (token.kind === 'indent')
+      throw new PythonProblem('this line is indented, and nothing above asks for it', token.start);
+    if (token.kind === 'newline') cursor.at++;
     else statement(cursor, selfOnly, found);
   }
   return found;
@@ -44,90 +69,108 @@ function block(cursor: Cursor, selfOnly: boolean): Map<string, Node> {
 
 function statement(cursor: Cursor, selfOnly: boolean, found: Map<string, Node>): void {
   const token = peek(cursor);
-  if (token.kind === 'name' && token.text === 'class' && peek(cursor, 1).kind === 'name') {
-    const name = peek(cursor, 1).text;
-    if (openSuite(cursor)) found.set(name, placelessMap(block(cursor, false)));
-    return;
+  const name = peek(cursor, 1);
+  const { colon, last } = header(cursor);
+  if (token.kind === 'name' && token.text === 'class' && name.kind === 'name') {
+    found.set(name.text, placelessMap(suite(cursor, colon, false)));
+  } else if (token.text === 'def' && name.text === '__init__') {
+    for (const [key, value] of suite(cursor, colon, true)) found.set(key, value);
+  } else if ((token.kind === 'name' && COMPOUND.has(token.text)) || last.text === ':') {
+    suite(cursor, colon, true);
+  } else simple(cursor, selfOnly, found);
+}
+
+/** Where the first colon outside brackets stands on the line, and the line's last token. */
+function header(cursor: Cursor): { colon: number; last: Token } {
+  let depth = 0;
+  let colon = -1;
+  let at = cursor.at;
+  for (; !isLineEnd(cursor.tokens[at]); at++) {
+    const { kind, text } = cursor.tokens[at] as Token;
+    if (kind !== 'mark') continue;
+    if ('([{'.includes(text)) depth++;
+    else if (')]}'.includes(text)) depth--;
+    else if (text === ':' && depth === 0 && colon === -1) colon = at;
   }
-  if (token.kind === 'name' && token.text === 'def' && peek(cursor, 1).text === '__init__') {
-    if (openSuite(cursor)) for (const [key, value] of block(cursor, true)) found.set(key, value);
-    return;
+  return { colon, last: cursor.tokens[Math.max(at - 1, cursor.at)] as Token };
+}
+
+function isLineEnd(token: Token | undefined): boolean {
+  return token === undefined || token.kind === 'newline' || token.kind === 'end';
+}
+
+/** The assignments of the suite behind a colon, on its line or indented below. */
+function suite(cursor: Cursor, colon: number, selfOnly: boolean): Map<string, Node> {
+  if (colon === -1) throw new PythonProblem('a colon is missing', peek(cursor).start);
+  const found = new Map<string, Node>();
+  cursor.at = colon + 1;
+  if (!isLineEnd(peek(cursor))) {
+    while (!isLineEnd(peek(cursor))) simple(cursor, selfOnly, found);
+    return found;
   }
-  const start = cursor.at;
+  while (peek(cursor).kind === 'newline') cursor.at++;
+  if (peek(cursor).kind !== 'indent') throw new PythonProblem('an indented line is missing', peek(cursor).start);
+  cursor.at++;
+  return block(cursor, selfOnly);
+}
+
+/** One of the statements of a line. */
+function simple(cursor: Cursor, selfOnly: boolean, found: Map<string, Node>): void {
+  const [first, second] = [peek(cursor), peek(cursor, 1)];
+  if (first.kind === 'name' && !RESERVED.has(first.text) && !SOFT.has(first.text)) strayWord(second);
   try {
     const assigned = assignment(cursor, selfOnly);
     if (assigned) found.set(assigned[0], assigned[1]);
   } catch (error) {
     if (!(error instanceof NotLiteral)) throw error;
   }
-  cursor.at = Math.max(cursor.at, start);
-  skipStatement(cursor);
+  while (!isLineEnd(peek(cursor)) && peek(cursor).text !== ';') cursor.at++;
+  if (peek(cursor).text === ';') cursor.at++;
 }
 
-/** Moves into the suite of a compound statement; false when it stands on the same line. */
-function openSuite(cursor: Cursor): boolean {
-  let depth = 0;
-  for (; ; cursor.at++) {
-    const token = peek(cursor);
-    if (token.kind === 'end') return false;
-    if (token.kind === 'mark' && '([{'.includes(token.text)) depth++;
-    if (token.kind === 'mark' && ')]}'.includes(token.text)) depth--;
-    if (depth === 0 && token.kind === 'newline') break;
-  }
-  cursor.at++;
-  if (peek(cursor).kind !== 'indent') return false;
-  cursor.at++;
-  return true;
-}
-
-function skipStatement(cursor: Cursor): void {
-  while (!['newline', 'end'].includes(peek(cursor).kind) && peek(cursor).text !== ';') cursor.at++;
-  if (peek(cursor).kind !== 'end') cursor.at++;
-}
-
-function skipSuite(cursor: Cursor): void {
-  let depth = 0;
-  do {
-    const { kind } = peek(cursor);
-    if (kind === 'indent') depth++;
-    else if (kind === 'dedent') depth--;
-    else if (kind === 'end') return;
-    cursor.at++;
-  } while (depth > 0);
+/** Two values can't stand side by side. */
+function strayWord({ kind, text, start }: Token): void {
+  const word = kind === 'name' && !RESERVED.has(text);
+  if (word || kind === 'number' || kind === 'string') throw new PythonProblem('this can not stand here', start);
 }
 
 /** `name = literal`, `name: type = literal`, or with `self.name`. */
 function assignment(cursor: Cursor, selfOnly: boolean): [string, Node] | undefined {
+  const wrapped = peek(cursor).text === '(' && peek(cursor, 2).text === ')';
+  if (wrapped) cursor.at++;
   const first = peek(cursor);
   if (first.kind !== 'name') return undefined;
   let name = first.text;
-  cursor.at++;
+  cursor.at += wrapped ? 2 : 1;
   if (first.text === 'self' && peek(cursor).text === '.' && peek(cursor, 1).kind === 'name') {
     name = peek(cursor, 1).text;
     cursor.at += 2;
   } else if (selfOnly) return undefined;
-  if (peek(cursor).text === ':') {
-    let depth = 0;
-    while (!(depth === 0 && peek(cursor).text === '=') && !['newline', 'end'].includes(peek(cursor).kind)) {
-      if ('([{'.includes(peek(cursor).text)) depth++;
-      if (')]}'.includes(peek(cursor).text)) depth--;
-      cursor.at++;
-    }
-  }
+  if (peek(cursor).text === ':') annotation(cursor);
   if (peek(cursor).text !== '=') return undefined;
+  if (RESERVED.has(name)) throw new PythonProblem(`nothing can be assigned to ${name}`, first.start);
   cursor.at++;
   let value = literal(cursor);
   if (peek(cursor).text === ',') {
     const items = [value];
     while (peek(cursor).text === ',') {
       cursor.at++;
-      if (['newline', 'end'].includes(peek(cursor).kind)) break;
+      if (isLineEnd(peek(cursor)) || peek(cursor).text === ';') break;
       items.push(literal(cursor));
     }
     value = seq(items);
   }
-  const after = peek(cursor);
-  return after.kind === 'newline' || after.kind === 'end' || after.text === ';' ? [name, value] : undefined;
+  strayWord(peek(cursor));
+  return isLineEnd(peek(cursor)) || peek(cursor).text === ';' ? [name, value] : undefined;
+}
+
+function annotation(cursor: Cursor): void {
+  let depth = 0;
+  while (!(depth === 0 && '=;'.includes(peek(cursor).text)) && !isLineEnd(peek(cursor))) {
+    if ('([{'.includes(peek(cursor).text)) depth++;
+    if (')]}'.includes(peek(cursor).text)) depth--;
+    cursor.at++;
+  }
 }
 
 function seq(items: Node[]): Node {
@@ -152,6 +195,10 @@ function literal(cursor: Cursor): Node {
   if (token.kind === 'name') {
     if (token.text === 'True' || token.text === 'False') return placeless(token.text === 'True');
     if (token.text === 'None') return placeless(null);
+    if (token.text === 'set' && peek(cursor).text === '(' && peek(cursor, 1).text === ')') {
+      cursor.at += 2;
+      return seq([]);
+    }
     throw new NotLiteral();
   }
   if ((token.text === '-' || token.text === '+') && peek(cursor).kind === 'number') {
@@ -185,27 +232,28 @@ function items(cursor: Cursor, close: string): { items: Node[]; comma: boolean }
 
 /** A dict, or a set as a list of its distinct members. */
 function braces(cursor: Cursor): Node {
-  const map = new Map<string, Node>();
-  const members: Node[] = [];
+  const map = new Map<string, Entry>();
+  const members = new Map<string, Node>();
   while (peek(cursor).text !== '}' || peek(cursor).kind !== 'mark') {
     const key = literal(cursor);
     if (peek(cursor).text === ':') {
       cursor.at++;
       if (key.kind !== 'scalar') throw new NotLiteral();
-      map.set(keyText(key.value), literal(cursor));
-    } else members.push(key);
+      const identity = keyIdentity(key.value);
+      map.set(identity, { key: map.get(identity)?.key ?? key, value: literal(cursor) });
+    } else members.set(key.kind === 'scalar' ? keyIdentity(key.value) : `${members.size}`, key);
     if (peek(cursor).text === ',') cursor.at++;
     else if (peek(cursor).text !== '}') throw new NotLiteral();
   }
   cursor.at++;
-  return members.length > 0 ? seq(members) : placelessMap(map);
+  if (members.size > 0) return seq([...members.values()]);
+  return { kind: 'map', entries: [...map.values()], flow: true, start: 0, end: 0 };
 }
 
 function number(text: string, sign: 1 | -1): Node {
   if (/[jJ]$/.test(text)) throw new NotLiteral();
   const digits = text.replaceAll('_', '');
   if (/^0[xXoObB]/.test(digits) || /^\d+$/.test(digits)) {
-    if (/^0\d*[1-9]/.test(digits)) throw new NotLiteral();
     const whole = Number(digits);
     if (Number.isSafeInteger(whole)) return placeless(whole === 0 ? 0 : sign * whole);
     return placeless(BigInt(digits) * BigInt(sign));

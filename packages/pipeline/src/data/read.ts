@@ -7,6 +7,7 @@ import { parseYaml } from '../yaml/parse.ts';
 import { JsonProblem, readJson } from './json.ts';
 import { PythonProblem, readPython } from './python.ts';
 import { readToml, TomlError } from './toml.ts';
+import { isNothing } from './value.ts';
 
 /** A params file as read: not there, no map (`problem` says why), or its tree. */
 export type DataFile =
@@ -46,9 +47,7 @@ function readDataFile(reader: SourceReader, path: ProjectPath, report: Report): 
   const source: Source = { file: path, text };
   const root = readTree(source, report);
   if (root === 'broken') return { kind: 'bad', problem: `${path} can't be read` };
-  if (root === undefined || (root.kind === 'scalar' && (root.value === null || root.value === ''))) {
-    return { kind: 'data', root: EMPTY };
-  }
+  if (root === undefined || isNothing(root)) return { kind: 'data', root: EMPTY };
   if (root.kind === 'map') return { kind: 'data', root };
   return { kind: 'bad', problem: `${path} holds ${root.kind === 'seq' ? 'a list' : 'a single value'}, not a map` };
 }

@@ -10,6 +10,13 @@ export function toValue(node: Node): Value {
   return result;
 }
 
+/** Whether a file that holds this holds nothing: what is empty, zero or false stands for no values, as DVC takes it. */
+export function isNothing(root: Node | undefined): boolean {
+  if (root === undefined) return true;
+  if (root.kind === 'scalar') return !root.value && !Number.isNaN(root.value);
+  return (root.kind === 'seq' ? root.items : root.entries).length === 0;
+}
+
 /** A key as text: what a dotted path names it by. */
 export function keyText(key: Scalar): string {
   return String(key);

@@ -1,6 +1,6 @@
 import { type ProjectPath, parentPath, type StageAddress, type TrackedData } from '@dag/model';
 import { type DataFiles, decodeText } from '../data/read.ts';
-import { toValue } from '../data/value.ts';
+import { isNothing, toValue } from '../data/value.ts';
 import { named, type Report } from '../diagnostic/report.ts';
 import { lineOf, type Source } from '../diagnostic/source.ts';
 import { fitShape } from '../language/check.ts';
@@ -58,8 +58,7 @@ function parseText(file: ProjectPath, text: string, shape: Shape, report: Report
     report.add(source, at, conflict ? 'conflict' : 'syntax', message, hint);
   }
   if (problems.length > 0 && root === undefined) return undefined;
-  const empty = root === undefined || (root.kind === 'scalar' && root.value === null);
-  const map = empty ? EMPTY : root;
+  const map = root === undefined || isNothing(root) ? EMPTY : root;
   const sorted = map.kind === 'map' && shape === PIPELINE ? stagesAtTop(map, source, report) : map;
   const fits = fitShape(sorted, shape, '', { source, report, templates: true });
   return fits.kind === 'map' ? { file, source, root: fits } : undefined;

@@ -1,4 +1,5 @@
 import { decodeText, readTree } from '../../src/data/read.ts';
+import { isNothing } from '../../src/data/value.ts';
 import { newReport } from '../../src/diagnostic/report.ts';
 import type { Node, Scalar } from '../../src/yaml/node.ts';
 import { path } from './memory.ts';
@@ -14,13 +15,7 @@ export function readValues(name: string, text: string | Uint8Array): Reading {
   const root = decoded === undefined ? 'broken' : readTree({ file, text: decoded }, report);
   if (root === 'broken') return { refused: report.sorted()[0]?.message ?? '?' };
   const value = root === undefined ? null : comparable(root);
-  return { value: isFalse(root) ? { map: [] } : value };
-}
-
-function isFalse(root: Node | undefined): boolean {
-  if (root === undefined) return true;
-  if (root.kind === 'scalar') return !root.value && !Number.isNaN(root.value);
-  return (root.kind === 'seq' ? root.items : root.entries).length === 0;
+  return { value: isNothing(root) ? { map: [] } : value };
 }
 
 function comparable(node: Node): unknown {
