@@ -29,6 +29,7 @@ export function compareInputs(earlier: Earlier, now: Fingerprint, declared: Decl
     ...(earlier.wdir === now.wdir
       ? []
       : [{ changed: 'wdir', how: 'modified', before: earlier.wdir, after: now.wdir } as const]),
+    ...compareSalt(earlier.salt ?? '', now.salt ?? ''),
     ...compareDeps(earlier.deps, now.deps, declared.deps),
     ...compareParams(earlier.params, now.params, declared.params),
     ...compareEnv(earlier.env, now.env),
@@ -72,6 +73,10 @@ function compareWorker(before: LockedWorker | undefined, after: LockedWorker | u
     changes.push({ changed: 'worker', how, path });
   }
   return changes;
+}
+
+function compareSalt(before: string, after: string): Change[] {
+  return before === after ? [] : [{ changed: 'salt', how: 'modified', before, after }];
 }
 
 function compareDeps(

@@ -1,4 +1,5 @@
 import type { Artifact, Change, Decision, Failure, ProjectPath, RunRecord, StageAddress } from '@dag/model';
+import type { Variation } from './history/results.ts';
 
 /** What happens while `repro` works, in order. Reporters render it; the engine itself prints nothing. */
 export type ReproEvent =
@@ -70,6 +71,8 @@ export interface Explanation {
   readonly decision: Decision;
   /** The earlier run that is nearest to what would run now, and how the two differ; undefined when there is none. */
   readonly nearest?: { readonly record: RunRecord; readonly changes: readonly Change[] };
+  /** Set where runs with these inputs made different bytes. */
+  readonly variation?: Variation;
   /** What was compared and found equal. */
   readonly unchanged: { readonly deps: number; readonly params: number; readonly env: number; readonly outs: number };
 }

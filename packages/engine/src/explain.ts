@@ -3,9 +3,11 @@ import { cachedIn } from './cached.ts';
 import { compareInputs } from './changes.ts';
 import { decide } from './decide.ts';
 import type { Explanation } from './event.ts';
+import { variationOf } from './history/results.ts';
 import { viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
 import type { Project } from './project.ts';
+import { runKey } from './run-key.ts';
 
 /**
  * Says what would be done with a stage and why: against the lock, and against the earlier run that is nearest to what
@@ -24,6 +26,7 @@ export async function explain(project: Project, stage: Stage): Promise<Explanati
     const changes = compareInputs(earlier, observed.fingerprint, observed.declared);
     if (nearest === undefined || isNearer(changes, record, nearest)) nearest = { record, changes };
   }
+  const variation = variationOf(project.store.runs.find(runKey(observed.fingerprint)));
   const { params, env, outs } = observed.fingerprint;
   const changes = 'changes' in decision ? decision.changes : [];
   const unchanged = (kind: Change['changed'], total: number): number => {
@@ -39,6 +42,7 @@ export async function explain(project: Project, stage: Stage): Promise<Explanati
     stage: stage.address,
     decision,
     ...(nearest === undefined ? {} : { nearest }),
+    ...(variation === undefined ? {} : { variation }),
     unchanged: {
       deps: unchanged('dep', observed.declared.deps.size),
       params: unchanged('param', paramCount + paramsGone),

@@ -60,6 +60,7 @@ export async function viewStage(
     params: withUsed(params.values, project.pipeline.used.get(stage.address)),
     env: new Map(stage.env.map(({ name, value }) => [name, value ?? project.env[name] ?? null])),
     outs: new Set(stage.outs.map((out) => out.path)),
+    ...(stage.salt === undefined ? {} : { salt: stage.salt }),
   };
   const observed: Observed = {
     fingerprint,
@@ -87,12 +88,13 @@ export function lockedStage(
   fingerprint: Fingerprint,
   outs: ReadonlyMap<ProjectPath, Artifact>,
 ): LockedStage {
-  const { cmd, worker, wdir, deps, params, env } = fingerprint;
+  const { cmd, worker, wdir, deps, params, env, salt } = fingerprint;
   const folder = stage.file.slice(0, Math.max(0, stage.file.lastIndexOf('/')));
   return {
     ...(cmd === undefined ? {} : { cmd }),
     ...(worker === undefined ? {} : { worker }),
     ...(wdir === folder ? {} : { wdir }),
+    ...(salt === undefined ? {} : { salt }),
     deps,
     params,
     env,

@@ -1,4 +1,5 @@
 import {
+  type Artifact,
   type Decision,
   type Failure,
   FailureError,
@@ -8,13 +9,15 @@ import {
   unreachable,
 } from '@dag/model';
 import { compareInputs } from './changes.ts';
-import { decide } from './decide.ts';
+import { decide, usesRunCache } from './decide.ts';
 import { findElsewhere, lookElsewhere } from './elsewhere.ts';
 import type { GpuLease } from './gpu/gpus.ts';
+import { differingOuts } from './history/results.ts';
 import { type StageView, stagePaths, type ViewOptions, viewStage } from './observe-stage.ts';
 import { recordResult } from './record.ts';
 import { anyFailed, blocker, type Outcome, type ReproRun, stopsOnFailure } from './repro-run.ts';
 import { runNoted } from './run/noted.ts';
+import { runKey } from './run-key.ts';
 import { lockedArtifact, missingParam } from './sources.ts';
 
 /** Decides one stage whose upstream is settled, says so, and does it. Failures of the stage are its outcome, never thrown. */
@@ -216,6 +219,7 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);
   if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode);
   run.observer.learn(end.outs);
+  const earlier = usesRunCache(stage) ? run.project.store.runs.find(runKey(view.observed.fingerprint)) : [];
   let moved: readonly string[];
   try {
     moved = await changedMeanwhile(run, stage, view);
@@ -230,6 +234,7 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
     throw error;
   }
   end.keep();
+  if (moved.length === 0) compareResults(run, stage, end.outs, earlier);
   if (moved.length > 0) {
     run.emit({
       event: 'warning',
@@ -240,6 +245,25 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   }
   run.emit({ event: 'finished', stage: stage.address, status: 'ok', exitCode: 0, seconds: end.seconds });
   return { kind: 'ran', recorded: moved.length === 0 };
+}
+
+/** Says so where the same inputs gave other bytes than the last time. */
+function compareResults(
+  run: ReproRun,
+  stage: Stage,
+  outs: ReadonlyMap<ProjectPath, Artifact>,
+  earlier: readonly RunRecord[],
+): void {
+  const last = earlier.find((record) => record.context['committed'] !== true);
+  const differing = last === undefined ? [] : differingOuts(last, { outs });
+  if (last === undefined || differing.length === 0) return;
+  const when = `${last.startedAt.slice(0, 19).replace('T', ' ')} UTC`;
+  run.emit({
+    event: 'warning',
+    stage: stage.address,
+    message: `stage '${stage.address}' made other bytes than the run of ${when} from the same inputs: it is not reproducible (${differing.map((path) => `'${path}'`).join(', ')} differ${differing.length === 1 ? 's' : ''})`,
+    hint: 'both results are kept, the newest is what comes back; does it draw random numbers, read the clock, or something that is no dep?',
+  });
 }
 
 /** Inputs that are not what they were when the stage began: what was made may be of the one or of the other. */

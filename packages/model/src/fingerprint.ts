@@ -22,12 +22,14 @@ export interface Fingerprint {
   readonly params: ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>;
   readonly env: ReadonlyMap<string, string | null>;
   readonly outs: ReadonlySet<ProjectPath>;
+  /** Only where the user set one: it makes results other ones, and nothing else. */
+  readonly salt?: string;
 }
 
 /**
  * The text whose BLAKE3 hash is the run key. Version 1: canonical JSON of
- * `{fingerprint: 1, cmd | worker, wdir, deps: {path: {kind, digest, executable?}}, params, env, outs: [path]}`; sizes are
- * left out.
+ * `{fingerprint: 1, cmd | worker, wdir, deps: {path: {kind, digest, executable?}}, params, env, outs: [path], salt?}`;
+ * sizes are left out.
  */
 export function fingerprintText(fingerprint: Fingerprint): string {
   const { cmd, worker } = fingerprint;
@@ -46,6 +48,7 @@ export function fingerprintText(fingerprint: Fingerprint): string {
     env: Object.fromEntries(fingerprint.env),
     outs: [...fingerprint.outs].sort(),
   };
+  if (fingerprint.salt !== undefined) record['salt'] = fingerprint.salt;
   if (cmd !== undefined) record['cmd'] = cmd;
   if (worker !== undefined) {
     record['worker'] = {
@@ -69,7 +72,7 @@ export function parseFingerprint(text: string): Fingerprint | undefined {
     return undefined;
   }
   if (!isMap(raw) || raw['fingerprint'] !== 1 || typeof raw['wdir'] !== 'string') return undefined;
-  const { cmd, worker } = raw;
+  const { cmd, worker, salt } = raw;
   const command = typeof cmd === 'string' || (Array.isArray(cmd) && cmd.every((line) => typeof line === 'string'));
   return {
     ...(command ? { cmd } : {}),
@@ -80,6 +83,7 @@ export function parseFingerprint(text: string): Fingerprint | undefined {
       entriesOf(raw['params']).map(([file, values]) => [file as ProjectPath, new Map(entriesOf(values))] as const),
     ) as ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>,
     env: new Map(entriesOf(raw['env'])) as ReadonlyMap<string, string | null>,
+    ...(typeof salt === 'string' ? { salt } : {}),
     outs: new Set(Array.isArray(raw['outs']) ? (raw['outs'] as ProjectPath[]) : []),
   };
 }

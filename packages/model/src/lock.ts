@@ -10,6 +10,7 @@ export interface LockedStage {
   readonly worker?: LockedWorker;
   /** Where it ran, where that is not the folder of its pipeline.yaml. */
   readonly wdir?: ProjectPath;
+  readonly salt?: string;
   readonly deps: ReadonlyMap<ProjectPath, Artifact>;
   /** Per file, per dotted key. A file tracked whole has its top-level keys here. */
   readonly params: ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>;

@@ -84,6 +84,8 @@ export interface Stage {
   readonly strictEnv: boolean;
   readonly resources: Resources;
   readonly mutex: readonly string[];
+  /** What the user wrote to disown earlier results: that of the file and the stage's own. */
+  readonly salt?: string;
   readonly retries: number;
   /** Milliseconds; undefined for none. */
   readonly timeout?: number;

@@ -43,6 +43,12 @@ describe('a fingerprint', () => {
     expect(read === undefined ? '' : fingerprintText(read)).toBe(fingerprintText(fingerprint));
   });
 
+  test('has a salt only where one is set', () => {
+    const text = fingerprintText({ ...fingerprint, salt: '2' });
+    expect(text).toBe(fingerprintText(fingerprint).replace(',"wdir"', ',"salt":"2","wdir"'));
+    expect(parseFingerprint(text)?.salt).toBe('2');
+  });
+
   test('of a worker names its module, its files and its backend', () => {
     const { cmd: _, ...rest } = fingerprint;
     const worker = { module: path('w.ts'), backend: 'wasm', files: new Map([[path('w.ts'), digest('ef')]]) };

@@ -1,3 +1,4 @@
+import type { Variation } from '@dag/engine';
 import { type Artifact, type Change, type Decision, unreachable, type Value } from '@dag/model';
 import { secondsText } from './units.ts';
 
@@ -14,6 +15,8 @@ export function changeText(change: Change): string {
       return `command modified: ${wordsText(change.before, change.after)}`;
     case 'wdir':
       return `wdir modified: ${change.before || '.'} → ${change.after || '.'}`;
+    case 'salt':
+      return `salt changed: ${change.before || 'none'} → ${change.after || 'none'}`;
     case 'worker':
       return `worker ${change.path === undefined ? 'module or backend' : `module ${change.path}`} ${change.how}`;
     case 'dep':
@@ -58,6 +61,11 @@ export function reasonText(decision: Decision): string {
   }
 }
 
+/** What is to be said of a stage that makes different bytes from the same inputs. */
+export function variationText({ results, outs }: Variation): string {
+  return `not reproducible: runs with these inputs made ${results} different results (${outs.join(', ')})`;
+}
+
 /** A change as scripts read it: the fields of the contract, with values and digests. */
 export function changeJson(change: Change): Record<string, unknown> {
   switch (change.changed) {
@@ -74,6 +82,10 @@ export function changeJson(change: Change): Record<string, unknown> {
     case 'env': {
       const { changed, name, how, before, after } = change;
       return { changed, path: name, how, before, after };
+    }
+    case 'salt': {
+      const { how, before, after } = change;
+      return { changed: 'definition', path: 'salt', how, before, after };
     }
     default:
       return { ...change };

@@ -1,10 +1,10 @@
-import { status } from '@dag/engine';
-import { groupBy, type ProjectPath, type Stage, type TrackedData } from '@dag/model';
+import { status, type Variation, variationOf } from '@dag/engine';
+import { groupBy, type ProjectPath, type RunRecord, type Stage, type TrackedData } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { openNamedRemote, remoteOf } from '../project/remotes.ts';
 import { allTracked, pick, type Tracked } from '../project/tracked.ts';
-import { changeJson, changeText } from '../render/change.ts';
+import { changeJson, changeText, variationText } from '../render/change.ts';
 import { paint } from '../render/paint.ts';
 import type { Context } from '../verb.ts';
 
@@ -31,12 +31,33 @@ export async function statusVerb(context: Context, targets: readonly string[], o
       context.print(paint('bold', name, context.io.colour.out));
       for (const change of changes) context.print(`  ${changeText(change)}`);
     }
+    if (context.verbose) {
+      for (const [address, variation] of variations(project, stages)) {
+        context.print(`${paint('bold', address, context.io.colour.out)}\n  ${variationText(variation)}`);
+      }
+    }
     for (const [path, how] of remote ?? []) context.print(`${REMOTE_WORDS[how].padEnd(28)} ${path}`);
     if (!changed) context.print('Everything is up to date.');
     return changed && (options.exitCode === true || context.quiet) ? EXIT.unsuccessful : EXIT.done;
   } finally {
     await project.close();
   }
+}
+
+/** Stages whose last inputs gave different bytes in different runs. */
+function variations(project: OpenProject, stages: readonly Stage[]): Map<string, Variation> {
+  const found = new Map<string, Variation>();
+  const records = groupBy(project.store.runs.list(), (record) => record.stage);
+  for (const { address } of stages) {
+    const ofStage = records.get(address) ?? [];
+    const newest = ofStage.reduce<RunRecord | undefined>(
+      (best, record) => (best === undefined || record.startedAt > best.startedAt ? record : best),
+      undefined,
+    );
+    const variation = variationOf(ofStage.filter((record) => record.key === newest?.key));
+    if (variation !== undefined) found.set(address, variation);
+  }
+  return found;
 }
 
 interface Wanted {

@@ -3,7 +3,7 @@ import { FailureError } from '@dag/model';
 import { selectStages } from '@dag/pipeline';
 import { EXIT } from '../failure.ts';
 import { openProject } from '../project/open.ts';
-import { changeJson, changeText, reasonText } from '../render/change.ts';
+import { changeJson, changeText, reasonText, variationText } from '../render/change.ts';
 import { paint } from '../render/paint.ts';
 import { count, secondsText } from '../render/units.ts';
 import type { Context } from '../verb.ts';
@@ -30,7 +30,7 @@ export async function why(context: Context, targets: readonly string[]): Promise
 
 function json(explanation: Explanation | undefined): unknown {
   if (explanation === undefined) return undefined;
-  const { stage, decision, nearest, unchanged } = explanation;
+  const { stage, decision, nearest, variation, unchanged } = explanation;
   return {
     stage,
     decision: decision.kind,
@@ -45,12 +45,13 @@ function json(explanation: Explanation | undefined): unknown {
             changes: nearest.changes.map(changeJson),
           },
         }),
+    ...(variation === undefined ? {} : { not_reproducible: variation }),
     unchanged,
   };
 }
 
 function* lines(explanation: Explanation, colour: boolean): Generator<string> {
-  const { stage, decision, nearest, unchanged } = explanation;
+  const { stage, decision, nearest, variation, unchanged } = explanation;
   const name = paint('bold', stage, colour);
   const compared = [
     count(unchanged.deps, 'dep'),
@@ -76,6 +77,7 @@ function* lines(explanation: Explanation, colour: boolean): Generator<string> {
       yield `${name} is blocked by ${decision.by}`;
       break;
   }
+  if (variation !== undefined) yield variationText(variation);
   if (nearest === undefined || decision.kind !== 'run') return;
   const { record, changes } = nearest;
   const when = `${record.startedAt.slice(0, 16).replace('T', ' ')} UTC`;

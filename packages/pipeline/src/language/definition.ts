@@ -76,6 +76,7 @@ export const STAGE_FIELDS: Fields = {
       memory: field('Memory: bytes, or with a unit (8GB, 512MiB).', either(text, number)),
     }),
   ),
+  salt: field('Any text: with another one, earlier results are not taken any more.', either(text, number)),
   mutex: field('Stages that share a name here never run at once.', either(text, texts)),
   retries: field('How often it is tried again after a failure.', integer(0)),
   timeout: field('Time after which it is stopped: seconds, or with a unit (90s, 30m, 2h).', either(text, number)),
@@ -161,6 +162,7 @@ const axis = either(text, table(either(text, texts), 'a file'));
 export const PIPELINE_FIELDS: Fields = {
   ...SETTINGS_FIELDS,
   vars: field('Values for `${…}`: files, or maps.', vars),
+  salt: field('A salt for all stages of this file, beside their own.', either(text, number)),
   stages: field('The stages, by name.', table(anything, 'a stage name')),
   data: field(
     'Files and folders tracked by `dag add`.',

@@ -116,6 +116,12 @@ function readStage(node: Node, reader: Reader): LockedStage {
         if (wdir !== undefined) stage = { ...stage, wdir };
         break;
       }
+      case 'salt': {
+        const salt = textOf(value);
+        if (salt === undefined) bad(reader, value, 'salt must be text');
+        else stage = { ...stage, salt };
+        break;
+      }
       case 'deps':
         stage = { ...stage, deps: readArtifacts(value, reader) };
         break;

@@ -80,9 +80,10 @@ export function readContents(
   // Read even where nothing draws on it: a params.yaml that can't be read is a mistake, and found before anything runs.
   const context = fileContext(vars, place);
   const stages = findValue(root, 'stages');
+  const salt = findValue(root, 'salt');
   const { drafts, unbuilt } =
     stages?.kind === 'map'
-      ? readStages(stages, { file, folder, source, report, files, finder, parsing, context, templated })
+      ? readStages(stages, { file, folder, source, report, files, finder, parsing, context, templated, salt })
       : { drafts: [], unbuilt: [] };
   const top = (key: string): Node => {
     const node = findValue(root, key) ?? EMPTY;

@@ -27,6 +27,8 @@ export interface StageOrigin {
   readonly line: number;
   /** A problem is reported already. */
   readonly broken: boolean;
+  /** Salt of all stages of the file. */
+  readonly salt: Node | undefined;
   readonly used: UsedValues;
 }
 
@@ -68,6 +70,7 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
     env,
     strictEnv: isTrue(findValue(definition, 'strict_env')),
     resources,
+    ...readSalt([origin.salt, findValue(definition, 'salt')]),
     mutex: readTexts(findValue(definition, 'mutex')),
     retries: Number(scalarText(findValue(definition, 'retries')) || 0),
     ...(timeout === undefined ? {} : { timeout }),
@@ -91,6 +94,12 @@ function readWdir(node: Node | undefined, origin: StageOrigin): ProjectPath | un
   const written = scalarText(node);
   if (node === undefined || written === '') return origin.folder;
   return projectPath(origin.folder, written, node, origin.source, named(origin.report, `${origin.where}.wdir`));
+}
+
+/** One text of the salts that are set. */
+function readSalt(nodes: readonly (Node | undefined)[]): { readonly salt?: string } {
+  const salts = nodes.map(scalarText).filter((salt) => salt !== '');
+  return salts.length === 0 ? {} : { salt: salts.join(', ') };
 }
 
 function scalarText(node: Node | undefined): string {

@@ -30,6 +30,8 @@ export interface StagesPlace {
   readonly context: Context;
   /** Whether the file holds any template. */
   readonly templated: boolean;
+  /** Salt of all stages of the file. */
+  readonly salt: Node | undefined;
 }
 
 const NO_ITEM: Combination = { key: '', current: new Map<string, Bound>() };
@@ -184,7 +186,8 @@ function one(
   const vars = findValue(body, 'vars');
   const where = `stages.${stage.name}`;
   const name = group === undefined ? stage.name : `${group}@${item.key}`;
-  const origin = { name, where, group, file, folder, source, report, at: key, line, broken, used: NOTHING_USED };
+  const { salt } = place;
+  const origin = { name, where, group, file, folder, source, report, at: key, line, broken, salt, used: NOTHING_USED };
   if (vars === undefined && !place.templated) return buildStage(body, origin);
   const used = new Map<ProjectPath, Map<string, Value>>();
   const before = report.count;
