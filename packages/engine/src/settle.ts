@@ -290,6 +290,7 @@ async function holdingPaths<T>(run: ReproRun, stage: Stage, work: (waited: boole
     {
       read: stage.deps.map((dep) => dep.path),
       write: stage.outs.map((out) => out.path),
+      mutex: stage.mutex,
       purpose: `dag repro: stage '${stage.address}'`,
     },
     {

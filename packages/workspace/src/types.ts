@@ -68,11 +68,14 @@ export interface LockHolder {
   readonly since: string;
   readonly read: readonly ProjectPath[];
   readonly write: readonly ProjectPath[];
+  readonly mutex: readonly string[];
 }
 
 export interface LockRequest {
   readonly read: readonly ProjectPath[];
   readonly write: readonly ProjectPath[];
+  /** Names that only one holder has at a time. */
+  readonly mutex?: readonly string[];
   /** In the user's words, for whoever waits: "dag repro: stage train". */
   readonly purpose: string;
 }

@@ -35,6 +35,19 @@ test('readers share, a writer is alone with all that lies in or above its path',
   expect(readdirSync(join(project.root, '.cache/locks'))).toEqual([]);
 });
 
+test('a name is one holder’s at a time, whatever the paths', async () => {
+  const { ws } = project;
+  const a = await ws.acquire({ ...request([], ['a']), mutex: ['db', 'disk'] }, now);
+  await expect(ws.acquire({ ...request([], ['b']), mutex: ['net', 'disk'] }, now)).rejects.toThrow(
+    /^mutex 'disk' is in use by process \d+ .*\(test\)/,
+  );
+  const b = await ws.acquire({ ...request([], ['b']), mutex: ['net'] }, now);
+  a();
+  const c = await ws.acquire({ ...request([], ['c']), mutex: ['disk'] }, now);
+  b();
+  c();
+});
+
 test('who waits is told for whom, and gets its turn', async () => {
   const { ws } = project;
   const release = await ws.acquire(request([], ['m'], 'first'), now);

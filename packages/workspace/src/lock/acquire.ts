@@ -6,8 +6,8 @@ import type { LockHolder, LockOptions, LockRequest, Release } from '../types.ts'
 import {
   type Claim,
   claimFile,
+  conflict,
   HEARTBEAT_MS,
-  inConflict,
   newClaim,
   readClaims,
   touchClaim,
@@ -63,7 +63,9 @@ async function waitForTurn(folder: string, claim: Claim, options: LockOptions): 
   let pause = FIRST_POLL_MS;
   let touched = Date.now();
   for (;;) {
-    const rivals = readClaims(folder, Date.now()).filter((other) => other.id !== claim.id && inConflict(claim, other));
+    const rivals = readClaims(folder, Date.now()).filter(
+      (other) => other.id !== claim.id && conflict(claim, other) !== undefined,
+    );
     const ahead = rivals
       .filter((other) => other.ticket !== 0 && isBefore(other, claim))
       .sort((a, b) => a.ticket - b.ticket);
@@ -88,10 +90,9 @@ function isBefore(a: Claim, b: Claim): boolean {
 }
 
 function lockedFailure(holder: Claim, mine: Claim): FailureError {
-  const path = mine.write[0] ?? mine.read[0] ?? '';
   return new FailureError({
     code: 'locked',
-    message: `${path === '' ? 'the project' : path} is in use by process ${holder.pid} on ${holder.host} (${holder.purpose}) since ${holder.since}`,
+    message: `${conflict(mine, holder) ?? 'the project'} is in use by process ${holder.pid} on ${holder.host} (${holder.purpose}) since ${holder.since}`,
     hint: 'wait for it to end, or run without --no-wait to be told when it does',
   });
 }

@@ -18,15 +18,22 @@ const FOREIGN_DEAD_MS = 2 * 60 * 1000;
 export const HEARTBEAT_MS = 20 * 1000;
 
 export function newClaim(id: string, request: LockRequest, now: Date): Claim {
-  const { read, write, purpose } = request;
-  return { id, ticket: 0, host: hostname(), pid: process.pid, purpose, since: now.toISOString(), read, write };
+  const { read, write, mutex = [], purpose } = request;
+  const since = now.toISOString();
+  return { id, ticket: 0, host: hostname(), pid: process.pid, purpose, since, read, write, mutex };
 }
 
-/** Whether two claims can't both be held: someone writes what the other reads or writes, itself or something in or above it. */
-export function inConflict(a: LockHolder, b: LockHolder): boolean {
-  const meet = (xs: readonly ProjectPath[], ys: readonly ProjectPath[]): boolean =>
-    xs.some((x) => ys.some((y) => overlaps(x, y)));
-  return meet(a.write, b.write) || meet(a.write, b.read) || meet(a.read, b.write);
+/**
+ * Why two claims can't both be held, in words from the side of the first: someone writes what the other reads or writes,
+ * itself or something in or above it, or both have the same mutex. Undefined where they can.
+ */
+export function conflict(a: LockHolder, b: LockHolder): string | undefined {
+  const meet = (xs: readonly ProjectPath[], ys: readonly ProjectPath[]): ProjectPath | undefined =>
+    xs.find((x) => ys.some((y) => overlaps(x, y)));
+  const path = meet(a.write, b.write) ?? meet(a.write, b.read) ?? meet(a.read, b.write);
+  if (path !== undefined) return path === '' ? 'the project' : path;
+  const name = a.mutex.find((mutex) => b.mutex.includes(mutex));
+  return name === undefined ? undefined : `mutex '${name}'`;
 }
 
 export function claimFile(folder: string, id: string): string {
@@ -73,13 +80,13 @@ function readClaim(folder: string, id: string): Claim | undefined {
     throw error;
   }
   if (typeof json !== 'object' || json === null) return undefined;
-  const { ticket, host, pid, purpose, since, read, write } = json as Record<string, unknown>;
+  const { ticket, host, pid, purpose, since, read, write, mutex = [] } = json as Record<string, unknown>;
   if (typeof ticket !== 'number' || typeof pid !== 'number' || typeof host !== 'string') return undefined;
   if (typeof purpose !== 'string' || typeof since !== 'string') return undefined;
   const reads = paths(read);
   const writes = paths(write);
-  if (reads === undefined || writes === undefined) return undefined;
-  return { id, ticket, host, pid, purpose, since, read: reads, write: writes };
+  if (reads === undefined || writes === undefined || !Array.isArray(mutex)) return undefined;
+  return { id, ticket, host, pid, purpose, since, read: reads, write: writes, mutex: mutex.map(String) };
 }
 
 function paths(json: unknown): ProjectPath[] | undefined {

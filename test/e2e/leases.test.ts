@@ -198,6 +198,24 @@ test('a stage further down that may not have to run is warned of', async () => {
   expect(same.events.find((event) => event['event'] === 'warning')).toMatchObject({ stage: 'train' });
 });
 
+test('stages of two processes that share a mutex never run at once', async () => {
+  const file = ['a', 'b'].map((name) => `  ${name}: {cmd: ${JSON.stringify(held.command(name))}, mutex: [db]}\n`);
+  one.write('pipeline.yaml', `stages:\n${file.join('')}`);
+  const first = one.start(['repro', 'a']);
+  const a = await held.started('a');
+  const refused = await one.repro(['b', '--no-wait']);
+  expect(refused.status).toBe(3);
+  expect(JSON.stringify(refused.events)).toContain("mutex 'db' is in use by process");
+  const second = one.start(['repro', 'b', '--json']);
+  const told: string[] = [];
+  second.child.stdout?.on('data', (text) => told.push(String(text)));
+  await expect.poll(() => told.join(''), { timeout: 20_000 }).toContain('"event":"waiting"');
+  expect(held.running()).toEqual(['a']);
+  a.release();
+  (await held.started('b')).release();
+  expect([(await first.ended).status, (await second.ended).status]).toEqual([0, 0]);
+});
+
 function dagProgram(): string {
   return path.join(import.meta.dirname, '../../packages/cli/dist/dag.js');
 }
