@@ -73,6 +73,9 @@ test('a stage that wants both waits for both, and says who holds them; --no-wait
   second.child.stdout?.on('data', (text) => told.push(String(text)));
   const message = `waiting for GPU GPU-a, held by dag repro of ${one.root}, stage 'train' (pid ${first.child.pid} on `;
   await expect.poll(() => told.join(''), { timeout: 20_000 }).toContain(message);
+  const { stdout } = await two.dag(['doctor'], host);
+  expect(stdout).toContain('0 GPU-a Example 80GB; 86 GB, 3.1 MB in use; driver 550.54.15; held by dag repro of');
+  expect(stdout).toContain('1 GPU-b Example 80GB; 86 GB, 3.1 MB in use; driver 550.54.15; free');
   train.release();
   (await held.started('both')).release();
   expect((await second.ended).status).toBe(0);

@@ -4,6 +4,7 @@ export { type CommitReport, commitStages } from './commit.ts';
 export { decide, usesRunCache } from './decide.ts';
 export type * from './event.ts';
 export { explain } from './explain.ts';
+export { Gpus, gpuLeases } from './gpu/gpus.ts';
 export { type Durations, type Past, readDurations } from './history/durations.ts';
 export { type PastRun, pastRuns } from './history/past.ts';
 export { type Variation, variationOf } from './history/results.ts';

@@ -12,6 +12,7 @@ import { defaultRemote } from '../project/remotes.ts';
 import { otherProjects } from '../project/sharing.ts';
 import { bytesText } from '../render/units.ts';
 import type { Context } from '../verb.ts';
+import { gpuFacts, gpuLines } from './doctor-gpus.ts';
 
 /** Version of the package that this was built into. */
 declare const DAG_VERSION: string;
@@ -29,8 +30,11 @@ export async function doctor(context: Context): Promise<number> {
   }
   try {
     const own = project === undefined ? undefined : projectFacts(context, project, problems);
-    context.emit({ ...machine, project: own ?? null, problems });
-    printFacts(context, { ...machine, ...own });
+    const gpus = await gpuFacts(context, project, problems);
+    context.emit({ ...machine, ...gpus, project: own ?? null, problems });
+    printFacts(context, machine);
+    for (const line of gpuLines(gpus)) context.print(`${'gpu:'.padEnd(12)} ${line}`);
+    printFacts(context, own ?? {});
     for (const problem of problems) context.print(`problem:  ${problem}`);
     if (problems.length === 0) context.print('No problems found.');
     return EXIT.done;

@@ -1,7 +1,7 @@
 import { type Failure, FailureError, type Stage } from '@dag/model';
 import type { Group } from '../run/orphans.ts';
-import { leaseFolder } from './claim.ts';
-import { devicesText, holderText, leaseDevices } from './queue.ts';
+import { leaseFolder, type SeenClaim } from './claim.ts';
+import { devicesText, heldClaims, holderText, leaseDevices } from './queue.ts';
 import { askNvidiaSmi, type GpuDevice } from './smi.ts';
 import { type VisibleGpus, visibleGpus } from './visible.ts';
 
@@ -126,6 +126,12 @@ export class Gpus {
       release: held.release,
     };
   }
+}
+
+/** Where the leases of this host are kept, and who holds devices. */
+export function gpuLeases(env: Env): { readonly folder: string; readonly held: readonly SeenClaim[] } {
+  const folder = leaseFolder(env['DAG_LEASES']);
+  return { folder, held: heldClaims(folder) };
 }
 
 function warnOfBusy(stage: Stage, devices: readonly GpuDevice[], options: GpuLeaseOptions): void {
