@@ -23,69 +23,52 @@ interface Shared {
 }
 
 export function itemReports(report: Report): ItemReports {
-  return new SharedProblems(report);
+  const found: Found = new Map();
+  return {
+    of: (stage) => new ItemReport(report, stage, found),
+    finish(total) {
+      for (const { source, at, code, message, hint, stages, same } of found.values()) {
+        const suffix = same && stages.size === total ? '' : ` (for ${some([...stages])})`;
+        report.add(source, at, code, `${message}${suffix}`, hint);
+      }
+    },
+  };
 }
 
-class SharedProblems implements ItemReports {
-  readonly report: Report;
-  private readonly found = new Map<string, Shared>();
-  private taken = 0;
+type Found = Map<string, Shared>;
 
-  constructor(report: Report) {
-    this.report = report;
-  }
-
-  of(stage: string): Report {
-    return new ItemReport(this, stage);
-  }
-
-  get count(): number {
-    return this.report.count + this.taken;
-  }
-
-  add(stage: string, source: Source, at: Range, code: DiagnosticCode, message: string, hint: string | undefined): void {
-    this.taken++;
-    const key = `${source.file}\0${at.start}\0${code}\0${message.replaceAll(/'[^']*'|-?\d[\w.+-]*/g, '')}`;
-    const before = this.found.get(key);
-    if (before === undefined) {
-      this.found.set(key, { source, at, code, message, hint, stages: new Set([stage]), same: true });
-      return;
-    }
-    before.stages.add(stage);
-    before.same &&= before.message === message;
-  }
-
-  finish(total: number): void {
-    for (const { source, at, code, message, hint, stages, same } of this.found.values()) {
-      const suffix = same && stages.size === total ? '' : ` (for ${some([...stages])})`;
-      this.report.add(source, at, code, `${message}${suffix}`, hint);
-    }
-  }
-}
-
+/** Takes the problems of one stage down among those of all. Its count is of its own. */
 class ItemReport implements Report {
-  private readonly all: SharedProblems;
+  count = 0;
+  private readonly report: Report;
   private readonly stage: string;
+  private readonly found: Found;
 
-  constructor(all: SharedProblems, stage: string) {
-    this.all = all;
+  constructor(report: Report, stage: string, found: Found) {
+    this.report = report;
     this.stage = stage;
+    this.found = found;
   }
 
   add(source: Source, at: Range, code: DiagnosticCode, message: string, hint?: string): void {
-    this.all.add(this.stage, source, at, code, message, hint);
+    this.count++;
+    const key = `${source.file}\0${at.start}\0${code}\0${message.replaceAll(/'[^']*'|-?\d[\w.+-]*/g, '')}`;
+    const before = this.found.get(key);
+    if (before === undefined) {
+      this.found.set(key, { source, at, code, message, hint, stages: new Set([this.stage]), same: true });
+      return;
+    }
+    before.stages.add(this.stage);
+    before.same &&= before.message === message;
   }
 
   addSecret(source: Source, at: Range, code: DiagnosticCode, message: string): void {
-    this.all.report.addSecret(source, at, code, message);
+    this.count++;
+    this.report.addSecret(source, at, code, message);
   }
 
   has(file: string): boolean {
-    return this.all.report.has(file);
-  }
-
-  get count(): number {
-    return this.all.count;
+    return this.report.has(file);
   }
 }
 

@@ -24,7 +24,7 @@ export function named(report: Report, name: string): Report {
   return new NamedReport(report, name);
 }
 
-/** A class, for it is made several times a stage, and a thousand times over seldom asked for anything. */
+/** A class, since every stage takes some: an object of functions would be made of as many functions. */
 class NamedReport implements Report {
   private readonly report: Report;
   private readonly name: string;

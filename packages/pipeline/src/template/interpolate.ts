@@ -20,8 +20,8 @@ export interface Scope {
   readonly parsing: ParsingSettings;
   readonly source: Source;
   readonly report: Report;
-  /** What is resolved, in messages: `stages.train.cmd`. */
-  readonly name: string;
+  /** What is resolved, in messages: `stages.train.cmd`. Set for each field in turn. */
+  name: string;
   /** Values drawn from files, noted here; undefined notes nothing. */
   readonly used: Map<ProjectPath, Map<string, Value>> | undefined;
 }
