@@ -264,6 +264,97 @@ describe('what is missing or wrong is told before anything runs', () => {
     expect(commandsRun()).toEqual([]);
   });
 
+  test('all of it in one go, with its place, the stage that a template made, and what was meant', async () => {
+    project.write(
+      'pipeline.yaml',
+      `stages:
+  make:
+    cmd: echo make >> ran; echo x > made.txt
+    outs: [made.txt]
+  each:
+    foreach: [us, eu]
+    do:
+      cmd: echo \${item} >> ran
+      deps: ['\${item}.csv', data/trian.csv, 'x/*.csv']
+      params: [opt.rat]
+  inside:
+    wdir: data
+    cmd: echo inside >> ran
+    deps: [data/train.csv]
+  away: { wdir: daata, cmd: echo away >> ran }
+`,
+    );
+    project.write('params.yaml', 'opt: {rate: 1}\n');
+    project.write('data/train.csv', 'x\n');
+    project.write('us.csv', 'x\n');
+    const { status, stderr } = await project.dag(['repro']);
+    expect(status).toBe(2);
+    expect(stderr).toMatchInlineSnapshot(`
+      "error: pipeline.yaml:9:14: 'eu.csv', a dep of stage 'each@eu', does not exist, and no stage makes it
+              deps: ['\${item}.csv', data/trian.csv, 'x/*.csv']
+                     ^^^^^^^^^^^^^
+        create it, track it with 'dag add eu.csv', or take it out of the deps
+
+      error: pipeline.yaml:9:29: 'data/trian.csv', a dep of stage 'each@us' and 1 more, does not exist, and no stage makes it
+              deps: ['\${item}.csv', data/trian.csv, 'x/*.csv']
+                                    ^^^^^^^^^^^^^^
+        did you mean 'data/train.csv'?
+
+      error: pipeline.yaml:9:45: 'x/*.csv', a dep of stage 'each@us' and 1 more, matches no file, and nothing that a stage makes
+              deps: ['\${item}.csv', data/trian.csv, 'x/*.csv']
+                                                    ^^^^^^^^^
+        correct the pattern, or put a file there
+
+      error: pipeline.yaml:10:16: stage 'each@us' and 1 more asks for the param 'opt.rat' of params.yaml, which is not there
+              params: [opt.rat]
+                       ^^^^^^^
+        did you mean 'opt.rate'?
+
+      error: pipeline.yaml:14:12: 'data/data/train.csv', a dep of stage 'inside', does not exist, and no stage makes it
+            deps: [data/train.csv]
+                   ^^^^^^^^^^^^^^
+        paths are relative to 'data', its wdir: 'data/train.csv' of the project is 'train.csv' there
+
+      error: pipeline.yaml:15:17: the wdir 'daata' of stage 'away' does not exist
+          away: { wdir: daata, cmd: echo away >> ran }
+                        ^^^^^
+        did you mean 'data'?
+      "
+    `);
+    const { status: jsonStatus, stdout } = await project.dag(['repro', '--json']);
+    expect(jsonStatus).toBe(2);
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events).toHaveLength(6);
+    expect(events[0]).toMatchInlineSnapshot(`
+      {
+        "code": "missing-dep",
+        "column": 14,
+        "event": "error",
+        "file": "pipeline.yaml",
+        "hint": "create it, track it with 'dag add eu.csv', or take it out of the deps",
+        "line": 9,
+        "message": "'eu.csv', a dep of stage 'each@eu', does not exist, and no stage makes it",
+      }
+    `);
+    expect(commandsRun()).toEqual([]);
+  });
+
+  test('two damaged locks', async () => {
+    project.write('pipeline.yaml', 'stages: {a: {cmd: echo a >> ran}, b: {cmd: echo b >> ran, deps: [sub/out]}}\n');
+    project.write('sub/pipeline.yaml', 'stages: {c: {cmd: echo x > out, outs: [out]}}\n');
+    project.write('pipeline.lock', 'schema: 1\nstages: {a: {cmd: 3}}\n');
+    project.write('sub/pipeline.lock', 'schema: 1\nstages: {c: {out: {}}}\n');
+    for (const verb of ['status', 'repro']) {
+      const { status, stderr } = await project.dag([verb]);
+      expect(status).toBe(2);
+      expect(stderr).toContain('pipeline.lock:2:19: cmd must be text');
+      expect(stderr).toContain("sub/pipeline.lock:2:14: unknown key 'out' in the lock");
+    }
+  });
+
   test('a truncated lock', async () => {
     chain();
     await project.repro();

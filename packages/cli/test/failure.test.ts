@@ -96,6 +96,28 @@ describe('a failure', () => {
   });
 });
 
+test('of very many problems the first are shown, and how many others there are where', () => {
+  const diagnostics = Array.from({ length: 25 }, (_, i) => ({
+    code: 'unknown-key' as const,
+    message: `unknown key 'k${i}'`,
+    file: i < 23 ? 'pipeline.yaml' : 'sub/pipeline.yaml',
+    span: { line: i + 1, column: 1, length: 1 },
+  }));
+  const failure: Failure = { code: 'invalid-pipeline', diagnostics };
+  const text = failureText(failure, false);
+  expect(text).toContain(
+    "pipeline.yaml:20:1: unknown key 'k19'\n\nerror: and 5 more in pipeline.yaml, sub/pipeline.yaml\n",
+  );
+  expect(text).not.toContain('k20');
+  expect(failureJson(failure).trim().split('\n')).toHaveLength(25);
+});
+
+test('the place and the mark stand out where colour is wanted', () => {
+  const text = failureText(FAILURES[0]?.[0] as Failure, true);
+  expect(text).toContain('\u001b[1mpipeline.yaml:4:5:\u001b[22m');
+  expect(text).toContain('\u001b[31m^^^\u001b[39m');
+});
+
 test('what the surroundings do is no bug', () => {
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', path: 'model' });
   expect(asFailure(full)).toMatchObject({ code: 'io', message: "the disk is full (writing 'model')" });

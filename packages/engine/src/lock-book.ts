@@ -1,5 +1,6 @@
 import {
   type Artifact,
+  type Diagnostic,
   EMPTY_LOCK,
   FailureError,
   joinPath,
@@ -72,6 +73,20 @@ export class LockBook {
     const lock = parseText(this.#files.read(path), path);
     this.#read.set(path, { stamp, lock });
     return lock;
+  }
+
+  /** Reads the locks of some stages, so that all that is damaged in any of them is told in one go. Throws a FailureError. */
+  require(stages: readonly Stage[]): void {
+    const diagnostics: Diagnostic[] = [];
+    for (const file of new Set(stages.map((stage) => stage.file))) {
+      try {
+        this.lock(file);
+      } catch (error) {
+        if (!(error instanceof FailureError) || error.failure.code !== 'invalid-pipeline') throw error;
+        diagnostics.push(...error.failure.diagnostics);
+      }
+    }
+    if (diagnostics.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics });
   }
 
   /** The locks for one look at all stages: each file is asked once whether it has changed, not once a stage. */

@@ -58,7 +58,7 @@ export async function repro(
     emit,
   };
   // A lock that can't be read is told before anything is touched.
-  for (const stage of stages) project.locks.stage(stage);
+  project.locks.require(stages);
   const read = dataOf(project, stages);
   const data = options.allData === true ? project.pipeline.data : read;
   await run.observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);

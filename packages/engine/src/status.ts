@@ -25,6 +25,7 @@ export interface Status {
 /** Compares the workspace with the locks. Reads only; waits for no other process. Throws where a params file is broken. */
 export async function status(opened: Project, stages: readonly Stage[], data: readonly TrackedData[]): Promise<Status> {
   const project = { ...opened, locks: opened.locks.once() };
+  project.locks.require(stages);
   const observer = new Observer(project);
   const seen = await observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
   const problems: Diagnostic[] = [];
