@@ -34,6 +34,8 @@ export async function repro(
   emit: (event: ReproEvent) => void,
 ): Promise<ReproSummary> {
   const stages = selection.map((address) => stageAt(project, address));
+  // A lock that can't be read is told before anything is touched.
+  project.locks.require(stages);
   const aborted = new AbortController();
   let ignored: Promise<void> | undefined;
   const gpus = new Gpus(project.env);
@@ -57,8 +59,6 @@ export async function repro(
     ignoreOuts: () => (ignored ??= ignoreOuts(project, stages)),
     emit,
   };
-  // A lock that can't be read is told before anything is touched.
-  project.locks.require(stages);
   const read = dataOf(project, stages);
   const data = options.allData === true ? project.pipeline.data : read;
   await run.observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
