@@ -135,7 +135,8 @@ function declareRun(program: Command): void {
       .option('-i, --interactive', 'ask before each stage runs')
       .option('--no-wait', 'fail where another process holds a path')
       .option('-r, --remote <name>', 'with --pull: the remote to fetch from')
-      .option('-j, --jobs <n>', 'stages at once (default: jobs of pipeline.yaml, else 1)'),
+      .option('-j, --jobs <n>', 'stages at once (default: jobs of pipeline.yaml, else 1)')
+      .option('--trace <file>', 'write when what ran, and why, as a Chrome trace (for Perfetto)'),
     async () => (await import('./verbs/repro.ts')).reproVerb,
   );
   verb(

@@ -3,6 +3,8 @@ import type { Variation } from './history/results.ts';
 
 /** What happens while `repro` works, in order. Reporters render it; the engine itself prints nothing. */
 export type ReproEvent =
+  /** It is looked at, and holds a job slot until it is settled: it was skipped, restored or blocked, or has finished. */
+  | { readonly event: 'turn'; readonly stage: StageAddress }
   /** Once a stage: what is done with it, and why. `planned` in a dry run. */
   | { readonly event: 'stage'; readonly stage: StageAddress; readonly decision: Decision; readonly planned: boolean }
   /** Its process starts; after `decision: run`. */

@@ -25,6 +25,7 @@ export async function schedule(run: ReproRun, stages: readonly Stage[]): Promise
     if (next !== undefined) {
       // Alone it has all there is.
       const lease = jobs === 1 ? undefined : run.leases.take(next);
+      run.emit({ event: 'turn', stage: next.address });
       const settled = settleStage(runOf(run, next), next).then((outcome) => run.outcomes.set(next.address, outcome));
       active.set(
         next.address,

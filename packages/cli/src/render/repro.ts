@@ -30,7 +30,7 @@ function jsonReporter(context: Context): ReproReporter {
       // What is wrong in a file has a line of its own for each problem.
       const failure = event.event === 'finished' ? event.failure : undefined;
       if (failure?.code === 'invalid-pipeline') context.io.out(failureJson(failure));
-      context.emit(eventJson(event));
+      if (event.event !== 'turn') context.emit(eventJson(event));
     },
     summary: ({ failures: _, savedSeconds, ...lists }) => {
       context.emit({ event: 'summary', ...lists, saved_seconds: savedSeconds });
@@ -39,7 +39,7 @@ function jsonReporter(context: Context): ReproReporter {
   };
 }
 
-function eventJson(event: ReproEvent): unknown {
+function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>): unknown {
   switch (event.event) {
     case 'stage': {
       const { stage, decision, planned } = event;
@@ -106,6 +106,8 @@ function textReporter(
           if (event.decision.kind === 'skip' && selection.length > 40 && !context.verbose) return;
           return result(word, style, event.stage, reasonText(event.decision));
         }
+        case 'turn':
+          return;
         case 'started':
           live.start(event.stage);
           started.add(event.stage);

@@ -1,4 +1,5 @@
 import os from 'node:os';
+import path from 'node:path';
 import { type ReproOptions, type ReproSummary, repro } from '@dag/engine';
 import { FailureError, type StageAddress } from '@dag/model';
 import { type SelectOptions, selectStages } from '@dag/pipeline';
@@ -9,6 +10,7 @@ import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { mayWait } from '../project/waiting.ts';
 import { reproReporter } from '../render/repro.ts';
+import type { Trace } from '../render/trace.ts';
 import type { Context } from '../verb.ts';
 
 /** The flags of `repro`, and of verbs that run stages as it does. */
@@ -33,7 +35,11 @@ export interface ReproFlags {
   readonly jobs?: string;
 }
 
-export async function reproVerb(context: Context, targets: readonly string[], options: ReproFlags): Promise<number> {
+interface Options extends ReproFlags {
+  readonly trace?: string;
+}
+
+export async function reproVerb(context: Context, targets: readonly string[], options: Options): Promise<number> {
   if (options.interactive === true && !context.io.interactive) {
     throw new FailureError({ code: 'usage', message: 'repro -i asks, and there is no terminal to ask on' });
   }
@@ -42,6 +48,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
   const project = await openProject(context, { targets, mutates: options.dry !== true });
   try {
     const selection = selectedStages(project, targets, options);
+    const trace = await traceOf(context, project, options.trace);
     const reporter = reproReporter(context, project, selection, options.dry ?? false);
     try {
       const summary = await repro(
@@ -53,17 +60,28 @@ export async function reproVerb(context: Context, targets: readonly string[], op
           inGivenOrder: options.singleItem ?? false,
         },
         { stop: context.stop, kill: context.kill },
-        reporter.event,
+        (event) => {
+          trace?.event(event);
+          reporter.event(event);
+        },
       );
       reporter.summary(summary);
       return exitOf(summary, options);
     } finally {
       reporter.close();
+      const problem = trace?.close();
+      if (problem !== undefined) context.say(`warning: '${options.trace}' is not whole: ${problem}`);
       if (options.dry !== true) await rememberTracked(project);
     }
   } finally {
     await project.close();
   }
+}
+
+async function traceOf(context: Context, project: OpenProject, file: string | undefined): Promise<Trace | undefined> {
+  if (file === undefined) return undefined;
+  const { openTrace } = await import('../render/trace.ts');
+  return openTrace(path.resolve(context.cwd, file), project);
 }
 
 /** The stages that targets and flags name, in the order in which they are to be settled. */
