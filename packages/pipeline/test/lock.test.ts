@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runs } from '../../../test/fuzz.ts';
 import { parseLock, renderLock } from '../src/index.ts';
+import { parseAnyLock } from '../src/lock/parse.ts';
+import { readWritten } from '../src/lock/quick.ts';
 import { path, words } from './rig/memory.ts';
 
 const digest = (c: string) => `blake3:${c.repeat(64)}` as Digest;
@@ -44,6 +46,128 @@ const LOCK: Lock = {
   ]),
 };
 
+const name = fc.oneof(
+  fc.string({ unit: 'grapheme', minLength: 1 }),
+  fc.constantFrom('1', 'true', '<<', 'null', '- a', '1e3', '~', '#x', 'a #b', 'a: b', '__proto__', 'y '),
+);
+
+function locksOf(name: fc.Arbitrary<string>): fc.Arbitrary<Lock> {
+  const part = name
+    .map((text) => text.replace(/[/\0]/g, '_'))
+    .filter((text) => !['.', '..', '.git', '.cache'].includes(text));
+  const projectPath = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/') as ProjectPath);
+  const value: fc.Arbitrary<Value> = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.double({ noNaN: true }).map((n) => (n === 0 ? 0 : n)),
+    fc.boolean(),
+    fc.constant(null),
+    fc.bigInt({ min: 2n ** 60n }),
+    fc.array(name),
+    fc.dictionary(
+      name.filter((key) => key !== '__proto__'),
+      fc.string(),
+    ),
+  );
+  const artifact = fc.oneof(
+    fc.constant(file),
+    fc.constant(folder),
+    fc.constant<Artifact>({ ...file, executable: true }),
+  );
+  const stage: fc.Arbitrary<LockedStage> = fc.record({
+    cmd: fc.oneof(fc.string(), fc.array(fc.string(), { minLength: 1 })),
+    deps: map(projectPath, artifact),
+    params: map(projectPath, map(name, value)),
+    env: map(name, fc.option(fc.string())),
+    outs: map(projectPath, artifact),
+  });
+  return fc.record({ data: map(projectPath, artifact), stages: map(name, stage) });
+}
+
+const anyLock = locksOf(name);
+const ordinaryName = fc.constantFrom(
+  'a',
+  'data',
+  'x.csv',
+  'build@1',
+  'b-1',
+  '.hidden',
+  "it's",
+  'a b',
+  '-n',
+  '7',
+  'e:f',
+  'ü',
+);
+
+/** Pieces that locks are made of, and that break them. */
+const PIECES = [
+  ...['\n', ' ', '  ', ': ', ' #', '{', '}', "'", '"', '\\', ',', '- ', '?', '\t', '\r', '<<<<<<< a\n', '---\n', 'ü'],
+  ...[
+    '    deps:\n',
+    '    outs:\n',
+    '    cmd: x\n',
+    '  a:\n',
+    '    {}\n',
+    'stages:\n',
+    'data:\n',
+    '0',
+    '1',
+    'null',
+    '~',
+  ],
+  ...[
+    "      b: {digest: 'blake3:00', size: 1}\n",
+    `  c: {digest: '${digest('d')}', size: 2}\n`,
+    '    wdir: ../..\n',
+    '.git',
+  ],
+];
+
+/** A lock's text with some of it cut out, doubled, or replaced. */
+const damaged = fc
+  .tuple(
+    fc.oneof(anyLock, locksOf(ordinaryName)),
+    fc.array(fc.record({ at: fc.nat(), cut: fc.nat({ max: 12 }), put: fc.constantFrom('', ...PIECES) }), {
+      maxLength: 3,
+    }),
+  )
+  .map(([lock, edits]) => {
+    let text = renderLock(lock, path('pipeline.lock'));
+    for (const { at, cut, put } of edits) {
+      const from = at % (text.length + 1);
+      text = text.slice(0, from) + put + text.slice(from + cut);
+    }
+    return text;
+  });
+
+describe('the reader of locks in the form that is written', () => {
+  it('takes what is written', () => {
+    const { worker: _, ...train } = LOCK.stages.get('train') as LockedStage;
+    const lock: Lock = { ...LOCK, stages: new Map([...LOCK.stages, ['train', train]]) };
+    for (const name of ['pipeline.lock', 'sub/dir/pipeline.lock']) {
+      const folder = name.slice(0, Math.max(0, name.lastIndexOf('/'))) as ProjectPath;
+      expect(readWritten(renderLock(lock, path(name)), folder)).toEqual(lock);
+    }
+  });
+
+  it("gives the plain reader's answer, or none, whatever happens to a lock", () => {
+    let answers = 0;
+    fc.assert(
+      fc.property(damaged, (text) => {
+        const quick = readWritten(text, '' as ProjectPath);
+        if (quick === undefined) return;
+        answers++;
+        const plain = parseAnyLock(text, path('pipeline.lock'));
+        expect(plain).toEqual({ ok: true, value: quick });
+        expect([...quick.stages.keys()]).toEqual(plain.ok ? [...plain.value.stages.keys()] : []);
+      }),
+      { numRuns: runs(3000) },
+    );
+    expect(answers).toBeGreaterThan(runs(100));
+  });
+});
+
 describe('the lock', () => {
   it('looks as the contract says', () => {
     expect(renderLock(LOCK, path('pipeline.lock'))).toMatchInlineSnapshot(`
@@ -80,41 +204,8 @@ describe('the lock', () => {
   });
 
   it('keeps any name, path and value', () => {
-    const name = fc.oneof(
-      fc.string({ unit: 'grapheme', minLength: 1 }),
-      fc.constantFrom('1', 'true', '<<', 'null', '- a', '1e3', '~', '#x', 'a #b', 'a: b', '__proto__', 'y '),
-    );
-    const part = name
-      .map((text) => text.replace(/[/\0]/g, '_'))
-      .filter((text) => !['.', '..', '.git', '.cache'].includes(text));
-    const projectPath = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/') as ProjectPath);
-    const value: fc.Arbitrary<Value> = fc.oneof(
-      fc.string(),
-      fc.integer(),
-      fc.double({ noNaN: true }).map((n) => (n === 0 ? 0 : n)),
-      fc.boolean(),
-      fc.constant(null),
-      fc.bigInt({ min: 2n ** 60n }),
-      fc.array(name),
-      fc.dictionary(
-        name.filter((key) => key !== '__proto__'),
-        fc.string(),
-      ),
-    );
-    const artifact = fc.oneof(
-      fc.constant(file),
-      fc.constant(folder),
-      fc.constant<Artifact>({ ...file, executable: true }),
-    );
-    const stage: fc.Arbitrary<LockedStage> = fc.record({
-      cmd: fc.oneof(fc.string(), fc.array(fc.string(), { minLength: 1 })),
-      deps: map(projectPath, artifact),
-      params: map(projectPath, map(name, value)),
-      env: map(name, fc.option(fc.string())),
-      outs: map(projectPath, artifact),
-    });
     fc.assert(
-      fc.property(fc.record({ data: map(projectPath, artifact), stages: map(name, stage) }), (lock) => {
+      fc.property(anyLock, (lock) => {
         const text = renderLock(lock, path('pipeline.lock'));
         expect(parseLock(text, path('pipeline.lock'))).toEqual({ ok: true, value: lock });
       }),

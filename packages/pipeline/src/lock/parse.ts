@@ -20,6 +20,7 @@ import { newReport, type Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import { findValue, type MapNode, type Node, type Range, textOf } from '../yaml/node.ts';
 import { parseYaml } from '../yaml/parse.ts';
+import { readWritten } from './quick.ts';
 
 const WAY_OUT =
   "take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew";
@@ -29,6 +30,12 @@ const WAY_OUT =
  * .git or .cache. Paths in the text are relative to the folder of `file`; in the lock they are project paths.
  */
 export function parseLock(text: string, file: ProjectPath): Result<Lock, Diagnostic[]> {
+  const written = readWritten(text, parentPath(file));
+  return written === undefined ? parseAnyLock(text, file) : ok(written);
+}
+
+/** As `parseLock`, in whatever form the text is; says what is wrong with it. */
+export function parseAnyLock(text: string, file: ProjectPath): Result<Lock, Diagnostic[]> {
   const source = { file, text };
   const report = newReport();
   const reader = { source, report, folder: parentPath(file) };
