@@ -2,6 +2,9 @@ import { type Artifact, FailureError, type ParamDep, type ProjectPath, parentPat
 import { type ParamFiles, type ParamsRead, paramFiles, type SourceReader } from '@dag/pipeline';
 import type { Workspace } from '@dag/workspace';
 
+/** Paths of one look: enough for all threads, and few enough that what it takes to look does not count beside the graph. */
+const AT_ONCE = 4096;
+
 /**
  * What stands in the workspace, looked at once: many paths in one go, then answered from memory until something is
  * known to have changed there.
@@ -27,8 +30,9 @@ export class Observer {
   async observe(paths: Iterable<ProjectPath>): Promise<ReadonlyMap<ProjectPath, Artifact | undefined>> {
     const wanted = [...new Set(paths)];
     const unseen = wanted.filter((path) => !this.#seen.has(path));
-    if (unseen.length > 0) {
-      for (const [path, artifact] of await this.#look(unseen)) this.#remember(path, artifact);
+    for (let from = 0; from < unseen.length; from += AT_ONCE) {
+      const some = unseen.slice(from, from + AT_ONCE);
+      for (const [path, artifact] of await this.#look(some)) this.#remember(path, artifact);
     }
     return new Map(wanted.map((path) => [path, this.#seen.get(path)]));
   }
