@@ -83,9 +83,7 @@ export interface FilesRead {
 
 /** Reads every pipeline.yaml, each as far as it can be made out. Problems are reported. */
 export function readFiles(reader: SourceReader, options: LoadOptions, report: Report): FilesRead {
-  const root = reader.read(PIPELINE_FILE as ProjectPath)
-    ? parseFile(reader, PIPELINE_FILE as ProjectPath, report)
-    : undefined;
+  const root = parseFile(reader, PIPELINE_FILE as ProjectPath, report);
   const local =
     options.localSettings === undefined ? undefined : parseLocal(LOCAL_SETTINGS, options.localSettings, report);
   const user =
