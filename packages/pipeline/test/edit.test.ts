@@ -8,6 +8,7 @@ import {
   removeDataText,
   removeRemoteText,
   removeStageText,
+  renameDataText,
   type StageDefinition,
   setDefaultRemoteText,
   setFrozenText,
@@ -210,5 +211,14 @@ describe('remotes', () => {
     expect(text(removeRemoteText(named, FILE, 'store'))).toBe(two.replace('  store: s3://b/p\n', ''));
     expect(text(removeRemoteText(one, FILE, 'store'))).toBe('# mine\n');
     expect(text(removeRemoteText(one, FILE, 'q'))).toContain("there is no remote 'q'");
+  });
+
+  it('renames an entry, and all around it stays', () => {
+    const before = 'data:\n# of a\n- a # one\n# of b\n- {path: b, desc: q} # two\n- path: c\n  push: false\n';
+    const renamed = (from: string, to: string): string => text(renameDataText(before, FILE, { from, to }));
+    expect(renamed('a', 'x/y')).toBe(before.replace('- a', '- x/y'));
+    expect(renamed('./b', 'x: y')).toBe(before.replace('path: b', "path: 'x: y'"));
+    expect(renamed('c', 'd')).toBe(before.replace('path: c', 'path: d'));
+    expect(renameDataText(before, FILE, { from: 'd', to: 'e' }).ok).toBe(false);
   });
 });

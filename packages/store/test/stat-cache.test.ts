@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type FileStats, hashText, isSettled, openStatCache } from '../src/index.ts';
+import { EXECUTABLE, type FileStats, hashOf, hashText, isSettled, KNOWN, openStatCache } from '../src/index.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -80,4 +80,45 @@ test('a folder that can not be made is no error', () => {
   cache.flush();
   expect(cache.find(stats(1))).toBeUndefined();
   cache.close();
+});
+
+test('what is remembered of a folder comes back, and not when a byte of it is flipped', async () => {
+  const names = ['a', 'line\nend', 'ü', 'z'.repeat(255)];
+  const facts = {
+    names,
+    stats: BigInt64Array.from(names.flatMap((_, i) => [BigInt(i), 5n, 1_000_000_001n, -2n])),
+    hashes: Buffer.concat(names.map((name) => hashOf(hashText(name)))),
+    flags: Uint8Array.from([KNOWN, KNOWN | EXECUTABLE, 0, KNOWN]),
+  };
+  const tree = { rest: hashText('rest'), digest: hashText('tree') };
+  const [folder, other, none] = [
+    { dev: 1n, ino: 7n },
+    { dev: 1n, ino: 8n },
+    { dev: 2n, ino: 7n },
+  ];
+  const cache = openStatCache(dir);
+  cache.remember(folder, { ...facts, tree });
+  expect(cache.recall(folder)).toMatchObject({ names, tree });
+  cache.remember(other, { ...facts, names: [], tree: undefined });
+  cache.flush();
+  cache.close();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const again = openStatCache(dir);
+  const recalled = again.recall(folder);
+  expect(recalled).toMatchObject({ names, text: names.join('\0'), stats: facts.stats, tree });
+  expect(Buffer.concat([recalled?.hashes ?? Buffer.alloc(0)])).toEqual(facts.hashes);
+  expect([...(recalled?.flags ?? [])]).toEqual([...facts.flags]);
+  expect(again.recall(other)).toMatchObject({ names: [], tree: undefined });
+  expect([again.recall(none), again.find(stats(7))]).toEqual([undefined, undefined]);
+  again.close();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const file = join(dir, 'stat-1.mdb');
+  const bytes = readFileSync(file);
+  const fd = openSync(file, 'r+');
+  const long = Buffer.from('z'.repeat(255));
+  for (let at = bytes.indexOf(long); at !== -1; at = bytes.indexOf(long, at + 255)) writeSync(fd, 'y', at);
+  closeSync(fd);
+  const damaged = openStatCache(dir);
+  expect(damaged.recall(folder)).toBeUndefined();
+  damaged.close();
 });

@@ -9,7 +9,8 @@ import {
   sameArtifact,
   type TrackedData,
 } from '@dag/model';
-import { addDataText, removeDataText } from '@dag/pipeline';
+import { addDataText, removeDataText, renameDataText } from '@dag/pipeline';
+import { isErrno, tempName } from '@dag/store';
 import { asFailure, EXIT } from '../failure.ts';
 import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
 import { type OpenProject, openProject, reloaded } from '../project/open.ts';
@@ -113,10 +114,10 @@ async function rename(project: OpenProject, entry: TrackedData, target: ProjectP
   const [from, to] = [path.join(project.root, entry.path), path.join(project.root, target)];
   project.workspace.updateGitignore({ add: [target], remove: [] });
   try {
-    if (!isMoved) fs.renameSync(from, to);
+    if (!isMoved) relocate(from, to);
   } catch (error) {
     project.workspace.updateGitignore({ add: [], remove: [target] });
-    if (asFailure(error) === undefined && (error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    if (asFailure(error) === undefined) throw error;
     throw new FailureError(
       {
         code: 'io',
@@ -138,10 +139,34 @@ async function rename(project: OpenProject, entry: TrackedData, target: ProjectP
   await rememberTracked(reloaded(project));
 }
 
+/** Renames; to another file system it copies, and removes the original when the copy is whole. */
+function relocate(from: string, to: string): void {
+  try {
+    fs.renameSync(from, to);
+    return;
+  } catch (error) {
+    if (!isErrno(error, 'EXDEV')) throw error;
+  }
+  const temp = path.join(path.dirname(to), `.dag-${tempName('tmp')}`);
+  const mode = fs.constants.COPYFILE_FICLONE;
+  try {
+    fs.cpSync(from, temp, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true, mode });
+    fs.renameSync(temp, to);
+  } catch (error) {
+    fs.rmSync(temp, { recursive: true, force: true });
+    throw error;
+  }
+  fs.rmSync(from, { recursive: true, force: true });
+}
+
 function newTexts(project: OpenProject, entry: TrackedData, target: ProjectPath): Map<ProjectPath, string> {
   const file = pipelineFileFor(project, target);
   const { desc, remote, push } = entry;
   const texts = new Map<ProjectPath, string>();
+  if (file === entry.file) {
+    const [from, to] = [entry.path, target].map((one) => relativePath(parentPath(file), one)) as [string, string];
+    return texts.set(file, edited(renameDataText(textOf(project, file), file, { from, to })));
+  }
   const without = removeDataText(textOf(project, entry.file), entry.file, [
     relativePath(parentPath(entry.file), entry.path),
   ]);

@@ -89,6 +89,23 @@ function appendItems(document: Document, list: SeqNode, items: readonly Plain[])
   return insertLine(text, lineEnd(text, last.end), items.map((item) => `${indent}- ${flowText(item)}\n`).join(''));
 }
 
+/** Gives an entry of `data:` another path; its other keys, its place and its comments stay. */
+export function renameDataText(
+  text: string,
+  file: ProjectPath,
+  { from, to }: { readonly from: string; readonly to: string },
+): Result<string, Diagnostic[]> {
+  const opened = openDocument(text, file);
+  if (!opened.ok) return opened;
+  const document = opened.value;
+  const list = findValue(document.root, 'data');
+  const item = list?.kind === 'seq' ? list.items.find((one) => samePath(pathOf(one), from, file)) : undefined;
+  const path = item?.kind === 'map' ? findValue(item, 'path') : item;
+  if (path === undefined)
+    return refuse(document, list ?? { start: 0, end: 0 }, `${from} is not in the data: of ${file}`);
+  return applyEdits(document, [{ start: path.start, end: path.end, text: flowText(to) }]);
+}
+
 /** Takes entries out of `data:`, by path. The last one takes the `data:` key along. */
 export function removeDataText(
   text: string,
