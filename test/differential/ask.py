@@ -1,8 +1,9 @@
 """Answers what real DVC makes of projects: one JSON request a line in, one JSON answer a line out.
 
 A request is {"files": {path: text}}, an answer {"stages": […], "edges": […], "shown": […]} or
-{"refused": why, "crash": bool}. Nothing of a project is run. One with a .gitignore is a git repository. The first line out is
-{"version": …}.
+{"refused": why, "crash": bool}. Nothing of a project is run. One with a .gitignore is a git repository. A request
+with "select", a list of {"targets": […], "cwd", "glob", "single", "downstream", "pipeline", "all"}, is answered by a list of the
+stages that repro would look at. The first line out is {"version": …}.
 """
 
 import json
@@ -29,6 +30,7 @@ from dvc.dependency import ParamsDependency  # noqa: E402
 from dvc.exceptions import DvcException  # noqa: E402
 from dvc.repo import Repo  # noqa: E402
 from dvc.repo.index import Index  # noqa: E402
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro  # noqa: E402
 
 logging.disable(logging.CRITICAL)
 
@@ -146,6 +148,22 @@ def answer(root):
         return {"refused": f"{type(error).__name__}: {error}", "crash": True}
 
 
+def select(root, repo, wanted):
+    """The stages that repro would look at, sorted; in the order given with `single`."""
+    os.chdir(os.path.join(root, wanted.get("cwd", "")))
+    glob, single = wanted.get("glob", False), wanted.get("single", False)
+    try:
+        targets = wanted["targets"] or ["dvc.yaml"]
+        stages = [] if wanted.get("all") else collect_stages(repo, targets, glob=glob)
+        if not single:
+            flags = {name: wanted.get(name, False) for name in ("pipeline", "downstream")}
+            stages = plan_repro(get_active_graph(repo.index.graph), stages, **flags)
+    except DvcException as error:
+        return {"refused": str(error)}
+    names = [f"{stage.path_in_repo}:{stage.name}".removeprefix("dvc.yaml:") for stage in stages]
+    return names if single else sorted(names)
+
+
 def write(root, files):
     for path, text in files.items():
         at = os.path.join(root, path)
@@ -161,13 +179,15 @@ def main():
     replies.flush()
     for count, line in enumerate(sys.stdin):
         root = os.path.join(home, f"p{count}")
-        files = json.loads(line)["files"]
+        request = json.loads(line)
+        files = request["files"]
         write(root, {".dvc/config": "[core]\nno_scm = true\n", **files})
         if any(os.path.basename(path) == ".gitignore" for path in files):
             write(root, {".dvc/config": ""})
             subprocess.run(["git", "init", "-q", root], check=True)
         os.chdir(root)
-        reply = answer(root)
+        wanted = request.get("select")
+        reply = answer(root) if wanted is None else [select(root, Repo(root), one) for one in wanted]
         os.chdir(home)
         shutil.rmtree(root)
         replies.write(json.dumps(reply) + "\n")

@@ -10,16 +10,20 @@ import { type Files, projects } from './projects.ts';
 /**
  * Where DVC refuses and this tool does not, on purpose: what DVC says, and why it is taken here.
  * - A template may stand for a flag or a number (`frozen: ${x}`), its value is checked once it is known.
+ * - The name of an artifact is text, whatever it was drawn from.
  */
-const TAKEN_HERE: readonly RegExp[] = [/expected bool for dictionary value/];
+const TAKEN_HERE: readonly RegExp[] = [/expected bool for dictionary value/, /expected str, got /];
 
 /**
  * Where this tool refuses and DVC does not, on purpose: what this tool says, and why.
  * - A command that is a map (`cmd: ${models}`) loads in DVC, and fails when it runs.
  * - A remote that a template makes a number is no name.
  * - A single key where a list belongs (`{more.yaml: key}`) makes DVC fall over, but not beside the same file without keys.
+ * - A name with an @ is one that foreach or matrix made, and none is empty.
  */
 const REFUSED_HERE: readonly RegExp[] = [
+  / holds an @$/,
+  /^a stage needs a name$/,
   /: a map alone is no command/,
   /\.remote must be a string/,
   /\.params\.\S+ must be a list/,
@@ -54,7 +58,8 @@ test('random pipelines mean to dag what they mean to DVC', async (context) => {
 /** Fails where the two differ, and shows the project. Where DVC itself falls over there is no answer to compare with. */
 function compare(files: Files, theirs: Answer): void {
   const reader = memoryReader(files);
-  const { pipeline, diagnostics } = loadPipeline(reader);
+  const local = files['.cache/local.yaml'];
+  const { pipeline, diagnostics } = loadPipeline(reader, local === undefined ? {} : { localSettings: local });
   const project = Object.entries(files)
     .map(([path, text]) => `--- ${path}\n${text}`)
     .join('\n');

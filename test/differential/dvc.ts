@@ -40,11 +40,27 @@ export interface TheirStage {
   readonly meta: unknown;
 }
 
+/** Targets and flags of `repro`. */
+export interface Selection {
+  readonly targets: readonly string[];
+  readonly cwd?: string;
+  readonly glob?: boolean;
+  readonly single?: boolean;
+  readonly downstream?: boolean;
+  readonly pipeline?: boolean;
+  readonly all?: boolean;
+}
+
 /** Real DVC in one long-lived process. */
 export interface Dvc {
   readonly version: string;
   /** @param files texts by path; a pipeline.yaml goes to DVC as dvc.yaml. One question at a time. */
   ask(files: { readonly [path: string]: string }): Promise<Answer>;
+  /** What `repro` would look at: addresses as DVC writes them, from the root. */
+  select(
+    files: { readonly [path: string]: string },
+    wanted: readonly Selection[],
+  ): Promise<(readonly string[] | { readonly refused: string })[]>;
   close(): void;
 }
 
@@ -88,9 +104,12 @@ export async function startDvc(python: string): Promise<Dvc> {
   return {
     version,
     ask: async (files) => {
-      const theirs = Object.fromEntries(Object.entries(files).map(([path, text]) => [theirName(path), text]));
-      child.stdin.write(`${JSON.stringify({ files: theirs })}\n`);
+      child.stdin.write(`${JSON.stringify({ files: theirFiles(files) })}\n`);
       return JSON.parse(await lines()) as Answer;
+    },
+    select: async (files, select) => {
+      child.stdin.write(`${JSON.stringify({ files: theirFiles(files), select })}\n`);
+      return JSON.parse(await lines()) as string[][];
     },
     close: () => child.stdin.end(),
   };
@@ -138,6 +157,10 @@ const THEIR_NAMES: { readonly [ours: string]: string } = {
   'pipeline.lock': 'dvc.lock',
   '.dagignore': '.dvcignore',
 };
+
+function theirFiles(files: { readonly [path: string]: string }): { [path: string]: string } {
+  return Object.fromEntries(Object.entries(files).map(([path, text]) => [theirName(path), text]));
+}
 
 function theirName(path: string): string {
   return path.replace(/[^/]+$/, (name) => THEIR_NAMES[name] ?? name);

@@ -206,6 +206,11 @@ function stageBody(flavour: Flavour): fc.Arbitrary<readonly Line[]> {
   const made = mostly(
     index.map((i) => `${['o', 'sub/o', './o', 'dir/o'][i % 4]}${i}${flavour.suffix}`),
     'o1/inside',
+    'o.tmp',
+    'x/dvc.yaml',
+    'o.dvc',
+    'é',
+    'a b',
     'dir',
     'o1',
     'o-${a}',
@@ -217,7 +222,10 @@ function stageBody(flavour: Flavour): fc.Arbitrary<readonly Line[]> {
       index.map((i) => `${['o', 'sub/o', 'o', 'dir/o'][i % 4]}${i}`),
       index.map((i) => `o${i}${flavour.suffix}`),
       fc.constantFrom('src.py', 'data/raw', 'sub/in', './data', 'data/', 'dir', 'params.yaml', 'x-${a}', 'sub/../here'),
+      fc.constantFrom('a b', 'é', 'e\u0301', '~/x', 'c:d', 'x=1', '#no', '.hidden', 'deep//er', '..data', '%'),
     ),
+    'data.dvc',
+    'dvc.yaml',
     'sub',
     '${list}',
     '.',
@@ -278,6 +286,7 @@ function stageBody(flavour: Flavour): fc.Arbitrary<readonly Line[]> {
         '{conf.toml: [a]}',
         '{conf.py: [lr]}',
       ),
+      fc.constantFrom('{params.yaml: {}}', '{more.yaml: false}', '{./params.yaml: [a]}', '{./more.yaml: }', '{}'),
       fc.constantFrom('{params.yaml: [a, deep]}', '{sub/params.yaml: [b]}', "{'x${lr}.yaml': [a]}", '{gone.yaml: [a]}'),
     ),
     '1',
@@ -345,22 +354,57 @@ const keyed = fc
   })
   .map((map): Written => ({ map }));
 const eachScalar = mostly(
-  fc.oneof(scalars.map(write), fc.constantFrom("'${list}'", "['${a}', '${b}x', 3]", "['${c}']")),
+  fc.oneof(
+    scalars.map(write),
+    fc.constantFrom("['${list}', '${lr}']", "['${models.b}', 1]", "'${list}'", "['${a}', '${b}x', 3]", "['${c}']"),
+  ),
   '[]',
+  '{}',
+  "['']",
+  "[x, 'y@z']",
   "'${a}'",
   "'x${list}'",
   "'${list} '",
   '1',
 );
-const eachMap = fc.array(record, { minLength: 1, maxLength: 3 }).map(write);
+const eachMap = fc.oneof(
+  { weight: 3, arbitrary: fc.array(record, { minLength: 1, maxLength: 3 }).map(write) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      "[{p: '${a}', q: '${list[0]}'}, {p: 'x${lr}', q: 2}]",
+      "[{p: '${deep.a}', q: '${models.b}'}, {p: z, '${a}x': 1, q: '${list}'}]",
+      "[{p: 1, q: [1, '${b}']}, [2], {p: 3, q: {r: '${c}'}}]",
+    ),
+  },
+);
 const axis = mostly(
-  fc.oneof(scalars.map(write), fc.constantFrom("'${list}'", "['${a}', '${b}x']", '[[1, 2], [3]]', '[{p: 1}, 2]')),
+  fc.oneof(
+    scalars.map(write),
+    fc.constantFrom(
+      "'${list}'",
+      "['${a}', '${b}x']",
+      '[[1, 2], [3]]',
+      '[{p: 1}, 2]',
+      "[{p: '${a}'}, ['${lr}'], '${list}']",
+      "['', x]",
+    ),
+  ),
   "'${models}'",
   '[]',
   '1',
   '{m: 1, n: 2}',
 );
-const axes = fc.tuple(axis, axis).map(([x, y]) => `{x: ${x}, y: ${y}}`);
+const axes = mostly(
+  fc.oneof(
+    fc.tuple(axis, axis).map(([x, y]) => `{x: ${x}, y: ${y}}`),
+    fc.tuple(axis, axis, axis).map(([x, y, z]) => `{y: ${y}, z: ${z}, x: ${x}}`),
+    fc.tuple(axis, axis).map(([x, y]) => `{x: ${x}, y: ${y}, 'n\${lr}': [1, 2]}`),
+  ),
+  '{}',
+  "'${models}'",
+  '[x, y]',
+);
 
 function foreach(items: fc.Arbitrary<string>, flavour: Flavour): fc.Arbitrary<readonly string[]> {
   return fc
@@ -391,15 +435,43 @@ function indented(lines: readonly string[]): string[] {
 const pipeline = fc
   .record({
     vars: fc.option(vars, { nil: undefined, freq: 3 }),
-    stages: fc.uniqueArray(fc.tuple(fc.constantFrom('one', 'two', 'three', 'f-o_u.r', 'a b'), stage), {
-      selector: ([name]) => name,
-      minLength: 1,
-      maxLength: 3,
-    }),
-    shown: fc.option(fc.constantFrom('params: [more.yaml]', 'metrics: [m1]', 'artifacts: {n: {path: m1, type: t}}'), {
-      nil: undefined,
-      freq: 5,
-    }),
+    stages: fc.uniqueArray(
+      fc.tuple(
+        mostly(
+          fc.constantFrom('one', 'two', 'three', 'f-o_u.r', 'a b', 'é', 'a:b', '1x'),
+          "'1'",
+          '1',
+          'a@b',
+          "''",
+          "'${a}'",
+        ),
+        stage,
+      ),
+      {
+        selector: ([name]) => name,
+        minLength: 1,
+        maxLength: 3,
+      },
+    ),
+    shown: fc.option(
+      mostly(
+        fc.constantFrom(
+          'params: [more.yaml]',
+          'metrics: [m1]',
+          "metrics: ['${a}.json', 'x/${lr}']",
+          "plots: ['${a}.csv', p.csv: {x: '${b}', y: [q, 'r${c}']}, '${lr}x': , i: {y: {'${a}.csv': z}}]",
+          "params: ['${a}.yaml']",
+          'artifacts: {n: {path: m1, type: t}}',
+          "artifacts: {'n${a}': {path: 'p${lr}', desc: '${a} x', labels: ['l${a}'], meta: {a: '${lr}', l: ['${b}']}}}",
+        ),
+        "metrics: ['${gone}']",
+        'metrics: [1]',
+        'plots: {a: {x: b}}',
+        'artifacts: {n: {type: t}}',
+        'params: null',
+      ),
+      { nil: undefined, freq: 3 },
+    ),
   })
   .map((file) =>
     [
@@ -434,13 +506,39 @@ const json = few.map((map) => `{${map.map(([key, one]) => `"${key}": ${one}`).jo
 const toml = few.map((map) => map.map(([key, one]) => `${key} = ${one}\n`).join(''));
 const python = few.map((map) => map.map(([key, one]) => `${key} = ${one === 'true' ? 'True' : one}\n`).join(''));
 
-/** Projects of one or two pipeline files with their params files; many of them are sound, many are refused. */
+/** Settings as each of the two tools has them. */
+const SETTINGS: readonly Files[] = [
+  {},
+  {},
+  {
+    '.dvc/config': '[core]\nno_scm = true\n[parsing]\nbool = boolean_optional\n',
+    '.cache/local.yaml': 'parsing: {bool: boolean_optional}\n',
+  },
+  {
+    '.dvc/config': '[core]\nno_scm = true\n[parsing]\nlist = append\n',
+    '.cache/local.yaml': 'parsing: {list: append}\n',
+  },
+];
+
+const ignored = fc.constantFrom(
+  '*.tmp\n',
+  'sub/\n',
+  'dir/\n',
+  'o[0-9]*\n!o1*\n',
+  '/sub/deep\n',
+  'sub/*\n',
+  '# no\n\nx\n',
+);
+
+/** Projects of one to three pipeline files with their params files; many of them are sound, many are refused. */
 export const projects: fc.Arbitrary<Files> = fc
   .record(
     {
       'pipeline.yaml': pipeline,
       'params.yaml': yaml,
       'sub/pipeline.yaml': pipeline,
+      'sub/deep/pipeline.yaml': fc.option(pipeline, { nil: undefined, freq: 1 }),
+      '.dagignore': fc.option(ignored, { nil: undefined, freq: 1 }),
       'sub/params.yaml': yaml,
       'more.yaml': more,
       'sub/more.yaml': more,
@@ -461,4 +559,5 @@ export const projects: fc.Arbitrary<Files> = fc
       ],
     },
   )
-  .map((files) => Object.fromEntries(Object.entries(files).filter(([, one]) => one !== undefined)) as Files);
+  .map((files) => Object.fromEntries(Object.entries(files).filter(([, one]) => one !== undefined)) as Files)
+  .chain((files) => fc.constantFrom(...SETTINGS).map((settings): Files => ({ ...files, ...settings })));

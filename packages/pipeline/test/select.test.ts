@@ -37,8 +37,9 @@ describe('selectStages', () => {
     [['sub/pipeline.yaml'], { single: true }, '', ['sub/pipeline.yaml:s']],
     [['b', 'a'], { single: true }, '', ['b', 'a']],
     [['c'], {}, '', ['c']],
-    [['a'], { downstream: true }, '', ['a', 'b', 'c', 'sub/pipeline.yaml:s']],
-    [['c'], { pipeline: true }, '', ['a', 'b', 'c', 'sub/pipeline.yaml:s']],
+    [['a'], { downstream: true }, '', ['a', 'b', 'sub/pipeline.yaml:s']],
+    [['b'], { pipeline: true }, '', ['a', 'b', 'sub/pipeline.yaml:s']],
+    [['c'], { pipeline: true }, '', ['c']],
     [['e*'], { glob: true }, '', ['each@1', 'each@2']],
     [['[ab]'], { glob: true, single: true }, '', ['a', 'b']],
   ])('%j %j in "%s"', (targets, options, cwd, expected) => {

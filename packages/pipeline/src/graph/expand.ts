@@ -11,6 +11,7 @@ import { suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { SourceReader } from '../pipeline.ts';
+import { addressParts } from '../select/target.ts';
 import type { Draft, DraftDep } from '../stage/draft.ts';
 import { expandGlob, globTest } from './glob.ts';
 import type { Owners } from './owners.ts';
@@ -71,10 +72,10 @@ function outsOf(
   around: Surroundings,
   groups: ReadonlyMap<string, readonly Draft[]>,
 ): ProjectPath[] {
-  const address = addressOf(dep.name, draft);
-  const members = address === undefined ? undefined : groups.get(address);
+  const addresses = addressesOf(dep.name, draft);
+  const members = addresses.map((address) => groups.get(address)).find((found) => found !== undefined);
   if (members === undefined) {
-    if (address !== undefined && hidden(address, around.unbuilt)) return [];
+    if (addresses.some((address) => hidden(address, around.unbuilt))) return [];
     const where = `stages.${draft.group ?? draft.stage.name}.deps`;
     const message = `${where}: there is no stage or group ${quote(dep.name)}`;
     const hint = suggestionOrAll(dep.name, groups.keys()) ?? "'dag stage list' names the stages";
@@ -93,12 +94,12 @@ function hidden(address: StageAddress, unbuilt: Unbuilt): boolean {
   return at !== -1 && unbuilt.stages.has(address.slice(0, at));
 }
 
-/** `name` in the same file, or `path/pipeline.yaml:name` seen from it. */
-function addressOf(name: string, draft: Draft): StageAddress | undefined {
-  const colon = name.lastIndexOf(':');
-  if (colon <= 0) return stageAddress(draft.stage.file, name.replace(/^:/, ''));
-  const file = resolvePath(parentPath(draft.stage.file), name.slice(0, colon));
-  return file === undefined ? undefined : stageAddress(file, name.slice(colon + 1));
+/** All that a name can mean: `path/pipeline.yaml:name` seen from the file, `:name` or `name` in it. */
+function addressesOf(name: string, { stage }: Draft): StageAddress[] {
+  return [...addressParts(name), ['', name] as const].flatMap(([written, inner]) => {
+    const file = written === '' ? stage.file : resolvePath(parentPath(stage.file), written);
+    return file === undefined ? [] : [stageAddress(file, inner)];
+  });
 }
 
 /** Drafts by address, and by the address of their group. */

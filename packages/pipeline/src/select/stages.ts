@@ -27,8 +27,8 @@ export interface SelectOptions {
 
 /**
  * The stages that a verb is to work on, in topological order; with `single` as given. Without targets: those of the
- * nearest pipeline.yaml at or above `cwd` and what they need. A stage that is frozen does
- * not pull in what it depends on.
+ * nearest pipeline.yaml at or above `cwd` and what they need. A frozen stage stands apart
+ * from what it depends on: neither pulls in the other.
  */
 export function selectStages(
   pipeline: Pipeline,
@@ -45,11 +45,12 @@ export function selectStages(
   }
   if (targets.length === 0) named.push(...defaultStages(pipeline, cwd));
   if (options.single) return ok([...new Set(named)]);
+  const frozen = (address: StageAddress) => pipeline.stages.get(address)?.frozen === true;
+  const above = (address: StageAddress) => (frozen(address) ? [] : pipeline.upstream(address));
+  const below = (address: StageAddress) => pipeline.downstream(address).filter((one) => !frozen(one));
   const wanted = options.pipeline
-    ? reach(named, (address) => [...pipeline.upstream(address), ...pipeline.downstream(address)])
-    : options.downstream
-      ? reach(named, (address) => pipeline.downstream(address))
-      : reach(named, (address) => (pipeline.stages.get(address)?.frozen ? [] : pipeline.upstream(address)));
+    ? reach(named, (address) => [...above(address), ...below(address)])
+    : reach(named, options.downstream ? below : above);
   return ok(pipeline.order.filter((address) => wanted.has(address)));
 }
 

@@ -23,11 +23,9 @@ export function resolveTarget(
   options: { readonly glob: boolean },
 ): TargetFound | undefined {
   const own = resolvePath(cwd, 'pipeline.yaml');
-  const colon = target.lastIndexOf(':');
-  if (colon !== -1) {
-    const written = target.slice(0, colon);
+  for (const [written, name] of addressParts(target)) {
     const file = written === '' ? own : resolvePath(cwd, written);
-    const stages = file === undefined ? [] : namedIn(pipeline, file, target.slice(colon + 1), options.glob);
+    const stages = file === undefined ? [] : namedIn(pipeline, file, name, options.glob);
     if (stages.length > 0) return { stages };
   }
   if (own !== undefined && !target.startsWith('./')) {
@@ -40,6 +38,15 @@ export function resolveTarget(
     return { stages: pipeline.order.filter((address) => pipeline.stages.get(address)?.file === path) };
   }
   return atPath(pipeline, path);
+}
+
+/** All that `file:name` can mean, the empty file for `:name`: names hold colons too, as `build@k:v` does. */
+export function addressParts(text: string): [file: string, name: string][] {
+  const parts: [string, string][] = [];
+  for (const { index } of text.matchAll(/(?<=^|(?:^|\/)pipeline\.yaml):/g)) {
+    parts.push([text.slice(0, index), text.slice(index + 1)]);
+  }
+  return parts;
 }
 
 function namedIn(pipeline: Pipeline, file: ProjectPath, name: string, glob: boolean): StageAddress[] {
