@@ -44,6 +44,19 @@ const FILES = {
 };
 
 describe('readParams', () => {
+  it('takes a key with wildcards for the one that fits it', () => {
+    const files = { 'params.yaml': 'sets: {gas1: {n: 1}, gas2: {n: 2}, sea1: {n: 3}}\n"a*": literal\nab: 4\n' };
+    const { values, missing } = readParams(memoryReader(files), [
+      { file: path('params.yaml'), keys: ['sets.sea*', 'sets.s?a1.n', 'sets.gas*', 'sets.none*', 'a*'] },
+    ]);
+    expect([...(values.get(path('params.yaml')) ?? [])]).toEqual([
+      ['sets.sea*', { n: 3 }],
+      ['sets.s?a1.n', 3],
+      ['a*', 'literal'],
+    ]);
+    expect(missing.map(({ key }) => key)).toEqual(['sets.gas*', 'sets.none*']);
+  });
+
   it('reads keys and whole files of every kind', () => {
     const { values, missing, diagnostics } = readParams(memoryReader(FILES), [
       { file: path('params.yaml'), keys: ['a.b.1.c', 'big', 'one', 'a.zz'] },
