@@ -1,4 +1,5 @@
 import {
+  type AnyPath,
   type Artifact,
   byCodeUnit,
   type Change,
@@ -14,7 +15,7 @@ import {
 /** What an earlier run depended on: a lock entry, or the fingerprint of a run record. */
 export type Earlier = Omit<LockedStage, 'outs' | 'wdir'> & {
   readonly wdir: ProjectPath;
-  readonly outs: ReadonlySet<ProjectPath> | ReadonlyMap<ProjectPath, Artifact>;
+  readonly outs: ReadonlySet<AnyPath> | ReadonlyMap<AnyPath, Artifact>;
 };
 
 /**
@@ -39,9 +40,9 @@ export function compareInputs(earlier: Earlier, now: Fingerprint, declared: Decl
 
 /** What a stage asks for, whether or not it is there. */
 export interface Declared {
-  readonly deps: ReadonlySet<ProjectPath>;
+  readonly deps: ReadonlySet<AnyPath>;
   /** Whether the stage asks for this key of this file; a file tracked whole asks for all. */
-  readonly params: (file: ProjectPath, key: string) => 'named' | 'whole-file' | undefined;
+  readonly params: (file: AnyPath, key: string) => 'named' | 'whole-file' | undefined;
 }
 
 /** A command as one text: a list is its lines. */
@@ -80,9 +81,9 @@ function compareSalt(before: string, after: string): Change[] {
 }
 
 function compareDeps(
-  before: ReadonlyMap<ProjectPath, Artifact>,
-  after: ReadonlyMap<ProjectPath, Artifact>,
-  declared: ReadonlySet<ProjectPath>,
+  before: ReadonlyMap<AnyPath, Artifact>,
+  after: ReadonlyMap<AnyPath, Artifact>,
+  declared: ReadonlySet<AnyPath>,
 ): Change[] {
   const changes: Change[] = [];
   for (const path of union(before.keys(), declared)) {
@@ -97,7 +98,7 @@ function compareDeps(
   return changes;
 }
 
-type ParamValues = ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>;
+type ParamValues = ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>;
 
 function compareParams(before: ParamValues, after: ParamValues, declared: Declared['params']): Change[] {
   const changes: Change[] = [];
@@ -129,7 +130,7 @@ function compareEnv(before: Fingerprint['env'], after: Fingerprint['env']): Chan
   return changes;
 }
 
-function compareOutPaths(before: Earlier['outs'], after: ReadonlySet<ProjectPath>): Change[] {
+function compareOutPaths(before: Earlier['outs'], after: ReadonlySet<AnyPath>): Change[] {
   const changes: Change[] = [];
   for (const path of union(before.keys(), after)) {
     if (!before.has(path)) changes.push({ changed: 'out', path, how: 'added' });

@@ -1,4 +1,5 @@
 import {
+  type AnyPath,
   type Artifact,
   type Change,
   type Failure,
@@ -7,7 +8,7 @@ import {
   type Stage,
   type TrackedData,
 } from '@dag/model';
-import { inputChanges, usesRunCache } from './decide.ts';
+import { inputChanges, keptOuts } from './decide.ts';
 import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
 import type { Project } from './project.ts';
@@ -16,7 +17,7 @@ import { type Finished, recordResults } from './record.ts';
 export interface CommitRequest {
   readonly stages: readonly Stage[];
   /** The outs to be committed, where not all of the stages': the others stay as the lock has them. */
-  readonly outs?: ReadonlySet<ProjectPath>;
+  readonly outs?: ReadonlySet<AnyPath>;
   readonly data: readonly TrackedData[];
   /** Also where deps, params or the command are not what the lock says. */
   readonly force: boolean;
@@ -36,7 +37,7 @@ export interface CommitReport {
 export async function commitStages(project: Project, request: CommitRequest): Promise<CommitReport> {
   const observer = new Observer(project);
   await observer.observe([...request.stages.flatMap(stagePaths), ...request.data.map((entry) => entry.path)]);
-  const wanted = (out: ProjectPath): boolean => request.outs?.has(out) ?? true;
+  const wanted = (out: AnyPath): boolean => request.outs?.has(out) ?? true;
   const views = new Map<Stage, StageView>();
   for (const stage of request.stages) {
     const view = await viewStage(project, observer, stage);
@@ -44,9 +45,7 @@ export async function commitStages(project: Project, request: CommitRequest): Pr
     if (failure !== undefined) throw new FailureError(failure);
     views.set(stage, view);
   }
-  const kept = [...views.keys()].flatMap((stage) =>
-    stage.outs.filter((out) => wanted(out.path) && (out.cache || usesRunCache(stage))).map((out) => out.path),
-  );
+  const kept = [...views.keys()].flatMap(keptOuts).filter(wanted);
   const paths = [...kept, ...request.data.map((entry) => entry.path)];
   const committed = await project.workspace.commit(
     paths,
@@ -54,10 +53,10 @@ export async function commitStages(project: Project, request: CommitRequest): Pr
   );
   const results: Finished[] = [];
   for (const [stage, view] of views) {
-    const outs = new Map<ProjectPath, Artifact>();
+    const outs = new Map<AnyPath, Artifact>();
     for (const { path } of stage.outs) {
       const artifact = wanted(path)
-        ? (committed.get(path) ?? view.observed.outs.get(path))
+        ? (committed.get(path as ProjectPath) ?? view.observed.outs.get(path))
         : project.locks.stage(stage)?.outs.get(path);
       if (artifact !== undefined) outs.set(path, artifact);
       else if (wanted(path)) throw new FailureError(missingOut(stage, path));
@@ -79,7 +78,7 @@ function refusal(
   project: Project,
   stage: Stage,
   view: StageView,
-  wanted: (out: ProjectPath) => boolean,
+  wanted: (out: AnyPath) => boolean,
 ): Failure | undefined {
   if (view.paramProblems.length > 0) return { code: 'invalid-pipeline', diagnostics: view.paramProblems };
   if (view.moduleProblem !== undefined) return view.moduleProblem;
@@ -116,7 +115,7 @@ function isInput(change: Change): boolean {
   return change.changed !== 'always' && change.changed !== 'out';
 }
 
-function missingOut(stage: Stage, path: ProjectPath): Failure {
+function missingOut(stage: Stage, path: AnyPath): Failure {
   return {
     code: 'missing-dep',
     path,

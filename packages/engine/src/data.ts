@@ -1,11 +1,11 @@
 import fs from 'node:fs';
-import path from 'node:path';
 import {
+  type AnyPath,
   type Artifact,
+  absolutePath,
   type Diagnostic,
   isWithin,
   overlaps,
-  type ProjectPath,
   type Stage,
   sameArtifact,
   type TrackedData,
@@ -29,9 +29,9 @@ export interface DataOptions {
 
 /** The tracked data that these stages read. Of a folder that is here in part, it does to have what they read of it. */
 export function dataOf(project: Project, stages: Iterable<Stage>): TrackedData[] {
-  const deps = new Set<ProjectPath>();
+  const deps = new Set<AnyPath>();
   for (const stage of stages) for (const dep of stage.deps) deps.add(dep.path);
-  const isThere = (dep: ProjectPath): boolean => fs.existsSync(path.join(project.root, dep));
+  const isThere = (dep: AnyPath): boolean => fs.existsSync(absolutePath(project.root, dep));
   return project.pipeline.data.filter((data) =>
     [...deps].some((dep) => {
       const inside = dep !== data.path && isWithin(data.path, dep);

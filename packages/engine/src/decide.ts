@@ -1,8 +1,12 @@
 import {
+  type AnyPath,
   type Artifact,
   type Change,
   type Decision,
   type Fingerprint,
+  insideOuts,
+  isExternal,
+  isInside,
   type LockedStage,
   type ProjectPath,
   type RunRecord,
@@ -17,7 +21,7 @@ export interface Observed {
   readonly fingerprint: Fingerprint;
   readonly declared: Declared;
   /** Each out as it stands; undefined for one that is absent. */
-  readonly outs: ReadonlyMap<ProjectPath, Artifact | undefined>;
+  readonly outs: ReadonlyMap<AnyPath, Artifact | undefined>;
   /** Upstream stages whose outs are about to change, so that what stands there says nothing yet. */
   readonly pending: readonly StageAddress[];
 }
@@ -61,8 +65,9 @@ export function decide(
   }
   if (changes.length === 0) return { kind: 'skip', reason: 'unchanged' };
   if (always(inputs)) return { kind: 'run', changes };
-  if (inputs.length === 0 && locked !== undefined && restorable(locked.outs.values(), cached)) {
-    return { kind: 'restore', from: { kind: 'lock' }, outs: locked.outs, changes };
+  if (inputs.length === 0 && locked !== undefined && outs.every(isInProject)) {
+    const back = insideOuts(locked.outs);
+    if (restorable(back.values(), cached)) return { kind: 'restore', from: { kind: 'lock' }, outs: back, changes };
   }
   if (options.noRunCache !== true && usesRunCache(stage)) {
     const record = cached.runs(observed.fingerprint).find((run) => restorable(run.outs.values(), cached));
@@ -103,15 +108,22 @@ export function outChanges(
 /**
  * Whether results of the stage are kept for, and taken from, the run cache. Not where the same inputs needn't give the
  * same result, or where a part of the result is kept nowhere: no deps or params, no outs, always_changed, an out that
- * persists, a plain out that is not cached.
+ * persists, a plain out that is not cached, a dep or out outside the project.
  */
 export function usesRunCache(stage: Stage): boolean {
   return (
     !stage.alwaysChanged &&
     (stage.deps.length > 0 || stage.params.length > 0) &&
     stage.outs.length > 0 &&
-    stage.outs.every((out) => !out.persist && (out.cache || out.kind !== 'out'))
+    stage.deps.every((dep) => !isExternal(dep.path)) &&
+    stage.outs.every((out) => !out.persist && (out.cache || (out.kind !== 'out' && !isExternal(out.path))))
   );
+}
+
+/** The outs whose content goes into the cache: those it is to hold, and all of a stage whose result it is to give back. */
+export function keptOuts(stage: Stage): ProjectPath[] {
+  const all = usesRunCache(stage);
+  return stage.outs.flatMap((out) => (out.cache ? [out.path] : all && isInside(out.path) ? [out.path] : []));
 }
 
 /** The folder of the pipeline.yaml that declares the stage: where it runs unless it says otherwise. */
@@ -121,13 +133,18 @@ export function stageFolder(stage: Stage): ProjectPath {
 
 /** What is gone comes back; what stands there stays as it is, edited or not. */
 function decideFrozen(locked: LockedStage, outs: readonly Change[], cached: Cached): Decision {
-  const missing = outs.filter((change) => change.changed === 'out' && change.how === 'deleted');
-  if (missing.length > 0 && restorable(locked.outs.values(), cached)) {
+  const missing = outs.filter((change) => change.changed === 'out' && change.how === 'deleted').filter(isInProject);
+  const inside = insideOuts(locked.outs);
+  if (missing.length > 0 && restorable(inside.values(), cached)) {
     const gone = new Set(missing.map((change) => ('path' in change ? change.path : undefined)));
-    const outs = new Map([...locked.outs].filter(([path]) => gone.has(path)));
+    const outs = new Map([...inside].filter(([path]) => gone.has(path)));
     return { kind: 'restore', from: { kind: 'lock' }, outs, changes: missing };
   }
   return { kind: 'skip', reason: 'frozen' };
+}
+
+function isInProject(change: Change): boolean {
+  return change.changed !== 'out' || isInside(change.path);
 }
 
 function always(changes: readonly Change[]): boolean {

@@ -1,4 +1,12 @@
-import type { Artifact, Decision, ProjectPath, RunRecord, Stage } from '@dag/model';
+import {
+  type Artifact,
+  type Decision,
+  insideOuts,
+  isInside,
+  type ProjectPath,
+  type RunRecord,
+  type Stage,
+} from '@dag/model';
 import { isComplete } from './cached.ts';
 import { usesRunCache } from './decide.ts';
 import type { StageView } from './observe-stage.ts';
@@ -19,8 +27,10 @@ export async function lookElsewhere(
   const { fetcher, force, noRunCache } = run.options;
   if (fetcher === undefined || force === true || stage.alwaysChanged) return false;
   const locked = run.project.locks.stage(stage);
-  const onlyOuts = decision.changes.every((change) => change.changed === 'out' && change.before !== undefined);
-  if (locked !== undefined && onlyOuts && (await fetchAll(run, locked.outs))) return true;
+  const onlyOuts = decision.changes.every(
+    (change) => change.changed === 'out' && change.before !== undefined && isInside(change.path),
+  );
+  if (locked !== undefined && onlyOuts && (await fetchAll(run, insideOuts(locked.outs)))) return true;
   if (noRunCache === true || !usesRunCache(stage)) return false;
   const key = runKey(view.observed.fingerprint);
   const records: readonly RunRecord[] = [...run.project.store.runs.find(key), ...(await fetcher.findRuns(key))];

@@ -1,4 +1,5 @@
 import type {
+  AnyPath,
   Artifact,
   Diagnostic,
   Digest,
@@ -20,7 +21,7 @@ import type { Project } from './project.ts';
 /** A stage as it stands, and what keeps it from running. */
 export interface StageView {
   readonly observed: Observed;
-  readonly missingDeps: readonly ProjectPath[];
+  readonly missingDeps: readonly AnyPath[];
   readonly missingParams: readonly MissingParam[];
   /** What is wrong with its params files; nothing that is said of the stage holds before that is mended. */
   readonly paramProblems: readonly Diagnostic[];
@@ -32,7 +33,7 @@ export interface ViewOptions {
   /** Upstream stages whose outs are about to change. */
   readonly pending?: readonly StageAddress[];
   /** What to take for a dep that is absent; undefined leaves it absent. */
-  readonly missing?: (path: ProjectPath) => Artifact | undefined;
+  readonly missing?: (path: AnyPath) => Artifact | undefined;
 }
 
 /** Looks at everything that a decision about one stage needs. */
@@ -43,8 +44,8 @@ export async function viewStage(
   options: ViewOptions = {},
 ): Promise<StageView> {
   const seen = await observer.observe(stagePaths(stage));
-  const deps = new Map<ProjectPath, Artifact>();
-  const missingDeps: ProjectPath[] = [];
+  const deps = new Map<AnyPath, Artifact>();
+  const missingDeps: AnyPath[] = [];
   for (const { path } of stage.deps) {
     const artifact = seen.get(path) ?? options.missing?.(path);
     if (artifact === undefined) missingDeps.push(path);
@@ -77,17 +78,13 @@ export async function viewStage(
   };
 }
 
-/** Every path of the workspace that a stage's decision looks at. */
-export function stagePaths(stage: Stage): ProjectPath[] {
+/** Every path that a stage's decision looks at. */
+export function stagePaths(stage: Stage): AnyPath[] {
   return [...stage.deps, ...stage.outs].map(({ path }) => path);
 }
 
 /** The entry that the lock gets for a run with this fingerprint. */
-export function lockedStage(
-  stage: Stage,
-  fingerprint: Fingerprint,
-  outs: ReadonlyMap<ProjectPath, Artifact>,
-): LockedStage {
+export function lockedStage(stage: Stage, fingerprint: Fingerprint, outs: ReadonlyMap<AnyPath, Artifact>): LockedStage {
   const { cmd, worker, wdir, deps, params, env, salt } = fingerprint;
   const folder = stage.file.slice(0, Math.max(0, stage.file.lastIndexOf('/')));
   return {
@@ -118,7 +115,7 @@ type ParamValues = Fingerprint['params'];
 
 function withUsed(declared: ParamValues, used: ParamValues | undefined): ParamValues {
   if (used === undefined || used.size === 0) return declared;
-  const all = new Map<ProjectPath, ReadonlyMap<string, Value>>(declared);
+  const all = new Map<AnyPath, ReadonlyMap<string, Value>>(declared);
   for (const [file, values] of used) all.set(file, new Map([...values, ...(all.get(file) ?? [])]));
   return all;
 }

@@ -1,4 +1,4 @@
-import { type Artifact, FailureError, type ParamDep, type ProjectPath, parentPath } from '@dag/model';
+import { type AnyPath, type Artifact, FailureError, foldersAbove, type ParamDep } from '@dag/model';
 import { type ParamFiles, type ParamsRead, paramFiles, type SourceReader } from '@dag/pipeline';
 import type { Workspace } from '@dag/workspace';
 
@@ -12,9 +12,9 @@ const AT_ONCE = 4096;
 export class Observer {
   readonly #workspace: Workspace;
   readonly #params: ParamFiles;
-  readonly #seen = new Map<ProjectPath, Artifact | undefined>();
+  readonly #seen = new Map<AnyPath, Artifact | undefined>();
   /** Paths that were asked for, by each folder above them. */
-  readonly #below = new Map<ProjectPath, Set<ProjectPath>>();
+  readonly #below = new Map<AnyPath, Set<AnyPath>>();
 
   constructor({ workspace, reader }: { readonly workspace: Workspace; readonly reader: SourceReader }) {
     this.#workspace = workspace;
@@ -27,7 +27,7 @@ export class Observer {
   }
 
   /** The artifacts at these paths; undefined for one that is absent. */
-  async observe(paths: Iterable<ProjectPath>): Promise<ReadonlyMap<ProjectPath, Artifact | undefined>> {
+  async observe<P extends AnyPath>(paths: Iterable<P>): Promise<ReadonlyMap<P, Artifact | undefined>> {
     const wanted = [...new Set(paths)];
     const unseen = wanted.filter((path) => !this.#seen.has(path));
     for (let from = 0; from < unseen.length; from += AT_ONCE) {
@@ -38,7 +38,7 @@ export class Observer {
   }
 
   /** A file that vanishes while it is looked at (another process has set it aside, say) makes it look again. */
-  async #look(paths: readonly ProjectPath[]): Promise<ReadonlyMap<ProjectPath, Artifact | undefined>> {
+  async #look(paths: readonly AnyPath[]): Promise<ReadonlyMap<AnyPath, Artifact | undefined>> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.#workspace.observe(paths);
@@ -50,25 +50,25 @@ export class Observer {
   }
 
   /** Looks again at everything that overlaps these paths, when it is next asked for. */
-  forget(paths: Iterable<ProjectPath>): void {
+  forget(paths: Iterable<AnyPath>): void {
     for (const path of paths) {
       this.#params.forget(path);
       this.#seen.delete(path);
       for (const below of this.#below.get(path) ?? []) this.#seen.delete(below);
-      for (let above = parentPath(path); above !== ''; above = parentPath(above)) this.#seen.delete(above);
+      for (const above of foldersAbove(path)) this.#seen.delete(above);
     }
   }
 
   /** Takes what was just committed or checked out, without looking again. */
-  learn(artifacts: Iterable<readonly [ProjectPath, Artifact]>): void {
+  learn(artifacts: Iterable<readonly [AnyPath, Artifact]>): void {
     const known = [...artifacts];
     this.forget(known.map(([path]) => path));
     for (const [path, artifact] of known) this.#remember(path, artifact);
   }
 
-  #remember(path: ProjectPath, artifact: Artifact | undefined): void {
+  #remember(path: AnyPath, artifact: Artifact | undefined): void {
     this.#seen.set(path, artifact);
-    for (let above = parentPath(path); above !== ''; above = parentPath(above)) {
+    for (const above of foldersAbove(path)) {
       const below = this.#below.get(above) ?? new Set();
       this.#below.set(above, below.add(path));
     }

@@ -1,4 +1,4 @@
-import type { ProjectPath } from '@dag/model';
+import { type AnyPath, isInside, type ProjectPath } from '@dag/model';
 import type { Project } from './project.ts';
 
 /**
@@ -13,11 +13,11 @@ export async function pruneLocks(project: Project): Promise<void> {
   const files = project.pipeline.files.filter(hasStale);
   const pipeline = files.length === 0 ? undefined : project.reload();
   if (pipeline === undefined) return;
-  const kept = new Set<ProjectPath>(pipeline.data.map((data) => data.path));
+  const kept = new Set<AnyPath>(pipeline.data.map((data) => data.path));
   for (const stage of pipeline.stages.values()) for (const out of stage.outs) kept.add(out.path);
   for (const file of files) {
     const { stages, data } = project.locks.stale(file, pipeline);
-    const gone = [...data.keys(), ...[...stages.values()].flatMap((stage) => [...stage.outs.keys()])];
+    const gone = [...data.keys(), ...[...stages.values()].flatMap((stage) => [...stage.outs.keys()].filter(isInside))];
     await project.locks.update(file, {
       stages: new Map([...stages.keys()].map((name) => [name, undefined])),
       data: new Map([...data.keys()].map((path) => [path, undefined])),

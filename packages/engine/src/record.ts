@@ -1,4 +1,12 @@
-import { type Artifact, fingerprintText, groupBy, type LockedStage, type ProjectPath, type Stage } from '@dag/model';
+import {
+  type AnyPath,
+  type Artifact,
+  fingerprintText,
+  groupBy,
+  insideOuts,
+  type LockedStage,
+  type Stage,
+} from '@dag/model';
 import { usesRunCache } from './decide.ts';
 import type { StageView } from './observe-stage.ts';
 import { lockedStage } from './observe-stage.ts';
@@ -9,7 +17,7 @@ import { runKey } from './run-key.ts';
 export interface Finished {
   readonly stage: Stage;
   readonly view: StageView;
-  readonly outs: ReadonlyMap<ProjectPath, Artifact>;
+  readonly outs: ReadonlyMap<AnyPath, Artifact>;
   /** Undefined where no record is to be kept. */
   readonly run?: {
     readonly startedAt: Date;
@@ -51,7 +59,7 @@ function putRecord(project: Project, { stage, view, outs, run }: Finished): bool
     key: runKey(fingerprint),
     stage: stage.address,
     fingerprint: fingerprintText(fingerprint),
-    outs,
+    outs: insideOuts(outs),
     startedAt: run.startedAt.toISOString(),
     seconds: run.seconds,
     context: { ...project.context(), ...run.context },

@@ -1,9 +1,10 @@
 import {
+  type AnyPath,
   type Artifact,
   type Decision,
   type Failure,
   FailureError,
-  type ProjectPath,
+  insideOuts,
   type RunRecord,
   type Stage,
   unreachable,
@@ -79,7 +80,7 @@ async function decideNow(run: ReproRun, stage: Stage): Promise<Decided> {
 
 function viewOptions(run: ReproRun, stage: Stage): ViewOptions {
   const upstream = run.project.pipeline.upstream(stage.address);
-  const missing = (path: ProjectPath) => lockedArtifact(run.project, path, stage);
+  const missing = (path: AnyPath) => lockedArtifact(run.project, path, stage);
   return {
     pending: upstream.filter((address) => run.outcomes.get(address)?.kind === 'planned'),
     ...(run.options.allowMissing === true ? { missing } : {}),
@@ -251,11 +252,11 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
 function compareResults(
   run: ReproRun,
   stage: Stage,
-  outs: ReadonlyMap<ProjectPath, Artifact>,
+  outs: ReadonlyMap<AnyPath, Artifact>,
   earlier: readonly RunRecord[],
 ): void {
   const last = earlier.find((record) => record.context['committed'] !== true);
-  const differing = last === undefined ? [] : differingOuts(last, { outs });
+  const differing = last === undefined ? [] : differingOuts(last, { outs: insideOuts(outs) });
   if (last === undefined || differing.length === 0) return;
   const when = `${last.startedAt.slice(0, 19).replace('T', ' ')} UTC`;
   run.emit({
@@ -278,7 +279,7 @@ async function changedMeanwhile(run: ReproRun, stage: Stage, view: StageView): P
 }
 
 /** Every file that a stage reads: deps, params files and modules. */
-function inputPaths(stage: Stage, view: StageView): ProjectPath[] {
+function inputPaths(stage: Stage, view: StageView): AnyPath[] {
   const modules = view.observed.fingerprint.worker?.files.keys() ?? [];
   return [...stage.deps.map((dep) => dep.path), ...stage.params.map((params) => params.file), ...modules];
 }

@@ -1,13 +1,17 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import {
+  type AnyPath,
   byCodeUnit,
   type Dep,
   type Diagnostic,
+  type ExternalPath,
+  folderOf,
+  isExternal,
   joinPath,
   overlaps,
   type ProjectPath,
-  parentPath,
+  relativePath,
   type Stage,
 } from '@dag/model';
 import { findPlaces, type MissingParam, nearest, type Places, paramKeys, type StagePart } from '@dag/pipeline';
@@ -35,7 +39,8 @@ export class SourceProblems {
     const part = { part: 'dep', path: dep, pattern } as const;
     if (maker !== undefined) {
       const { address } = maker;
-      const hint = `stage '${address}' makes it: run 'dag repro ${address}', or restore it with 'dag checkout'`;
+      const restore = isExternal(dep) ? '' : ", or restore it with 'dag checkout'";
+      const hint = `stage '${address}' makes it: run 'dag repro ${address}'${restore}`;
       this.#add(stage, part, dep, (who) => `'${dep}', a dep of ${who}, does not exist`, hint);
     } else if (/[*?[]/.test(dep)) {
       const message = (who: string) => `'${dep}', a dep of ${who}, matches no file, and nothing that a stage makes`;
@@ -50,6 +55,13 @@ export class SourceProblems {
     const hint = 'name the real place in the outs; it has to lie in the project';
     const message = (who: string) => `'${out}', an out of ${who}, lies behind the symlink '${link}'`;
     this.#add(stage, { part: 'out', path: out }, out, message, hint, 'bad-path');
+  }
+
+  /** An out outside the project that meets the folder of the cache. */
+  inCache(stage: Stage, out: ExternalPath): void {
+    const { dir } = this.#project.store;
+    const message = (who: string) => `'${out}', an out of ${who}, is in the way of the cache, '${dir}'`;
+    this.#add(stage, { part: 'out', path: out }, out, message, 'let the stage write elsewhere', 'bad-path');
   }
 
   module(stage: Stage, module: ProjectPath): void {
@@ -115,7 +127,7 @@ export class SourceProblems {
   }
 
   /** What a dep that nobody makes was most likely meant to be, or else the ways to bring it here. */
-  #meant(stage: Stage, dep: ProjectPath): string {
+  #meant(stage: Stage, dep: AnyPath): string {
     const within = stage.wdir === '' ? undefined : dep.slice(stage.wdir.length + 1);
     const fromRoot = within !== undefined && dep.startsWith(`${stage.wdir}/`) && this.#exists(within);
     if (fromRoot) {
@@ -123,14 +135,15 @@ export class SourceProblems {
       return `paths are relative to '${stage.wdir}', its wdir: '${within}' of the project is '${up}' there`;
     }
     const near = this.#near(dep);
-    if (near !== undefined) return `did you mean '${path.posix.relative(stage.wdir, near)}'?`;
+    if (near !== undefined) return `did you mean '${relativePath(stage.wdir, near)}'?`;
+    if (isExternal(dep)) return 'create it, or take it out of the deps';
     return `create it, track it with 'dag add ${dep}', or take it out of the deps`;
   }
 
   /** The nearest path that is there, or that is made or tracked. */
-  #near(wanted: ProjectPath): ProjectPath | undefined {
+  #near(wanted: AnyPath): AnyPath | undefined {
     const { reader, pipeline } = this.#project;
-    const folder = parentPath(wanted);
+    const folder = folderOf(wanted);
     const there = reader.list(folder).map(({ name }) => joinPath(folder, name));
     const outs = [...pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path));
     const known = [...there, ...outs, ...pipeline.data.map((data) => data.path)].filter((one) => one !== wanted);
@@ -143,7 +156,7 @@ export class SourceProblems {
 }
 
 /** The nearest path of the same extension; else the same but for its extension. */
-function nearestPath(wanted: ProjectPath, known: readonly ProjectPath[]): ProjectPath | undefined {
+function nearestPath(wanted: AnyPath, known: readonly AnyPath[]): AnyPath | undefined {
   const extension = path.posix.extname(wanted);
   const stem = (one: string) => one.slice(0, one.length - path.posix.extname(one).length);
   const alike = new Map(known.filter((one) => path.posix.extname(one) === extension).map((one) => [stem(one), one]));

@@ -1,11 +1,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import {
+  type AnyPath,
   type Artifact,
+  absolutePath,
   type Diagnostic,
+  type ExternalPath,
   type Failure,
+  foldersAbove,
+  isExternal,
   type ProjectPath,
-  parentPath,
   type Stage,
   type StageAddress,
 } from '@dag/model';
@@ -33,6 +37,10 @@ export async function checkSources(run: ReproRun, stages: readonly Stage[]): Pro
       problems.dep(stage, dep);
     }
     for (const { path: out } of stage.outs) {
+      if (isExternal(out)) {
+        if (meetsCache(project, out)) problems.inCache(stage, out);
+        continue;
+      }
       const link = symlinkAbove(project.root, out);
       if (link !== undefined) problems.behindSymlink(stage, out, link);
     }
@@ -51,6 +59,14 @@ export async function checkSources(run: ReproRun, stages: readonly Stage[]): Pro
   return problems.sorted();
 }
 
+/** Whether a path holds the cache, or lies in it: setting it aside would take objects away. */
+function meetsCache(project: Project, out: ExternalPath): boolean {
+  const { dir } = project.store;
+  const absolute = absolutePath(project.root, out);
+  const caches = [dir, ...(fs.existsSync(dir) ? [fs.realpathSync(dir)] : [])];
+  return caches.some((cache) => `${cache}/`.startsWith(`${absolute}/`) || absolute.startsWith(`${cache}/`));
+}
+
 function exists(project: Project, file: ProjectPath): boolean {
   return fs.existsSync(path.join(project.root, file));
 }
@@ -59,7 +75,7 @@ function exists(project: Project, file: ProjectPath): boolean {
  * What an absent path is by the locks: what its maker's entry says, what its data entry says, or else what the stage that
  * reads it saw last. Undefined where none of them knows.
  */
-export function lockedArtifact(project: Project, path: ProjectPath, reader: Stage): Artifact | undefined {
+export function lockedArtifact(project: Project, path: AnyPath, reader: Stage): Artifact | undefined {
   for (const address of project.pipeline.upstream(reader.address)) {
     const maker = project.pipeline.stages.get(address);
     const out = maker === undefined ? undefined : project.locks.stage(maker)?.outs.get(path);
@@ -70,13 +86,13 @@ export function lockedArtifact(project: Project, path: ProjectPath, reader: Stag
   return project.locks.stage(reader)?.deps.get(path);
 }
 
-function outPaths(project: Project, address: StageAddress): ProjectPath[] {
+function outPaths(project: Project, address: StageAddress): AnyPath[] {
   return project.pipeline.stages.get(address)?.outs.map((out) => out.path) ?? [];
 }
 
 /** The nearest symlink among the folders above a path; undefined where there is none. */
 export function symlinkAbove(root: string, file: ProjectPath): ProjectPath | undefined {
-  for (let folder = parentPath(file); folder !== ''; folder = parentPath(folder)) {
+  for (const folder of foldersAbove(file)) {
     if (fs.lstatSync(path.join(root, folder), { throwIfNoEntry: false })?.isSymbolicLink() === true) return folder;
   }
   return undefined;
@@ -93,14 +109,14 @@ class PathIndex {
   readonly #paths: ReadonlySet<string>;
   readonly #parents = new Set<string>();
 
-  constructor(paths: readonly ProjectPath[]) {
+  constructor(paths: readonly AnyPath[]) {
     this.#paths = new Set(paths);
     for (const path of paths) {
-      for (let parent = parentPath(path); parent !== ''; parent = parentPath(parent)) this.#parents.add(parent);
+      for (const parent of foldersAbove(path)) this.#parents.add(parent);
     }
   }
 
-  overlaps(path: ProjectPath): boolean {
+  overlaps(path: AnyPath): boolean {
     if (this.#parents.has(path) || this.#paths.has(path)) return true;
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
       if (this.#paths.has(path.slice(0, slash))) return true;

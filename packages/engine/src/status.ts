@@ -1,4 +1,5 @@
 import {
+  type AnyPath,
   type Artifact,
   type Change,
   type Diagnostic,
@@ -66,7 +67,7 @@ function notInCache(
   project: Project,
   stage: Stage,
   locked: LockedStage,
-  outs: ReadonlyMap<ProjectPath, Artifact | undefined>,
+  outs: ReadonlyMap<AnyPath, Artifact | undefined>,
 ): Change[] {
   return stage.outs.flatMap(({ path, cache }): Change[] => {
     const artifact = outs.get(path);

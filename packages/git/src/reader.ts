@@ -1,4 +1,4 @@
-import { baseName, type ProjectPath, parentPath } from '@dag/model';
+import { type AnyPath, absolutePath, baseName, isExternal, type ProjectPath, parentPath } from '@dag/model';
 import type { SourceReader } from '@dag/pipeline';
 import type { CommitId, GitEntry, ObjectId, Repository } from './repository.ts';
 import { parseGitTree } from './tree.ts';
@@ -12,19 +12,22 @@ const LIKELY: ReadonlySet<string> = new Set([
   '.dagignore',
 ]);
 
-/** The project's own files as they stood at a commit. What is read is kept for as long as the reader. */
+/**
+ * The project's own files as they stood at a commit, and those of the same repository beside it; of others nobody knows what
+ * they were then. What is read is kept for as long as the reader.
+ */
 export function revisionReader(repository: Repository, commit: CommitId): SourceReader {
-  const folders = new Map<ProjectPath, readonly GitEntry[]>();
+  const folders = new Map<AnyPath, readonly GitEntry[]>();
   const contents = new Map<string, Buffer>();
   const load = (ids: readonly string[]): void => {
     const wanted = ids.filter((id) => !contents.has(id));
     if (wanted.length > 0) for (const [id, bytes] of repository.read(wanted)) contents.set(id, bytes);
   };
   const rootName = `${commit}:${repository.prefix}`;
-  const entriesOf = (folder: ProjectPath): readonly GitEntry[] => {
+  const entriesOf = (folder: AnyPath): readonly GitEntry[] => {
     const known = folders.get(folder);
     if (known !== undefined) return known;
-    const id = folder === '' ? rootName : find(folder, 'folder');
+    const id = folder === '' ? rootName : isExternal(folder) ? outside(folder) : find(folder, 'folder');
     if (id !== undefined) load([id]);
     const bytes = id === undefined ? undefined : contents.get(id);
     const entries = bytes === undefined ? [] : parseGitTree(bytes, commit.length / 2);
@@ -35,9 +38,16 @@ export function revisionReader(repository: Repository, commit: CommitId): Source
   };
   const find = (path: ProjectPath, kind: GitEntry['kind']): ObjectId | undefined =>
     entriesOf(parentPath(path)).find((entry) => entry.name === baseName(path) && entry.kind === kind)?.id;
+  /** The name of something in the repository that lies outside the project. */
+  const outside = (path: AnyPath): string | undefined => {
+    if (path.startsWith('/') || path.includes('\n')) return undefined;
+    const ups = path.split('/').filter((part) => part === '..').length;
+    if (ups > repository.prefix.split('/').filter(Boolean).length) return undefined;
+    return `${commit}:${absolutePath(`/${repository.prefix}`, path).slice(1)}`;
+  };
   return {
     read(path) {
-      const id = find(path, 'file');
+      const id = isExternal(path) ? outside(path) : find(path, 'file');
       if (id === undefined) return undefined;
       load([id]);
       return contents.get(id);

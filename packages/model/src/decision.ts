@@ -1,6 +1,6 @@
 import type { Artifact } from './artifact.ts';
 import type { Value } from './canonical.ts';
-import type { ProjectPath } from './path.ts';
+import type { AnyPath, ProjectPath } from './path.ts';
 import type { RunRecord } from './run-record.ts';
 import type { StageAddress } from './stage.ts';
 
@@ -31,14 +31,14 @@ export type Change =
   | { readonly changed: 'wdir'; readonly how: 'modified'; readonly before: string; readonly after: string }
   | {
       readonly changed: 'dep' | 'out' | 'data';
-      readonly path: ProjectPath;
+      readonly path: AnyPath;
       readonly how: How;
       readonly before?: Artifact;
       readonly after?: Artifact;
     }
   | {
       readonly changed: 'param';
-      readonly file: ProjectPath;
+      readonly file: AnyPath;
       readonly key: string;
       readonly how: How;
       readonly before?: Value;

@@ -3,7 +3,7 @@ import type { Brand } from './brand.ts';
 import { canonicalJson, type Value } from './canonical.ts';
 import type { Digest } from './digest.ts';
 import type { LockedWorker } from './lock.ts';
-import type { ProjectPath } from './path.ts';
+import type { AnyPath, ProjectPath } from './path.ts';
 
 /** The name of a stage's result before it is made: the digest of the fingerprint, 64 hex digits. */
 export type RunKey = Brand<string, 'RunKey'>;
@@ -18,10 +18,10 @@ export interface Fingerprint {
   readonly cmd?: string | readonly string[];
   readonly worker?: LockedWorker;
   readonly wdir: ProjectPath;
-  readonly deps: ReadonlyMap<ProjectPath, Artifact>;
-  readonly params: ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>;
+  readonly deps: ReadonlyMap<AnyPath, Artifact>;
+  readonly params: ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>;
   readonly env: ReadonlyMap<string, string | null>;
-  readonly outs: ReadonlySet<ProjectPath>;
+  readonly outs: ReadonlySet<AnyPath>;
   /** Only where the user set one: it makes results other ones, and nothing else. */
   readonly salt?: string;
 }
@@ -78,13 +78,13 @@ export function parseFingerprint(text: string): Fingerprint | undefined {
     ...(command ? { cmd } : {}),
     ...(isMap(worker) ? { worker: readWorker(worker) } : {}),
     wdir: raw['wdir'] as ProjectPath,
-    deps: new Map(entriesOf(raw['deps']).map(([path, dep]) => [path as ProjectPath, readDep(dep)])),
+    deps: new Map(entriesOf(raw['deps']).map(([path, dep]) => [path as AnyPath, readDep(dep)])),
     params: new Map(
-      entriesOf(raw['params']).map(([file, values]) => [file as ProjectPath, new Map(entriesOf(values))] as const),
-    ) as ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>,
+      entriesOf(raw['params']).map(([file, values]) => [file as AnyPath, new Map(entriesOf(values))] as const),
+    ) as ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>,
     env: new Map(entriesOf(raw['env'])) as ReadonlyMap<string, string | null>,
     ...(typeof salt === 'string' ? { salt } : {}),
-    outs: new Set(Array.isArray(raw['outs']) ? (raw['outs'] as ProjectPath[]) : []),
+    outs: new Set(Array.isArray(raw['outs']) ? (raw['outs'] as AnyPath[]) : []),
   };
 }
 

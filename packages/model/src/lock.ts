@@ -1,7 +1,7 @@
 import type { Artifact } from './artifact.ts';
 import type { Value } from './canonical.ts';
 import type { Digest } from './digest.ts';
-import type { ProjectPath } from './path.ts';
+import { type AnyPath, isInside, type ProjectPath } from './path.ts';
 
 /** What pipeline.lock says of one stage: the record of its last good run. Paths are from the project root. */
 export interface LockedStage {
@@ -11,12 +11,13 @@ export interface LockedStage {
   /** Where it ran, where that is not the folder of its pipeline.yaml. */
   readonly wdir?: ProjectPath;
   readonly salt?: string;
-  readonly deps: ReadonlyMap<ProjectPath, Artifact>;
+  readonly deps: ReadonlyMap<AnyPath, Artifact>;
   /** Per file, per dotted key. A file tracked whole has its top-level keys here. */
-  readonly params: ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>;
+  readonly params: ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>;
   /** Declared variables as the stage saw them; null for one that was not set. */
   readonly env: ReadonlyMap<string, string | null>;
-  readonly outs: ReadonlyMap<ProjectPath, Artifact>;
+  /** Nothing is written, restored or removed at one outside the project because it stands here. */
+  readonly outs: ReadonlyMap<AnyPath, Artifact>;
 }
 
 /** The worker module of a stage and all local modules that it imports, each with the digest of its source. */
@@ -34,3 +35,10 @@ export interface Lock {
 
 /** The lock of a project in which nothing has run. */
 export const EMPTY_LOCK: Lock = { stages: new Map(), data: new Map() };
+
+/** Those outs that may come back from the cache: nothing is ever put in place outside the project. */
+export function insideOuts(outs: ReadonlyMap<AnyPath, Artifact>): Map<ProjectPath, Artifact> {
+  const inside = new Map<ProjectPath, Artifact>();
+  for (const [path, artifact] of outs) if (isInside(path)) inside.set(path, artifact);
+  return inside;
+}

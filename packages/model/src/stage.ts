@@ -1,6 +1,6 @@
 import type { Brand } from './brand.ts';
 import type { Value } from './canonical.ts';
-import type { ProjectPath } from './path.ts';
+import type { AnyPath, ProjectPath } from './path.ts';
 
 /** A stage's name in the whole project: `name` in the root pipeline.yaml, `dir/pipeline.yaml:name` elsewhere. */
 export type StageAddress = Brand<string, 'StageAddress'>;
@@ -27,19 +27,29 @@ export type Action =
 
 /** A path that a stage reads. */
 export interface Dep {
-  readonly path: ProjectPath;
+  readonly path: AnyPath;
   /** Set when the path came from a pattern: the pattern as written, relative to the stage's wdir. */
   readonly pattern?: string;
 }
 
 export type OutKind = 'out' | 'metric' | 'plot';
 
-/** A path that a stage makes. */
-export interface Out {
+/** A path that a stage makes. What the cache holds lies in the project; only what it does not may lie outside. */
+export type Out = CachedOut | UncachedOut;
+
+export interface CachedOut extends OutFlags {
   readonly path: ProjectPath;
+  readonly cache: true;
+}
+
+/** An out whose content is the user's to keep (in git, say). */
+export interface UncachedOut extends OutFlags {
+  readonly path: AnyPath;
+  readonly cache: false;
+}
+
+interface OutFlags {
   readonly kind: OutKind;
-  /** Whether the content is kept in the cache; otherwise it is the user's to keep (in git, say). */
-  readonly cache: boolean;
   /** Whether it stays in place while the stage runs, instead of being set aside. */
   readonly persist: boolean;
   /** Whether push sends it. */
@@ -51,7 +61,7 @@ export interface Out {
 
 /** Parameters that a stage reads from one file; `keys` are dotted, or `all` for the file as a whole. */
 export interface ParamDep {
-  readonly file: ProjectPath;
+  readonly file: AnyPath;
   readonly keys: readonly string[] | 'all';
 }
 

@@ -1,6 +1,8 @@
 import {
+  type AnyPath,
   baseName,
   byCodeUnit,
+  isInside,
   isWithin,
   joinPath,
   type ProjectPath,
@@ -100,7 +102,7 @@ export function readFiles(reader: SourceReader, options: LoadOptions, report: Re
   const contents = new Map<ProjectPath, FileContents>();
   const broken = new Set<ProjectPath>();
   const unread = new Set<ProjectPath>();
-  const folders = new Set<ProjectPath>();
+  const folders = new Set<AnyPath>();
   const cache = settings.cache.dir === undefined ? undefined : resolvePath(ROOT, settings.cache.dir);
   const rules = walkPipelines(reader, {
     file(file, lockIgnored) {
@@ -116,7 +118,7 @@ export function readFiles(reader: SourceReader, options: LoadOptions, report: Re
       }
       if (parentPath(file) !== ROOT) refuseSettings(parsed, report);
       if (lockIgnored) reportIgnoredLock(parsed, report);
-      const said = readContents(parsed, params, finder, settings.parsing, report);
+      const said = readContents(parsed, reader, params, finder, settings.parsing, report);
       contents.set(file, said);
       if (report.count > before) broken.add(file);
       for (const { data } of said.data) folders.add(data.path);
@@ -142,7 +144,7 @@ function refuseIgnored(said: FileContents, reader: SourceReader, rules: IgnoreRu
     report.add(source, at, 'bad-path', `${quote(path)} is ignored by .dagignore`, hint);
   };
   for (const { stage, outPlaces, source, at } of said.drafts) {
-    for (const [i, { path }] of stage.outs.entries()) look(path, source, outPlaces[i] ?? at);
+    for (const [i, { path }] of stage.outs.entries()) if (isInside(path)) look(path, source, outPlaces[i] ?? at);
   }
   for (const { data, source, at } of said.data) look(data.path, source, at);
 }

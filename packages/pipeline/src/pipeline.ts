@@ -1,11 +1,15 @@
-import type { Diagnostic, OutKind, ProjectPath, Stage, StageAddress, TrackedData, Value } from '@dag/model';
+import type { AnyPath, Diagnostic, OutKind, ProjectPath, Stage, StageAddress, TrackedData, Value } from '@dag/model';
 
 /** Files as the caller gives them: the workspace now, a git revision later. Synchronous, called often, never cached here. */
 export interface SourceReader {
   /** The bytes of a file; undefined where there is no such file. */
-  read(path: ProjectPath): Uint8Array | undefined;
+  read(path: AnyPath): Uint8Array | undefined;
   /** What stands in a folder, in any order; empty where there is no such folder. */
-  list(folder: ProjectPath): readonly SourceEntry[];
+  list(folder: AnyPath): readonly SourceEntry[];
+  /** Where the project lies: absolute, without symlinks. Where that is not known, every absolute path lies outside. */
+  readonly root?: string;
+  /** An absolute path with the symlinks on its way resolved, as far as the way is there; its last part as it is. */
+  real?(absolute: string): string;
 }
 
 export interface SourceEntry {
@@ -66,7 +70,7 @@ export interface Settings {
 
 /** A top-level `metrics:`, `plots:` or `params:` entry: a file that is shown though no stage declares it. */
 export interface ShownFile {
-  readonly path: ProjectPath;
+  readonly path: AnyPath;
   readonly file: ProjectPath;
 }
 
@@ -90,15 +94,15 @@ export interface NamedArtifact {
 
 /** An out's settings for display, beside what the engine needs. */
 export interface PlotProperties {
-  readonly path: ProjectPath;
+  readonly path: AnyPath;
   readonly kind: OutKind;
   readonly properties: readonly Value[];
 }
 
 /** Values that `${…}` drew from files for one stage: by file, by dotted key. */
-export type UsedValues = ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>;
+export type UsedValues = ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>;
 
-/** The checked graph of a project: no two stages make the same path, no cycle, every path inside the project. */
+/** The checked graph of a project: no two stages make the same path, no cycle, none outside the project but what is read, or made and not cached. */
 export interface Pipeline {
   /** Each pipeline.yaml that was read, sorted. */
   readonly files: readonly ProjectPath[];

@@ -1,4 +1,4 @@
-import type { Diagnostic, ProjectPath, StageAddress } from '@dag/model';
+import type { AnyPath, Diagnostic, ProjectPath, StageAddress } from '@dag/model';
 import { newReport } from './diagnostic/report.ts';
 import { locate, type Source } from './diagnostic/source.ts';
 import { readFiles } from './load.ts';
@@ -11,7 +11,7 @@ export type Place = Pick<Diagnostic, 'file' | 'span' | 'sourceLine'>;
 
 /** What of a stage is to be pointed at. */
 export type StagePart =
-  | { readonly part: 'dep' | 'out'; readonly path: ProjectPath; readonly pattern?: string | undefined }
+  | { readonly part: 'dep' | 'out'; readonly path: AnyPath; readonly pattern?: string | undefined }
   | { readonly part: 'param'; readonly key: string | undefined }
   | { readonly part: 'wdir' | 'worker' };
 

@@ -272,7 +272,7 @@ stages:
     `);
   });
 
-  it('refuses paths outside the project, credentials, and unknown remotes', () => {
+  it('refuses URLs, the folder of git, credentials, and unknown remotes', () => {
     expect(
       problems(`remote: stroe
 remotes:

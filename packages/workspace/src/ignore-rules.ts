@@ -18,6 +18,9 @@ export interface IgnoreRules {
   in(folder: ProjectPath): FolderRules;
 }
 
+/** The rules of a folder outside the project: the project's are not asked there, nor are others. */
+export const NO_RULES: FolderRules = { folder: ROOT, chain: [] };
+
 /** An ignore file that is there is read once: its rules are as they stood when they were first asked for. */
 export function openIgnoreRules(root: string, fileName: string): IgnoreRules {
   const known = new Map<ProjectPath, Ignore>();

@@ -1,4 +1,4 @@
-import type { Artifact, ObjectFailure, ProjectPath } from '@dag/model';
+import type { AnyPath, Artifact, ObjectFailure, ProjectPath } from '@dag/model';
 import type { CheckOptions, CheckReport } from '@dag/store';
 
 /** How a file gets from the cache into the workspace; tried in the order of the setting. */
@@ -66,14 +66,14 @@ export interface LockHolder {
   readonly purpose: string;
   /** ISO 8601, UTC. */
   readonly since: string;
-  readonly read: readonly ProjectPath[];
-  readonly write: readonly ProjectPath[];
+  readonly read: readonly AnyPath[];
+  readonly write: readonly AnyPath[];
   readonly mutex: readonly string[];
 }
 
 export interface LockRequest {
-  readonly read: readonly ProjectPath[];
-  readonly write: readonly ProjectPath[];
+  readonly read: readonly AnyPath[];
+  readonly write: readonly AnyPath[];
   /** Names that only one holder has at a time. */
   readonly mutex?: readonly string[];
   /** In the user's words, for whoever waits: "dag repro: stage train". */
@@ -91,14 +91,17 @@ export interface LockOptions {
 /** Lets the paths go. Calling it twice does no harm. */
 export type Release = () => void;
 
-/** The user's files under one project root. Failures that a user can cause are thrown as FailureError. */
+/**
+ * The user's files under one project root, and such files outside that stages read or make: those are only looked at, set
+ * aside and put back. Failures that a user can cause are thrown as FailureError.
+ */
 export interface Workspace {
   /** Absolute. */
   readonly root: string;
   /** What stands at each path; undefined where nothing does. Stat cache first, then hashing. Stores nothing. */
-  observe(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact | undefined>>;
+  observe<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact | undefined>>;
   /** As `observe`, with every file and folder inside; symlinks and what is absent are left out. */
-  list(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact>>;
+  list<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact>>;
   /** Observes, and stores every object and tree; durable when it resolves. An absent path is a failure. */
   commit(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact>>;
   /** Makes the paths be what the artifacts say, touching as little as it can. Says what it could not do; never half a file. */
@@ -108,10 +111,13 @@ export interface Workspace {
   /** Turns links into the cache at these paths into writable copies. Returns those changed. */
   unprotect(paths: readonly ProjectPath[], options?: WorkOptions): Promise<ProjectPath[]>;
   /** Renames what stands at the paths out of the way; absent paths are remembered as absent. */
-  setAside(paths: readonly ProjectPath[]): Aside;
+  setAside(paths: readonly AnyPath[]): Aside;
   /** Heals what killed processes left: puts back what they had set aside, sweeps their temp files. Returns what came back. */
-  recover(): ProjectPath[];
-  /** Takes all paths at once: readers of a path share it, a writer has it alone, and all that lies in or above it. */
+  recover(): AnyPath[];
+  /**
+   * Takes all paths at once: readers of a path share it, a writer has it alone, and all that lies in or above it. Held
+   * against processes that work on the same project: of a path outside, another project knows nothing.
+   */
   acquire(request: LockRequest, options: LockOptions): Promise<Release>;
   /** Those who hold or wait for paths now. */
   holders(): LockHolder[];

@@ -1,30 +1,30 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { LockFiles } from '@dag/engine';
-import type { ProjectPath } from '@dag/model';
+import { absolutePath, type ProjectPath } from '@dag/model';
 import type { SourceReader } from '@dag/pipeline';
 import type { Workspace } from '@dag/workspace';
+import { realParent } from './root.ts';
 
-/** Reads the project's own files as they stand. */
+/** Reads the project's own files, and what it names outside, as they stand. `root`: absolute, without symlinks. */
 export function workspaceReader(root: string): SourceReader {
   return {
+    root,
+    real: realParent,
     read: (file) => {
       try {
-        return fs.readFileSync(path.join(root, file));
+        return fs.readFileSync(absolutePath(root, file));
       } catch (error) {
         if (isAbsence(error)) return undefined;
         throw error;
       }
     },
     list: (folder) => {
+      const at = absolutePath(root, folder);
       try {
-        return fs.readdirSync(path.join(root, folder), { withFileTypes: true }).map((entry) => ({
+        return fs.readdirSync(at, { withFileTypes: true }).map((entry) => ({
           name: entry.name,
-          kind: entry.isFile()
-            ? 'file'
-            : entry.isDirectory()
-              ? 'folder'
-              : linkKind(path.join(root, folder, entry.name)),
+          kind: entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : linkKind(path.join(at, entry.name)),
         }));
       } catch (error) {
         if (isAbsence(error)) return [];

@@ -1,4 +1,4 @@
-import { FailureError, type ProjectPath } from '@dag/model';
+import { FailureError, type ProjectPath, resolvePath } from '@dag/model';
 import { expandGlob } from '@dag/pipeline';
 import type { OpenProject } from './open.ts';
 
@@ -6,7 +6,8 @@ import type { OpenProject } from './open.ts';
 export function expandGlobs(project: OpenProject, patterns: readonly string[]): ProjectPath[] {
   const found = new Set<ProjectPath>();
   for (const pattern of patterns) {
-    const matches = expandGlob(project.reader, project.cwd, pattern);
+    const path = resolvePath(project.cwd, pattern);
+    const matches = path === undefined ? [] : expandGlob(project.reader, path);
     if (matches.length === 0) throw new FailureError({ code: 'usage', message: `nothing matches '${pattern}'` });
     for (const match of matches) found.add(match);
   }

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Digest, parseDigest } from '@dag/model';
+import { type Digest, isInside, parseDigest } from '@dag/model';
 import type { OpenProject } from './open.ts';
 import { readRemembered } from './remembered.ts';
 import { allTracked } from './tracked.ts';
@@ -26,7 +26,9 @@ export function linkedObjects(project: OpenProject, more: readonly string[]): Se
     }
   };
   const paths = new Set<string>([
-    ...allTracked(project).map((tracked) => tracked.path),
+    ...allTracked(project)
+      .map((tracked) => tracked.path)
+      .filter(isInside),
     ...readRemembered(project.root).paths,
     ...more,
   ]);

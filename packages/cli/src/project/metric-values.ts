@@ -1,5 +1,5 @@
 import type { PastRun } from '@dag/engine';
-import { FailureError, type ProjectPath, type Value } from '@dag/model';
+import { type AnyPath, FailureError, isExternal, type Value } from '@dag/model';
 import { paramFiles } from '@dag/pipeline';
 import type { OpenProject } from './open.ts';
 
@@ -10,11 +10,11 @@ const LARGEST = 64 * 1024;
 export function metricValues(project: OpenProject, run: PastRun): ReadonlyMap<string, ReadonlyMap<string, Value>> {
   const metrics = new Map<string, ReadonlyMap<string, Value>>();
   for (const { path, kind } of project.pipeline.stages.get(run.stage)?.outs ?? []) {
-    const artifact = run.outs.get(path);
+    const artifact = isExternal(path) ? undefined : run.outs.get(path);
     if (kind !== 'metric' || artifact?.kind !== 'file' || artifact.size > LARGEST) continue;
     const bytes = readObject(project, artifact.digest);
     if (bytes === undefined) continue;
-    const reader = { ...project.reader, read: (asked: ProjectPath) => (asked === path ? bytes : undefined) };
+    const reader = { ...project.reader, read: (asked: AnyPath) => (asked === path ? bytes : undefined) };
     const { values } = paramFiles(reader).read([{ file: path, keys: 'all' }]);
     const numbers = new Map([...(values.get(path) ?? [])].flatMap(([key, value]) => [...numbersIn(key, value)]));
     if (numbers.size > 0) metrics.set(path, numbers);

@@ -18,7 +18,9 @@ interface Remembered {
  * put in place just now, whatever is not what the lock says.
  */
 export async function rememberTracked(project: OpenProject, placed: readonly ProjectPath[] = []): Promise<void> {
-  const tracked = allTracked(project).filter(({ cache, artifact }) => cache && artifact !== undefined);
+  const tracked = allTracked(project)
+    .filter((one) => one.cache)
+    .filter(({ artifact }) => artifact !== undefined);
   const parts = new Set([...readRemembered(project.root).partial, ...placed]);
   const candidates = tracked.filter((one) => parts.has(one.path));
   const seen = candidates.length === 0 ? undefined : await project.workspace.observe([...parts]);

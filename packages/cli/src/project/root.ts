@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { FailureError, type ProjectPath } from '@dag/model';
+import { FailureError, type ProjectPath, relateToRoot } from '@dag/model';
 
 export const PIPELINE_FILE = 'pipeline.yaml';
 
@@ -53,17 +53,14 @@ function rootAt(folder: string, named: string): string {
 export function toProjectPath(root: string, cwd: string, written: string): ProjectPath | undefined {
   const absolute = path.resolve(cwd, written);
   // The root is a real path; what the user wrote may lead there through symlinks.
-  return within(root, absolute) ?? within(root, realParent(absolute));
-}
-
-function within(root: string, absolute: string): ProjectPath | undefined {
-  const relative = path.relative(root, absolute);
-  if (relative === '..' || relative.startsWith(`..${path.sep}`) || path.isAbsolute(relative)) return undefined;
-  return relative.split(path.sep).join('/') as ProjectPath;
+  for (const place of [relateToRoot(root, absolute), relateToRoot(root, realParent(absolute))]) {
+    if (place !== undefined && place !== 'around') return place;
+  }
+  return undefined;
 }
 
 /** A path with the symlinks on the way to its last part resolved, as far as the way is there. */
-function realParent(absolute: string): string {
+export function realParent(absolute: string): string {
   const parent = path.dirname(absolute);
   if (parent === absolute) return absolute;
   const real = fs.existsSync(parent) ? fs.realpathSync(parent) : realParent(parent);

@@ -1,11 +1,19 @@
 import path from 'node:path';
-import { type Repository, revisionReader } from '@dag/git';
-import { type Artifact, FailureError, isWithin, type ProjectPath, parentPath } from '@dag/model';
+import { type CommitId, type Repository, revisionReader } from '@dag/git';
+import {
+  type AnyPath,
+  type Artifact,
+  FailureError,
+  insideOuts,
+  isWithin,
+  type ProjectPath,
+  parentPath,
+} from '@dag/model';
 import { loadPipeline, parseLock } from '@dag/pipeline';
 import type { WorkOptions } from '@dag/workspace';
 import type { Context } from '../verb.ts';
 import type { OpenProject } from './open.ts';
-import { toProjectPath } from './root.ts';
+import { realParent, toProjectPath } from './root.ts';
 import { repositoryOf } from './roots.ts';
 import { allTracked } from './tracked.ts';
 
@@ -38,7 +46,7 @@ export function revisionSide(
       hint: 'a branch, a tag, or a commit as git names it, such as HEAD~1',
     });
   }
-  return side(project, trackedAt(repository, commit), undefined, targets);
+  return side(project, trackedAt(repository, commit, project.root), undefined, targets);
 }
 
 /** What stands in the workspace now. */
@@ -47,7 +55,7 @@ export async function workspaceSide(
   targets: readonly string[],
   options: WorkOptions,
 ): Promise<Side> {
-  const tracked = allTracked(project).filter(({ cache }) => cache);
+  const tracked = allTracked(project).filter((one) => one.cache);
   const found = await project.workspace.list(
     tracked.map((one) => one.path),
     options,
@@ -95,11 +103,11 @@ function side(
 }
 
 /** What the locks of a commit name, but for outs that were not to be cached. A lock that is damaged there names nothing. */
-function trackedAt(repository: Repository, commit: Parameters<typeof revisionReader>[1]): Map<ProjectPath, Artifact> {
-  const reader = revisionReader(repository, commit);
+function trackedAt(repository: Repository, commit: CommitId, root: string): Map<ProjectPath, Artifact> {
+  const reader = { ...revisionReader(repository, commit), root, real: realParent };
   const { pipeline } = loadPipeline(reader);
   const roots = new Map<ProjectPath, Artifact>();
-  const uncached = new Set<ProjectPath>();
+  const uncached = new Set<AnyPath>();
   for (const stage of pipeline?.stages.values() ?? []) {
     for (const out of stage.outs) if (!out.cache) uncached.add(out.path);
   }
@@ -110,7 +118,7 @@ function trackedAt(repository: Repository, commit: Parameters<typeof revisionRea
     if (!parsed.ok) continue;
     for (const [at, artifact] of parsed.value.data) roots.set(at, artifact);
     for (const stage of parsed.value.stages.values()) {
-      for (const [at, artifact] of stage.outs) if (!uncached.has(at)) roots.set(at, artifact);
+      for (const [at, artifact] of insideOuts(stage.outs)) if (!uncached.has(at)) roots.set(at, artifact);
     }
   }
   return roots;

@@ -2,7 +2,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Project } from '@dag/engine';
 import {
+  type AnyPath,
   type Artifact,
+  absolutePath,
   FailureError,
   isWithin,
   type ObjectFailure,
@@ -15,13 +17,23 @@ import { pipelineFileHere } from './edit.ts';
 import type { OpenProject } from './open.ts';
 import { toProjectPath } from './root.ts';
 
-/** A path whose content the cache is to hold: an out of a stage, or tracked data. */
-export interface Tracked {
+/** A path whose content the cache is to hold, or an out that it is not to. */
+export type Tracked = CachedPath | UncachedOut;
+
+export interface CachedPath extends TrackedFlags {
   readonly path: ProjectPath;
+  readonly cache: true;
+}
+
+interface UncachedOut extends TrackedFlags {
+  readonly path: AnyPath;
+  readonly cache: false;
+}
+
+interface TrackedFlags {
   /** Whose it is, in the user's words. */
   readonly owner: Stage | TrackedData;
   readonly kind: 'out' | 'data';
-  readonly cache: boolean;
   readonly push: boolean;
   readonly remote?: string | undefined;
   /** What the lock says that it is; undefined where it says nothing. The lock is read when this is first asked for. */
@@ -44,19 +56,23 @@ export function allTracked(project: Project): Tracked[] {
 }
 
 export function outsOf(project: Project, stage: Stage): Tracked[] {
-  return stage.outs.map(({ path, cache, push, remote }) =>
-    withArtifact({ path, owner: stage, kind: 'out', cache, push, remote }, () =>
-      project.locks.stage(stage)?.outs.get(path),
-    ),
+  return stage.outs.map((out): Tracked => {
+    const { push, remote } = out;
+    const rest = { owner: stage, kind: 'out', push, remote } as const;
+    const find = () => project.locks.stage(stage)?.outs.get(out.path);
+    if (out.cache) return withArtifact({ path: out.path, cache: true, ...rest } as const, find);
+    return withArtifact({ path: out.path, cache: false, ...rest } as const, find);
+  });
+}
+
+export function trackedData(project: Project, data: TrackedData): CachedPath {
+  const { path, push, remote } = data;
+  return withArtifact({ path, owner: data, kind: 'data', cache: true, push, remote } as const, () =>
+    project.locks.data(data),
   );
 }
 
-export function trackedData(project: Project, data: TrackedData): Tracked {
-  const { path, push, remote } = data;
-  return withArtifact({ path, owner: data, kind: 'data', cache: true, push, remote }, () => project.locks.data(data));
-}
-
-function withArtifact(item: Omit<Tracked, 'artifact'>, find: () => Artifact | undefined): Tracked {
+function withArtifact<T>(item: T, find: () => Artifact | undefined): T & { readonly artifact: Artifact | undefined } {
   let found: { readonly artifact: Artifact | undefined } | undefined;
   return {
     ...item,
@@ -172,7 +188,7 @@ function isStageHere(project: OpenProject, name: string): boolean {
 
 /** Whether a tracked folder holds a path, in the workspace or by its trees; yes where they are not here to be asked. */
 function mayHold(project: Project, { artifact }: Tracked, wanted: ProjectPath, inside: string): boolean {
-  if (fs.lstatSync(path.join(project.root, wanted), { throwIfNoEntry: false }) !== undefined) return true;
+  if (fs.lstatSync(absolutePath(project.root, wanted), { throwIfNoEntry: false }) !== undefined) return true;
   if (artifact === undefined) return false;
   try {
     return artifactInside(project, artifact, inside) !== undefined;

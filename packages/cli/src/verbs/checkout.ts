@@ -69,9 +69,10 @@ async function remember(project: OpenProject, picked: readonly Picked[], report:
   const troubled = [...[...report.failed, ...report.missing].map(({ path }) => path as ProjectPath), ...report.refused];
   const isPart = ({ tracked, inside }: Picked): boolean =>
     inside !== undefined || troubled.some((path) => isWithin(tracked.path, path));
+  const parts = picked.filter(isPart).map(({ tracked }) => tracked);
   await rememberTracked(
     project,
-    picked.filter(isPart).map(({ tracked }) => tracked.path),
+    parts.filter((one) => one.cache).map((one) => one.path),
   );
 }
 

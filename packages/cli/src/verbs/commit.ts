@@ -1,7 +1,6 @@
 import fs from 'node:fs';
-import path from 'node:path';
 import { commitStages } from '@dag/engine';
-import type { ProjectPath, Stage, TrackedData } from '@dag/model';
+import { type AnyPath, absolutePath, type Stage, type TrackedData } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
@@ -18,7 +17,7 @@ export async function commit(
   const project = await openProject(context, { targets, mutates: true });
   try {
     const { items, stages } = pick(project, targets);
-    const outs = new Set<ProjectPath>();
+    const outs = new Set<AnyPath>();
     const data = new Set<TrackedData>();
     for (const { tracked } of items) {
       if (tracked.kind === 'data') data.add(tracked.owner as TrackedData);
@@ -27,7 +26,7 @@ export async function commit(
     // Without targets, a stage that never ran is left out; with -f, only where it has no outs to be taken for its result.
     const wanted = (stage: Stage): boolean =>
       project.locks.stage(stage) !== undefined ||
-      (options.force === true && stage.outs.every((out) => fs.existsSync(path.join(project.root, out.path))));
+      (options.force === true && stage.outs.every((out) => fs.existsSync(absolutePath(project.root, out.path))));
     const known = targets.length > 0 ? [...stages] : [...stages].filter(wanted);
     const paths = [...known.flatMap((stage) => stage.deps.map((dep) => dep.path)), ...outs];
     const release = await project.workspace.acquire(

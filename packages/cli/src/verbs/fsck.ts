@@ -1,5 +1,5 @@
 import { openRepository } from '@dag/git';
-import { type Digest, FailureError, isWithin, type ObjectFailure, type ProjectPath } from '@dag/model';
+import { type Digest, FailureError, isInside, isWithin, type ObjectFailure, type ProjectPath } from '@dag/model';
 import type { DamagedObject } from '@dag/store';
 import { asFailure, EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
@@ -88,7 +88,8 @@ async function usesOf(
   const runs = [...store.runs.list()].flatMap(recordRoots);
   const uses = new Map([...namesOf(store, [...history, ...runs], wanted), ...here]);
   if (uses.size < wanted.size) {
-    for (const [path, { digest, kind }] of await project.workspace.list(allTracked(project).map(({ path }) => path))) {
+    const tracked = allTracked(project).map(({ path }) => path);
+    for (const [path, { digest, kind }] of await project.workspace.list(tracked.filter(isInside))) {
       if (wanted.has(digest) && !uses.has(digest)) uses.set(digest, [{ path, kind }]);
     }
   }

@@ -1,8 +1,9 @@
 import fs from 'node:fs';
-import path from 'node:path';
 import {
+  absolutePath,
   FailureError,
   groupBy,
+  isInside,
   type ProjectPath,
   parentPath,
   relativePath,
@@ -39,10 +40,10 @@ export async function remove(
     try {
       await project.locks.exclusively(() => {
         for (const [file, text] of textsWithout(project, stages, data)) project.workspace.writeFileAtomic(file, text);
-        project.workspace.updateGitignore({ add: [], remove: paths });
+        project.workspace.updateGitignore({ add: [], remove: paths.filter(isInside) });
       });
       await forget(project, stages, data);
-      for (const out of held) fs.rmSync(path.join(project.root, out), { recursive: true, force: true });
+      for (const out of held) fs.rmSync(absolutePath(project.root, out), { recursive: true, force: true });
     } finally {
       release();
     }

@@ -67,7 +67,7 @@ function writeStage(
       hint: `take it out of git first (git rm -r --cached '${inGit}'), or declare it with -O`,
     });
   }
-  const gone = before?.outs.map((out) => out.path).filter((out) => !outs.includes(out)) ?? [];
+  const gone = before?.outs.flatMap((out) => (out.cache && !outs.includes(out.path) ? [out.path] : [])) ?? [];
   project.workspace.writeFileAtomic(file, text);
   project.workspace.updateGitignore({ add: outs, remove: gone });
   return added;

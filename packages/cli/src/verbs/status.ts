@@ -93,7 +93,7 @@ async function remoteStatus(
   named: string | undefined,
 ): Promise<Map<ProjectPath, RemoteState>> {
   const states = new Map<ProjectPath, RemoteState>();
-  const sent = tracked.filter((item) => item.cache && item.push && item.artifact !== undefined);
+  const sent = tracked.filter((item) => item.cache).filter((item) => item.push && item.artifact !== undefined);
   const byRemote = groupBy(sent, (item) =>
     named !== undefined ? (item.remote ?? named) : remoteOf(project, context, item),
   );

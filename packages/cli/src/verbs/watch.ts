@@ -1,5 +1,5 @@
 import { repro } from '@dag/engine';
-import { FailureError, type ProjectPath, type StageAddress } from '@dag/model';
+import { type AnyPath, FailureError, type StageAddress } from '@dag/model';
 import { showError } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
@@ -26,7 +26,7 @@ export async function watchVerb(context: Context, targets: readonly string[], op
     onPoll: (reason) => context.say(`looking at the files again and again from now on: ${reason}`),
   });
   context.stop.addEventListener('abort', () => news.tell(new Set()), { once: true });
-  let watched: ReadonlySet<ProjectPath> = new Set();
+  let watched: ReadonlySet<AnyPath> = new Set();
   try {
     while (!context.stop.aborted) {
       const round = await openRound(context, targets, options);
@@ -53,19 +53,19 @@ export async function watchVerb(context: Context, targets: readonly string[], op
 
 /** What was touched since somebody last asked. */
 class News {
-  #touched = new Set<ProjectPath>();
+  #touched = new Set<AnyPath>();
   #told = false;
   #wake = (): void => {};
 
   /** Wakes whoever waits, with these paths; with none to make it look around. */
-  tell(paths: ReadonlySet<ProjectPath>): void {
+  tell(paths: ReadonlySet<AnyPath>): void {
     for (const path of paths) this.#touched.add(path);
     this.#told = true;
     this.#wake();
   }
 
   /** Waits until somebody has told something, and takes it. */
-  async next(): Promise<ReadonlySet<ProjectPath>> {
+  async next(): Promise<ReadonlySet<AnyPath>> {
     if (!this.#told) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -85,7 +85,7 @@ interface Round {
   readonly inputs: Inputs;
 }
 
-type Opened = Round | { readonly kind: 'broken'; readonly files: ReadonlySet<ProjectPath> };
+type Opened = Round | { readonly kind: 'broken'; readonly files: ReadonlySet<AnyPath> };
 
 /** The project as it stands; where it does not hold together that is said, with the files that may mend it. */
 async function openRound(context: Context, targets: readonly string[], options: Options): Promise<Opened> {
@@ -96,8 +96,8 @@ async function openRound(context: Context, targets: readonly string[], options: 
   } catch (error) {
     if (!(error instanceof FailureError) || error.failure.code !== 'invalid-pipeline') throw error;
     showError(error, context.io, context.json);
-    const named = error.failure.diagnostics.map((diagnostic) => diagnostic.file as ProjectPath);
-    return { kind: 'broken', files: new Set([...named, 'pipeline.yaml' as ProjectPath]) };
+    const named = error.failure.diagnostics.map((diagnostic) => diagnostic.file as AnyPath);
+    return { kind: 'broken', files: new Set([...named, 'pipeline.yaml' as AnyPath]) };
   }
 }
 

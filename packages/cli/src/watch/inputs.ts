@@ -1,8 +1,8 @@
 import {
+  type AnyPath,
   type Artifact,
   isWithin,
   overlaps,
-  type ProjectPath,
   parentPath,
   type StageAddress,
   sameArtifact,
@@ -12,9 +12,9 @@ import type { OpenProject } from '../project/open.ts';
 
 /** What a run of some stages reads and none of them makes. */
 export interface Inputs {
-  readonly paths: ReadonlySet<ProjectPath>;
+  readonly paths: ReadonlySet<AnyPath>;
   /** The stages that a change of a path may concern: those that read it, and what lies downstream of them. */
-  affected(path: ProjectPath): ReadonlySet<StageAddress>;
+  affected(path: AnyPath): ReadonlySet<StageAddress>;
 }
 
 /** What the selected stages are made from: deps, params, modules, and the files that the pipeline is read from. */
@@ -23,7 +23,7 @@ export function inputsOf(project: OpenProject, selection: readonly StageAddress[
   const sources = pipelineSources(pipeline);
   const reads = new Map(selection.map((address) => [address, readBy(project, address)]));
   const made = selection.flatMap((address) => (pipeline.stages.get(address)?.outs ?? []).map((out) => out.path));
-  const isMade = (path: ProjectPath): boolean => made.some((out) => isWithin(out, path));
+  const isMade = (path: AnyPath): boolean => made.some((out) => isWithin(out, path));
   const paths = new Set(sources);
   for (const list of reads.values()) for (const path of list) if (!isMade(path)) paths.add(path);
   return {
@@ -37,17 +37,17 @@ export function inputsOf(project: OpenProject, selection: readonly StageAddress[
 }
 
 /** Each pipeline.yaml, and the files that its templates drew from. */
-function pipelineSources(pipeline: Pipeline): Set<ProjectPath> {
-  const files = new Set<ProjectPath>(pipeline.files);
+function pipelineSources(pipeline: Pipeline): Set<AnyPath> {
+  const files = new Set<AnyPath>(pipeline.files);
   for (const used of pipeline.used.values()) for (const file of used.keys()) files.add(file);
   for (const file of pipeline.files) {
     const folder = parentPath(file);
-    files.add((folder === '' ? 'params.yaml' : `${folder}/params.yaml`) as ProjectPath);
+    files.add((folder === '' ? 'params.yaml' : `${folder}/params.yaml`) as AnyPath);
   }
   return files;
 }
 
-function readBy(project: OpenProject, address: StageAddress): ProjectPath[] {
+function readBy(project: OpenProject, address: StageAddress): AnyPath[] {
   const stage = project.pipeline.stages.get(address);
   if (stage === undefined) return [];
   const modules = stage.action.kind === 'worker' ? [stage.action.module] : [];
@@ -67,10 +67,10 @@ function downstreamOf(pipeline: Pipeline, from: readonly StageAddress[]): Set<St
  */
 export class Contents {
   readonly #project: OpenProject;
-  readonly #paths: readonly ProjectPath[];
-  #known: ReadonlyMap<ProjectPath, Artifact | undefined> = new Map();
+  readonly #paths: readonly AnyPath[];
+  #known: ReadonlyMap<AnyPath, Artifact | undefined> = new Map();
 
-  constructor(project: OpenProject, paths: Iterable<ProjectPath>) {
+  constructor(project: OpenProject, paths: Iterable<AnyPath>) {
     this.#project = project;
     this.#paths = [...paths];
   }
@@ -81,7 +81,7 @@ export class Contents {
   }
 
   /** The inputs around `touched` whose content is another than the known one; it is known from then on. */
-  async changed(touched: ReadonlySet<ProjectPath>): Promise<ProjectPath[]> {
+  async changed(touched: ReadonlySet<AnyPath>): Promise<AnyPath[]> {
     if (touched.size === 0) return [];
     const candidates = this.#paths.filter((path) => [...touched].some((one) => overlaps(path, one)));
     const now = await this.#project.workspace.observe(candidates);

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type ProjectPath, parseProjectPath } from '@dag/model';
+import { type AnyPath, absolutePath, parseAnyPath } from '@dag/model';
 import { type FSWatcher, watch } from 'chokidar';
 
 /** Milliseconds without another change after which changes are told: an editor's save is several. */
@@ -11,7 +11,7 @@ export interface WatcherOptions {
   /** Look at the files again and again, where the file system doesn't tell: some network disks and containers. */
   readonly poll: boolean;
   /** Told once all has been quiet for a moment, with all paths since the last time. */
-  onChange(paths: ReadonlySet<ProjectPath>): void;
+  onChange(paths: ReadonlySet<AnyPath>): void;
   /** The system gives out no more watches: from now on files are looked at again and again. */
   onPoll(reason: string): void;
 }
@@ -20,8 +20,8 @@ export interface WatcherOptions {
 export class Watcher {
   readonly #options: WatcherOptions;
   #watcher: FSWatcher | undefined;
-  #paths: ReadonlySet<ProjectPath> = new Set();
-  #touched = new Set<ProjectPath>();
+  #paths: ReadonlySet<AnyPath> = new Set();
+  #touched = new Set<AnyPath>();
   #timer: NodeJS.Timeout | undefined;
   #poll: boolean;
 
@@ -31,7 +31,7 @@ export class Watcher {
   }
 
   /** Watches these paths instead of those before; done when no change after it can be missed. */
-  async set(paths: ReadonlySet<ProjectPath>): Promise<void> {
+  async set(paths: ReadonlySet<AnyPath>): Promise<void> {
     const same = paths.size === this.#paths.size && [...paths].every((one) => this.#paths.has(one));
     if (same && this.#watcher !== undefined) return;
     this.#paths = paths;
@@ -47,7 +47,7 @@ export class Watcher {
   async #start(): Promise<void> {
     const { root } = this.#options;
     const watcher = watch(
-      [...this.#paths].map((one) => path.join(root, one)),
+      [...this.#paths].map((one) => absolutePath(root, one)),
       {
         ignoreInitial: true,
         usePolling: this.#poll,
@@ -69,8 +69,14 @@ export class Watcher {
     });
   }
 
+  /** A file as its input is written: from the root, or absolute. */
+  #nameOf(file: string): string {
+    for (const one of this.#paths) if (one.startsWith('/') && (file === one || file.startsWith(`${one}/`))) return file;
+    return path.relative(this.#options.root, file).split(path.sep).join('/');
+  }
+
   #touch(file: string): void {
-    const touched = parseProjectPath(path.relative(this.#options.root, file).split(path.sep).join('/'));
+    const touched = parseAnyPath(this.#nameOf(file));
     if (touched === undefined) return;
     this.#touched.add(touched);
     clearTimeout(this.#timer);

@@ -1,8 +1,16 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Artifact, type Failure, FailureError, type ProjectPath, type Stage } from '@dag/model';
+import {
+  type AnyPath,
+  type Artifact,
+  absolutePath,
+  type Failure,
+  FailureError,
+  isInside,
+  type Stage,
+} from '@dag/model';
 import { commandText } from '../changes.ts';
-import { usesRunCache } from '../decide.ts';
+import { keptOuts } from '../decide.ts';
 import type { ReproEvent } from '../event.ts';
 import type { GpuLease } from '../gpu/gpus.ts';
 import type { StageView } from '../observe-stage.ts';
@@ -36,7 +44,7 @@ type StageResult =
       /** Call it where the result could not be recorded: the old outs come back. */
       undo(): void;
       /** All outs, as they stand. */
-      readonly outs: ReadonlyMap<ProjectPath, Artifact>;
+      readonly outs: ReadonlyMap<AnyPath, Artifact>;
       readonly startedAt: Date;
       /** What the run adds to its record: the backend that ran, say. */
       readonly context: Readonly<Record<string, string | number | boolean>>;
@@ -133,8 +141,9 @@ async function runOnce(
   tries: Tries,
   options: StageRunOptions,
 ): Promise<ActionEnd> {
-  for (const out of stage.outs) fs.mkdirSync(path.dirname(path.join(project.root, out.path)), { recursive: true });
-  await project.workspace.unprotect(stage.outs.filter((out) => out.persist).map((out) => out.path));
+  for (const out of stage.outs) fs.mkdirSync(path.dirname(absolutePath(project.root, out.path)), { recursive: true });
+  const persisting = stage.outs.filter((out) => out.persist).map((out) => out.path);
+  await project.workspace.unprotect(persisting.filter(isInside));
   const log = openLog(project.store.dir, stage.address, project.clock());
   tries.logs.push(log.name);
   const io: StageIo = {
@@ -178,14 +187,11 @@ async function keepOuts(
   project: Project,
   stage: Stage,
   options: StageRunOptions,
-): Promise<ReadonlyMap<ProjectPath, Artifact>> {
-  const kept = options.noCommit ? [] : stage.outs.filter((out) => out.cache || usesRunCache(stage));
-  const committed = await project.workspace.commit(
-    kept.map((out) => out.path),
-    { signal: options.kill },
-  );
-  const rest = stage.outs.filter((out) => !committed.has(out.path)).map((out) => out.path);
-  const outs = new Map(committed);
+): Promise<ReadonlyMap<AnyPath, Artifact>> {
+  const kept = options.noCommit ? [] : keptOuts(stage);
+  const committed = await project.workspace.commit(kept, { signal: options.kill });
+  const outs = new Map<AnyPath, Artifact>(committed);
+  const rest = stage.outs.map((out) => out.path).filter((out) => !outs.has(out));
   for (const [out, artifact] of await project.workspace.observe(rest)) {
     if (artifact !== undefined) outs.set(out, artifact);
   }
@@ -197,7 +203,7 @@ function messageOf(failure: Failure): string {
 }
 
 function missingOuts(project: Project, stage: Stage): Failure | undefined {
-  const missing = stage.outs.filter((out) => !exists(path.join(project.root, out.path)));
+  const missing = stage.outs.filter((out) => !exists(absolutePath(project.root, out.path)));
   if (missing.length === 0) return undefined;
   const names = missing.map((out) => `'${out.path}'`).join(', ');
   return {

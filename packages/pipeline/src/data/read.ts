@@ -1,4 +1,4 @@
-import { type ProjectPath, parentPath } from '@dag/model';
+import { type AnyPath, folderOf } from '@dag/model';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { SourceReader } from '../pipeline.ts';
@@ -17,15 +17,15 @@ export type DataFile =
 
 /** Reads params files, each once. */
 export interface DataFiles {
-  read(path: ProjectPath): DataFile;
+  read(path: AnyPath): DataFile;
   /** Names of the files in the folder of a path, for telling which was meant. */
-  beside(path: ProjectPath): readonly string[];
+  beside(path: AnyPath): readonly string[];
 }
 
 const EMPTY: MapNode = { kind: 'map', entries: [], flow: false, start: 0, end: 0 };
 
 export function dataFiles(reader: SourceReader, report: Report): DataFiles {
-  const known = new Map<ProjectPath, DataFile>();
+  const known = new Map<AnyPath, DataFile>();
   return {
     read(path) {
       const before = known.get(path);
@@ -34,12 +34,12 @@ export function dataFiles(reader: SourceReader, report: Report): DataFiles {
       known.set(path, file);
       return file;
     },
-    beside: (path) => reader.list(parentPath(path)).flatMap(({ name, kind }) => (kind === 'file' ? [name] : [])),
+    beside: (path) => reader.list(folderOf(path)).flatMap(({ name, kind }) => (kind === 'file' ? [name] : [])),
   };
 }
 
 /** Reads a file of values by its extension: .json, .toml, .py, anything else is YAML. Syntax problems are reported. */
-function readDataFile(reader: SourceReader, path: ProjectPath, report: Report): DataFile {
+function readDataFile(reader: SourceReader, path: AnyPath, report: Report): DataFile {
   const bytes = reader.read(path);
   if (bytes === undefined) return { kind: 'missing' };
   const text = decodeText(bytes, path, report);
@@ -55,7 +55,7 @@ function readDataFile(reader: SourceReader, path: ProjectPath, report: Report): 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Bytes as text; undefined, and reported, when they are not UTF-8. */
-export function decodeText(bytes: Uint8Array, file: ProjectPath, report: Report): string | undefined {
+export function decodeText(bytes: Uint8Array, file: AnyPath, report: Report): string | undefined {
   try {
     return UTF8.decode(bytes);
   } catch {

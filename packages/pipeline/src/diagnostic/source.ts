@@ -1,9 +1,10 @@
-import type { ProjectPath, Span } from '@dag/model';
+import type { AnyPath, Span } from '@dag/model';
 import type { Range } from '../yaml/node.ts';
 
 /** A file's text, for pointing into. */
 export interface Source {
-  readonly file: ProjectPath;
+  /** What messages call it. */
+  readonly file: AnyPath;
   readonly text: string;
 }
 

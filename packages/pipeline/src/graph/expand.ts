@@ -1,7 +1,8 @@
 import {
+  type AnyPath,
   baseName,
   type Dep,
-  type ProjectPath,
+  folderOf,
   parentPath,
   resolvePath,
   type StageAddress,
@@ -40,7 +41,7 @@ export function expandDeps(
   groups: ReadonlyMap<string, readonly Draft[]>,
 ): readonly Dep[] {
   if (draft.deps.every((dep) => dep.kind === 'path')) return draft.stage.deps;
-  const found = new Map<ProjectPath, Dep>();
+  const found = new Map<AnyPath, Dep>();
   const add = (dep: Dep) => {
     if (!found.has(dep.path)) found.set(dep.path, dep);
   };
@@ -53,14 +54,14 @@ export function expandDeps(
 }
 
 /** A file or out of that very name wins; else files that are there and outs that will be. */
-function matchesOf(dep: DraftDep & { kind: 'pattern' }, draft: Draft, around: Surroundings): Dep[] {
+function matchesOf(dep: DraftDep & { kind: 'pattern' }, _draft: Draft, around: Surroundings): Dep[] {
   const { path } = dep.dep;
   const { reader, owners } = around;
   if (owners.byPath.has(path)) return [dep.dep];
   const name = baseName(path);
-  if (reader.list(parentPath(path)).some((entry) => entry.name === name)) return [dep.dep];
+  if (reader.list(folderOf(path)).some((entry) => entry.name === name)) return [dep.dep];
   const test = globTest(path);
-  const paths = new Set(expandGlob(reader, draft.stage.wdir, dep.pattern));
+  const paths = new Set(expandGlob(reader, path));
   for (const owner of owners.sorted) if (test.test(owner.path)) paths.add(owner.path);
   if (paths.size === 0) return [dep.dep];
   return [...paths].map((match) => ({ path: match, pattern: dep.pattern }));
@@ -71,7 +72,7 @@ function outsOf(
   draft: Draft,
   around: Surroundings,
   groups: ReadonlyMap<string, readonly Draft[]>,
-): ProjectPath[] {
+): AnyPath[] {
   const addresses = addressesOf(dep.name, draft);
   const members = addresses.map((address) => groups.get(address)).find((found) => found !== undefined);
   if (members === undefined) {

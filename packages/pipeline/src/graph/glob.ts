@@ -1,4 +1,4 @@
-import { byCodeUnit, joinPath, type ProjectPath, ROOT, resolvePath } from '@dag/model';
+import { type AnyPath, absolutePath, byCodeUnit, folderOf, isExternal, joinPath, ROOT, relateToRoot } from '@dag/model';
 import type { SourceReader } from '../pipeline.ts';
 
 /**
@@ -27,24 +27,27 @@ function partSource(part: string): string {
   );
 }
 
-/** Files and folders that match a pattern, sorted. `pattern` is relative to `folder`. */
-export function expandGlob(reader: SourceReader, folder: ProjectPath, pattern: string): ProjectPath[] {
-  const whole = resolvePath(folder, pattern);
-  if (whole === undefined) return [];
-  const parts = whole.split('/');
+/**
+ * Files and folders that match a pattern, sorted. The project itself, met from outside, is no match, nor is what holds it.
+ * @param pattern from the root, or absolute.
+ */
+export function expandGlob<P extends AnyPath>(reader: SourceReader, pattern: P): P[] {
+  const { root } = reader;
+  const parts = pattern.split('/');
   const fixed = parts.findIndex((part) => /[*?[]/.test(part));
-  const start = parts.slice(0, fixed).join('/') as ProjectPath;
-  const test = globTest(whole);
+  const test = globTest(pattern);
   const deep = parts.includes('**');
-  const found: ProjectPath[] = [];
-  const visit = (at: ProjectPath, depth: number) => {
+  const found: P[] = [];
+  const visit = (at: AnyPath, depth: number) => {
     for (const { name, kind } of reader.list(at)) {
       if (name === '.git' || (at === ROOT && name === '.cache')) continue;
-      const path = joinPath(at, name);
-      if (test.test(path)) found.push(path);
+      const path = joinPath(at === '/' ? ROOT : at, at === '/' ? `/${name}` : name);
+      const own = root !== undefined && isExternal(path) ? relateToRoot(root, absolutePath(root, path)) : undefined;
+      if (own === ROOT) continue;
+      if (own === undefined && test.test(path)) found.push(path as P);
       if (kind === 'folder' && (deep || depth + 1 < parts.length)) visit(path, depth + 1);
     }
   };
-  visit(start, fixed);
+  visit(folderOf([...parts.slice(0, fixed), ''].join('/') as AnyPath), fixed);
   return found.sort(byCodeUnit);
 }

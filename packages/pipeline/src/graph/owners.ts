@@ -1,4 +1,4 @@
-import { byCodeUnit, type ProjectPath, type StageAddress } from '@dag/model';
+import { type AnyPath, byCodeUnit, isExternal, type StageAddress } from '@dag/model';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import { locate, type Source } from '../diagnostic/source.ts';
@@ -8,7 +8,7 @@ import type { Range } from '../yaml/node.ts';
 
 /** Who makes a path: a stage (by its place in the list of drafts), or `data:` of a file. */
 export interface Owner {
-  readonly path: ProjectPath;
+  readonly path: AnyPath;
   readonly draft: number | undefined;
   /** undefined for `data:`. */
   readonly stage: StageAddress | undefined;
@@ -125,7 +125,7 @@ function reportOverlaps(all: readonly Owner[], byPath: ReadonlyMap<string, Owner
 }
 
 /** The nearest folder around a path that somebody owns. */
-function outerOf(path: ProjectPath, byPath: ReadonlyMap<string, Owner>): Owner | undefined {
+function outerOf(path: AnyPath, byPath: ReadonlyMap<string, Owner>): Owner | undefined {
   for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
     const outer = byPath.get(path.slice(0, end));
     if (outer !== undefined) return outer;
@@ -134,13 +134,14 @@ function outerOf(path: ProjectPath, byPath: ReadonlyMap<string, Owner>): Owner |
 }
 
 /** Owners of a path: of itself, of a folder around it, and of everything inside it. */
-export function ownersAt(path: ProjectPath, owners: Owners): Owner[] {
+export function ownersAt(path: AnyPath, owners: Owners): Owner[] {
   const found: Owner[] = [];
   for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
     const owner = owners.byPath.get(path.slice(0, end));
     if (owner) found.push(owner);
   }
-  const prefix = path === '' ? '' : `${path}/`;
+  if (path === '') return owners.sorted.filter((owner) => !isExternal(owner.path));
+  const prefix = `${path}/`;
   let low = 0;
   let high = owners.sorted.length;
   while (low < high) {

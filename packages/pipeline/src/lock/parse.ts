@@ -1,8 +1,10 @@
 import {
+  type AnyPath,
   type Artifact,
   type Diagnostic,
   type Digest,
   err,
+  isExternal,
   type Lock,
   type LockedStage,
   type LockedWorker,
@@ -11,6 +13,7 @@ import {
   parentPath,
   parseDigest,
   type Result,
+  resolveAnyPath,
   resolvePath,
   type Value,
 } from '@dag/model';
@@ -26,8 +29,8 @@ const WAY_OUT =
   "take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew";
 
 /**
- * Reads a pipeline.lock, trusting nothing: types, digests and sizes are checked, paths can't leave the project nor enter
- * .git or .cache. Paths in the text are relative to the folder of `file`; in the lock they are project paths.
+ * Reads a pipeline.lock, trusting nothing: types, digests and sizes are checked, paths can't enter .git or .cache, and
+ * only deps, params files and outs can lie outside the project. Paths in the text are relative to the folder of `file`; in the lock they are project paths.
  */
 export function parseLock(text: string, file: ProjectPath): Result<Lock, Diagnostic[]> {
   const written = readWritten(text, parentPath(file));
@@ -79,7 +82,7 @@ function readLock(root: Node | undefined, reader: Reader): Lock | undefined {
   let data: ReadonlyMap<ProjectPath, Artifact> = new Map();
   const stages = new Map<string, LockedStage>();
   for (const { key, value } of root.entries) {
-    if (key.value === 'data') data = readArtifacts(value, reader);
+    if (key.value === 'data') data = readArtifacts(value, reader, pathOf);
     else if (key.value === 'stages') {
       for (const entry of mapOf(value, reader, 'stages')) {
         stages.set(keyText(entry.key.value), readStage(entry.value, reader));
@@ -130,10 +133,10 @@ function readStage(node: Node, reader: Reader): LockedStage {
         break;
       }
       case 'deps':
-        stage = { ...stage, deps: readArtifacts(value, reader) };
+        stage = { ...stage, deps: readArtifacts(value, reader, anyPathOf) };
         break;
       case 'outs':
-        stage = { ...stage, outs: readArtifacts(value, reader) };
+        stage = { ...stage, outs: readArtifacts(value, reader, anyPathOf) };
         break;
       case 'params':
         stage = { ...stage, params: readParams(value, reader) };
@@ -148,10 +151,14 @@ function readStage(node: Node, reader: Reader): LockedStage {
   return stage;
 }
 
-function readArtifacts(node: Node, reader: Reader): Map<ProjectPath, Artifact> {
-  const found = new Map<ProjectPath, Artifact>();
+function readArtifacts<P extends AnyPath>(
+  node: Node,
+  reader: Reader,
+  readPath: (key: Node & { kind: 'scalar' }, reader: Reader) => P | undefined,
+): Map<P, Artifact> {
+  const found = new Map<P, Artifact>();
   for (const { key, value } of mapOf(node, reader, 'a list of artifacts')) {
-    const path = pathOf(key, reader);
+    const path = readPath(key, reader);
     const artifact = readArtifact(value, reader);
     if (path !== undefined && artifact !== undefined) found.set(path, artifact);
   }
@@ -195,7 +202,15 @@ function countOf(node: Node, reader: Reader): number | undefined {
 
 /** A path that must be in the project, outside .git and .cache. */
 function pathOf(node: Node & { kind: 'scalar' }, reader: Reader): ProjectPath | undefined {
-  const path = resolvePath(reader.folder, keyText(node.value));
+  const path = anyPathOf(node, reader);
+  if (path === undefined || !isExternal(path)) return path;
+  bad(reader, node, `the lock names a path that it must not: ${keyText(node.value)}`);
+  return undefined;
+}
+
+/** As `pathOf`, for what a stage reads, or makes and keeps out of the cache, which may lie outside the project. */
+function anyPathOf(node: Node & { kind: 'scalar' }, reader: Reader): AnyPath | undefined {
+  const path = resolveAnyPath(reader.folder, keyText(node.value));
   const first = path?.split('/', 1)[0];
   if (path !== undefined && path !== '' && first !== '.git' && first !== '.cache') return path;
   bad(reader, node, `the lock names a path that it must not: ${quote(keyText(node.value))}`);
@@ -209,10 +224,10 @@ function folderOf(node: Node, reader: Reader): ProjectPath | undefined {
   return path;
 }
 
-function readParams(node: Node, reader: Reader): Map<ProjectPath, ReadonlyMap<string, Value>> {
-  const found = new Map<ProjectPath, ReadonlyMap<string, Value>>();
+function readParams(node: Node, reader: Reader): Map<AnyPath, ReadonlyMap<string, Value>> {
+  const found = new Map<AnyPath, ReadonlyMap<string, Value>>();
   for (const { key, value } of mapOf(node, reader, 'params')) {
-    const path = pathOf(key, reader);
+    const path = anyPathOf(key, reader);
     const values = mapOf(value, reader, 'params of a file');
     if (path !== undefined)
       found.set(path, new Map(values.map((entry) => [keyText(entry.key.value), toValue(entry.value)])));

@@ -1,4 +1,5 @@
 import {
+  type AnyPath,
   type Artifact,
   byCodeUnit,
   type Lock,
@@ -60,11 +61,11 @@ function newStageText(stage: LockedStage, folder: ProjectPath): string {
   return text === '' ? '    {}\n' : text;
 }
 
-function byPath<T>(entries: ReadonlyMap<ProjectPath, T>, folder: ProjectPath): [string, T][] {
+function byPath<T>(entries: ReadonlyMap<AnyPath, T>, folder: ProjectPath): [string, T][] {
   return sortedEntries(Array.from(entries, ([path, value]): [string, T] => [relativePath(folder, path), value]));
 }
 
-function artifacts(entries: ReadonlyMap<ProjectPath, Artifact>, folder: ProjectPath, indent: string): string {
+function artifacts(entries: ReadonlyMap<AnyPath, Artifact>, folder: ProjectPath, indent: string): string {
   let text = '';
   for (const [path, artifact] of byPath(entries, folder)) {
     const { digest, size } = artifact;

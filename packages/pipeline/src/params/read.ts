@@ -1,4 +1,4 @@
-import type { Diagnostic, ParamDep, ProjectPath, Value } from '@dag/model';
+import type { AnyPath, Diagnostic, ParamDep, Value } from '@dag/model';
 import { type DataFile, dataFiles } from '../data/read.ts';
 import { selectKey } from '../data/select.ts';
 import { keyText, toValue } from '../data/value.ts';
@@ -8,13 +8,13 @@ import type { MapNode } from '../yaml/node.ts';
 
 /** A parameter that is asked for and not there; without a key the whole file is missing. */
 export interface MissingParam {
-  readonly file: ProjectPath;
+  readonly file: AnyPath;
   readonly key: string | undefined;
 }
 
 export interface ParamsRead {
   /** By file, by dotted key; a file tracked whole has its top-level keys. A missing file has no entry. */
-  readonly values: ReadonlyMap<ProjectPath, ReadonlyMap<string, Value>>;
+  readonly values: ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>;
   readonly missing: readonly MissingParam[];
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -24,11 +24,11 @@ export interface ParamFiles {
   /** The values that stages ask for, as the files are now or were when first asked for. */
   read(deps: readonly ParamDep[]): ParamsRead;
   /** Reads the file again when it is next asked for: something may have written it. */
-  forget(file: ProjectPath): void;
+  forget(file: AnyPath): void;
 }
 
 /** Every key of a params file, dotted where maps are nested, for telling which was meant. */
-export function paramKeys(reader: SourceReader, file: ProjectPath): string[] {
+export function paramKeys(reader: SourceReader, file: AnyPath): string[] {
   const data = dataFiles(reader, newReport()).read(file);
   const keysOf = (map: MapNode, prefix: string): string[] =>
     map.entries.flatMap(({ key, value }) => {
@@ -48,8 +48,8 @@ export function readParams(reader: SourceReader, deps: readonly ParamDep[]): Par
  * diagnostic and has no values.
  */
 export function paramFiles(reader: SourceReader): ParamFiles {
-  const known = new Map<ProjectPath, ParsedFile>();
-  const parsed = (file: ProjectPath): ParsedFile => {
+  const known = new Map<AnyPath, ParsedFile>();
+  const parsed = (file: AnyPath): ParsedFile => {
     const before = known.get(file);
     if (before !== undefined) return before;
     const now = parseFile(reader, file);
@@ -67,7 +67,7 @@ interface ParsedFile {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-function parseFile(reader: SourceReader, file: ProjectPath): ParsedFile {
+function parseFile(reader: SourceReader, file: AnyPath): ParsedFile {
   const report = newReport();
   const data = dataFiles(reader, report).read(file);
   if (data.kind === 'bad' && !report.has(file)) {
@@ -76,8 +76,8 @@ function parseFile(reader: SourceReader, file: ProjectPath): ParsedFile {
   return { data, diagnostics: report.sorted() };
 }
 
-function select(deps: readonly ParamDep[], parsed: (file: ProjectPath) => ParsedFile): ParamsRead {
-  const values = new Map<ProjectPath, Map<string, Value>>();
+function select(deps: readonly ParamDep[], parsed: (file: AnyPath) => ParsedFile): ParamsRead {
+  const values = new Map<AnyPath, Map<string, Value>>();
   const missing = new Map<string, MissingParam>();
   const diagnostics = new Set<Diagnostic>();
   for (const { file, keys } of deps) {

@@ -1,4 +1,4 @@
-import { type ProjectPath, parentPath, type StageAddress, type TrackedData } from '@dag/model';
+import { isExternal, type ProjectPath, parentPath, type StageAddress, type TrackedData } from '@dag/model';
 import { type DataFiles, decodeText } from '../data/read.ts';
 import { isNothing, toValue } from '../data/value.ts';
 import { named, type Report } from '../diagnostic/report.ts';
@@ -9,7 +9,7 @@ import type { Shape } from '../language/shape.ts';
 import type { NamedArtifact, ParsingSettings, ShownFile, SourceReader, TopPlot } from '../pipeline.ts';
 import type { Draft } from '../stage/draft.ts';
 import { stagesAtTop } from '../stage/misplaced.ts';
-import { outPath, projectPath } from '../stage/paths.ts';
+import { anyPath, ownedPath, type PathsPlace, projectPath, refuseExternal } from '../stage/paths.ts';
 import { readStages } from '../stage/stages.ts';
 import type { Finder } from '../template/bound.ts';
 import { fileContext } from '../template/context.ts';
@@ -67,6 +67,7 @@ function parseText(file: ProjectPath, text: string, shape: Shape, report: Report
 /** Reads all that a file says. Problems are reported, and what has them left out. */
 export function readContents(
   parsed: ParsedFile,
+  reader: SourceReader,
   files: DataFiles,
   finder: Finder,
   parsing: ParsingSettings,
@@ -76,15 +77,16 @@ export function readContents(
   const folder = parentPath(file);
   const vars = findValue(root, 'vars');
   const templated = vars !== undefined || source.text.includes('${');
-  const place = { source, report, files, folder, name: 'vars', reserved: [] };
+  const place = { source, report, reader, files, folder, name: 'vars', reserved: [] };
   // Read even where nothing draws on it: a params.yaml that can't be read is a mistake, and found before anything runs.
   const context = fileContext(vars, place);
   const stages = findValue(root, 'stages');
   const salt = findValue(root, 'salt');
   const { drafts, unbuilt } =
     stages?.kind === 'map'
-      ? readStages(stages, { file, folder, source, report, files, finder, parsing, context, templated, salt })
+      ? readStages(stages, { file, folder, source, report, reader, files, finder, parsing, context, templated, salt })
       : { drafts: [], unbuilt: [] };
+  const at = (key: string): PathsPlace => ({ ...place, report: named(report, key) });
   const top = (key: string): Node => {
     const node = findValue(root, key) ?? EMPTY;
     if (!source.text.includes('${')) return node;
@@ -95,23 +97,28 @@ export function readContents(
   return {
     drafts,
     unbuilt,
-    data: readData(findValue(root, 'data'), parsed, named(report, 'data')),
-    params: readShown(top('params'), parsed, named(report, 'params')),
-    metrics: readShown(top('metrics'), parsed, named(report, 'metrics')),
+    data: readData(findValue(root, 'data'), file, at('data')),
+    params: readShown(top('params'), file, at('params')),
+    metrics: readShown(top('metrics'), file, at('metrics')),
     plots: readPlots(top('plots'), file),
-    artifacts: readArtifacts(top('artifacts'), parsed, named(report, 'artifacts')),
+    artifacts: readArtifacts(top('artifacts'), file, at('artifacts')),
   };
 }
 
-function readData(node: Node | undefined, parsed: ParsedFile, report: Report): FileContents['data'] {
+function readData(node: Node | undefined, file: ProjectPath, place: PathsPlace): FileContents['data'] {
   if (node?.kind !== 'seq') return [];
-  const { file, source } = parsed;
+  const { source } = place;
   const found: { data: TrackedData; source: Source; at: Range }[] = [];
   for (const item of node.items) {
     const at = item.kind === 'map' ? findValue(item, 'path') : item;
     if (at?.kind !== 'scalar' || typeof at.value !== 'string') continue;
-    const path = outPath(parentPath(file), at.value, at, source, report);
+    const path = ownedPath(at.value, at, place);
     if (path === undefined) continue;
+    if (isExternal(path)) {
+      const hint = 'name it in the deps of the stages that read it, or copy it into the project';
+      refuseExternal(at.value, at, place, 'tracked data', hint);
+      continue;
+    }
     const scalar = (key: string) => {
       const value = findValue(item, key);
       return value?.kind === 'scalar' ? value.value : undefined;
@@ -131,12 +138,12 @@ function readData(node: Node | undefined, parsed: ParsedFile, report: Report): F
   return found;
 }
 
-function readShown(node: Node, parsed: ParsedFile, report: Report): ShownFile[] {
+function readShown(node: Node, file: ProjectPath, place: PathsPlace): ShownFile[] {
   if (node.kind !== 'seq') return [];
   return node.items.flatMap((item) => {
     if (item.kind !== 'scalar' || isUnknown(item)) return [];
-    const path = projectPath(parentPath(parsed.file), String(item.value), item, parsed.source, report);
-    return path === undefined ? [] : [{ path, file: parsed.file }];
+    const path = anyPath(String(item.value), item, place);
+    return path === undefined ? [] : [{ path, file }];
   });
 }
 
@@ -149,13 +156,12 @@ function readPlots(node: Node, file: ProjectPath): TopPlot[] {
   });
 }
 
-function readArtifacts(node: Node, parsed: ParsedFile, report: Report): NamedArtifact[] {
+function readArtifacts(node: Node, file: ProjectPath, place: PathsPlace): NamedArtifact[] {
   if (node.kind !== 'map') return [];
-  const { file, source } = parsed;
   return node.entries.flatMap(({ key, value }): NamedArtifact[] => {
     const at = findValue(value, 'path');
     if (at?.kind !== 'scalar' || isUnknown(at)) return [];
-    const path = projectPath(parentPath(file), String(at.value), at, source, report);
+    const path = projectPath(String(at.value), at, place);
     if (path === undefined) return [];
     const labels = findValue(value, 'labels');
     const type = findValue(value, 'type');

@@ -1,5 +1,15 @@
-import { isWithin, type ProjectPath, resolvePath, type StageAddress, stageAddress, type TrackedData } from '@dag/model';
+import {
+  type AnyPath,
+  isWithin,
+  type ProjectPath,
+  resolveAnyPath,
+  resolvePath,
+  type StageAddress,
+  stageAddress,
+  type TrackedData,
+} from '@dag/model';
 import type { Pipeline } from '../pipeline.ts';
+import { namePattern } from './name-pattern.ts';
 
 /** What a target on the command line names. */
 export interface TargetFound {
@@ -8,7 +18,7 @@ export interface TargetFound {
   /** Tracked data, where the target is such a path. */
   readonly data?: TrackedData;
   /** The path that was meant, where the target is a path: an out, or something inside one. */
-  readonly path?: ProjectPath;
+  readonly path?: AnyPath;
 }
 
 /**
@@ -32,9 +42,9 @@ export function resolveTarget(
     const stages = namedIn(pipeline, own, target, options.glob);
     if (stages.length > 0) return { stages };
   }
-  const path = resolvePath(cwd, target);
+  const path = resolveAnyPath(cwd, target);
   if (path === undefined) return undefined;
-  if (pipeline.files.includes(path)) {
+  if (pipeline.files.includes(path as ProjectPath)) {
     return { stages: pipeline.order.filter((address) => pipeline.stages.get(address)?.file === path) };
   }
   return atPath(pipeline, path);
@@ -62,22 +72,8 @@ function namedIn(pipeline: Pipeline, file: ProjectPath, name: string, glob: bool
   });
 }
 
-/** A pattern of stage names, as Python's fnmatch: `*`, `?`, `[abc]`, `[!abc]`. */
-function namePattern(pattern: string): RegExp {
-  const source = pattern.replace(
-    /\[(!?)([^\]]+)\]|[\s\S]/g,
-    (text, not: string | undefined, set: string | undefined) => {
-      if (set !== undefined) return `[${not ? '^' : ''}${set.replace(/[\\\]^[]/g, '\\$&')}]`;
-      if (text === '*') return '.*';
-      if (text === '?') return '.';
-      return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-    },
-  );
-  return new RegExp(`^${source}$`, 's');
-}
-
 /** The owner of a path: of itself, or of a folder around it. */
-function atPath(pipeline: Pipeline, path: ProjectPath): TargetFound | undefined {
+function atPath(pipeline: Pipeline, path: AnyPath): TargetFound | undefined {
   for (const data of pipeline.data) if (isWithin(data.path, path)) return { stages: [], data, path };
   for (const [address, stage] of pipeline.stages) {
     for (const out of stage.outs) if (isWithin(out.path, path)) return { stages: [address], path };

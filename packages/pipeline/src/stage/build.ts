@@ -1,15 +1,23 @@
-import { type Action, type EnvVar, type OutKind, type ProjectPath, type Resources, stageAddress } from '@dag/model';
+import {
+  type Action,
+  type AnyPath,
+  type EnvVar,
+  type OutKind,
+  type ProjectPath,
+  type Resources,
+  stageAddress,
+} from '@dag/model';
 import { toValue } from '../data/value.ts';
 import { quote } from '../diagnostic/quote.ts';
 import { named, type Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
-import type { UsedValues } from '../pipeline.ts';
+import type { SourceReader, UsedValues } from '../pipeline.ts';
 import { formatScalar } from '../template/format.ts';
 import { findValue, isUnknown, type MapNode, type Node, type Range } from '../yaml/node.ts';
 import type { Draft, DraftDep } from './draft.ts';
 import { type ReadOuts, readOuts } from './outs.ts';
 import { readParamDeps } from './params.ts';
-import { depPath, projectPath } from './paths.ts';
+import { depPath, type PathsPlace, projectPath } from './paths.ts';
 import { readBytes, readDuration } from './quantity.ts';
 
 /** What a stage is made of, beside its definition. */
@@ -23,6 +31,7 @@ export interface StageOrigin {
   readonly folder: ProjectPath;
   readonly source: Source;
   readonly report: Report;
+  readonly reader: SourceReader;
   readonly at: Range;
   readonly line: number;
   /** A problem is reported already. */
@@ -37,21 +46,21 @@ export interface StageOrigin {
  * and holds as much as is known.
  */
 export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
-  const { report, source, file, name, where } = origin;
+  const { report, source, file, name } = origin;
   const before = report.count;
   const folder = readWdir(findValue(definition, 'wdir'), origin);
   // Without its folder nobody knows what its paths are: none is read.
   const paths = folder === undefined ? undefined : definition;
   const wdir = folder ?? origin.folder;
-  const deps = readDeps(findValue(paths, 'deps'), wdir, origin);
+  const place = (field: string): PathsPlace => placeOf(origin, field, wdir);
+  const deps = readDeps(findValue(paths, 'deps'), place('deps'));
   const made: ReadOuts = { outs: [], places: [], plotProperties: [] };
   for (const { key, value } of paths?.entries ?? []) {
     const kind = typeof key.value === 'string' ? OUT_KINDS[key.value] : undefined;
-    if (kind !== undefined) readOuts(value, kind, wdir, source, named(report, `${where}.${key.value}`), made);
+    if (kind !== undefined) readOuts(value, kind, place(String(key.value)), made);
   }
   const paramsNode = findValue(paths, 'params');
-  const params =
-    paramsNode === undefined ? [] : readParamDeps(paramsNode, wdir, source, named(report, `${where}.params`));
+  const params = paramsNode === undefined ? [] : readParamDeps(paramsNode, place('params'));
   const action = readAction(wdir, definition, origin);
   const env = readEnv(findValue(definition, 'env'), origin);
   const resources = readResources(findValue(definition, 'resources'), origin);
@@ -93,7 +102,7 @@ function readWdir(node: Node | undefined, origin: StageOrigin): ProjectPath | un
   if (isUnknown(node)) return undefined;
   const written = scalarText(node);
   if (node === undefined || written === '') return origin.folder;
-  return projectPath(origin.folder, written, node, origin.source, named(origin.report, `${origin.where}.wdir`));
+  return projectPath(written, node, placeOf(origin, 'wdir', origin.folder), WDIR_HINT);
 }
 
 /** One text of the salts that are set. */
@@ -101,6 +110,13 @@ function readSalt(nodes: readonly (Node | undefined)[]): { readonly salt?: strin
   const salts = nodes.map(scalarText).filter((salt) => salt !== '');
   return salts.length === 0 ? {} : { salt: salts.join(', ') };
 }
+
+function placeOf(origin: StageOrigin, field: string, folder: ProjectPath): PathsPlace {
+  const { source, report, reader, where } = origin;
+  return { folder, source, reader, report: named(report, `${where}.${field}`) };
+}
+
+const WDIR_HINT = 'run the stage in the project, and let its command go there: `cd ../there && …`';
 
 function scalarText(node: Node | undefined): string {
   return node?.kind === 'scalar' && node.value !== null ? formatScalar(node) : '';
@@ -131,7 +147,7 @@ function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin)
   }
   if (worker !== undefined) {
     if (isUnknown(worker)) return undefined;
-    const module = projectPath(wdir, scalarText(worker), worker, source, named(report, `${where}.worker`));
+    const module = projectPath(scalarText(worker), worker, placeOf(origin, 'worker', wdir));
     if (module === undefined) return undefined;
     return { kind: 'worker', module, ...(backend === undefined ? {} : { backend: scalarText(backend) }) };
   }
@@ -148,11 +164,10 @@ function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin)
   return { kind: 'command', cmd: cmd.kind === 'seq' ? cmd.items.map(scalarText) : scalarText(cmd) };
 }
 
-function readDeps(list: Node | undefined, wdir: ProjectPath, origin: StageOrigin): DraftDep[] {
+function readDeps(list: Node | undefined, place: PathsPlace): DraftDep[] {
   if (list?.kind !== 'seq') return [];
-  const report = named(origin.report, `${origin.where}.deps`);
   const deps: DraftDep[] = [];
-  const seen = list.items.length === 1 ? undefined : new Set<ProjectPath>();
+  const seen = list.items.length === 1 ? undefined : new Set<AnyPath>();
   for (const item of list.items) {
     if (item.kind === 'map') {
       const target = findValue(item, 'stage');
@@ -162,7 +177,7 @@ function readDeps(list: Node | undefined, wdir: ProjectPath, origin: StageOrigin
     }
     if (isUnknown(item)) continue;
     const written = scalarText(item);
-    const path = depPath(wdir, written, item, origin.source, report);
+    const path = depPath(written, item, place);
     if (path === undefined || seen?.has(path)) continue;
     seen?.add(path);
     const dep = { path };

@@ -1,11 +1,9 @@
-import type { Out, OutKind, ProjectPath, Value } from '@dag/model';
+import { isExternal, type Out, type OutKind, type Value } from '@dag/model';
 import { setOwn, toValue } from '../data/value.ts';
-import type { Report } from '../diagnostic/report.ts';
-import type { Source } from '../diagnostic/source.ts';
 import type { PlotProperties } from '../pipeline.ts';
 import { formatScalar } from '../template/format.ts';
 import { type Entry, isUnknown, type Node, type Range } from '../yaml/node.ts';
-import { outPath } from './paths.ts';
+import { ownedPath, type PathsPlace, refuseExternal } from './paths.ts';
 
 export interface ReadOuts {
   readonly outs: Out[];
@@ -14,20 +12,13 @@ export interface ReadOuts {
 }
 
 /** Reads `outs`, `metrics` or `plots`. A path written twice in one list is one out with the flags of both. */
-export function readOuts(
-  list: Node,
-  kind: OutKind,
-  wdir: ProjectPath,
-  source: Source,
-  report: Report,
-  into: ReadOuts,
-): void {
+export function readOuts(list: Node, kind: OutKind, place: PathsPlace, into: ReadOuts): void {
   if (list.kind !== 'seq') return;
   const [single] = list.items;
   if (list.items.length === 1 && single?.kind === 'scalar' && !isUnknown(single)) {
-    const path = outPath(wdir, String(single.value), single, source, report);
-    if (path === undefined) return;
-    into.outs.push(readOut(path, kind, []));
+    const out = readOut(String(single.value), single, kind, [], place);
+    if (out === undefined) return;
+    into.outs.push(out);
     into.places.push(single);
     return;
   }
@@ -52,17 +43,25 @@ export function readOuts(
     }
   }
   for (const [written, { at, flags, lists }] of merged) {
-    const path = outPath(wdir, written, at, source, report);
-    if (path === undefined) continue;
-    into.outs.push(readOut(path, kind, flags));
+    const out = readOut(written, at, kind, flags, place);
+    if (out === undefined) continue;
+    into.outs.push(out);
     into.places.push(at);
     const properties = plotLooks(flags);
     const all = [...(properties === undefined ? [] : [properties]), ...lists.map(toValue)];
-    if (all.length > 0) into.plotProperties.push({ path, kind, properties: all });
+    if (all.length > 0) into.plotProperties.push({ path: out.path, kind, properties: all });
   }
 }
 
-function readOut(path: ProjectPath, kind: OutKind, flags: readonly Entry[]): Out {
+function readOut(
+  written: string,
+  at: Range,
+  kind: OutKind,
+  flags: readonly Entry[],
+  place: PathsPlace,
+): Out | undefined {
+  const path = ownedPath(written, at, place);
+  if (path === undefined) return undefined;
   let cache = true;
   let persist = false;
   let push = true;
@@ -77,7 +76,16 @@ function readOut(path: ProjectPath, kind: OutKind, flags: readonly Entry[]): Out
     else if (key.value === 'desc') desc = value.kind === 'scalar' && scalar !== null ? formatScalar(value) : undefined;
   }
   const optional = { ...(remote === undefined ? {} : { remote }), ...(desc === undefined ? {} : { desc }) };
-  return { path, kind, cache, persist, push, ...optional };
+  const rest = { kind, persist, push, ...optional };
+  if (!cache) return { path, cache, ...rest };
+  if (!isExternal(path)) return { path, cache, ...rest };
+  return refuseExternal(
+    written,
+    at,
+    place,
+    'what the cache keeps',
+    'add `cache: false` to it, or make it in the project',
+  );
 }
 
 const LOOKS: ReadonlySet<unknown> = new Set([

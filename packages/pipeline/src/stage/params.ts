@@ -1,18 +1,16 @@
-import type { ParamDep, ProjectPath } from '@dag/model';
-import type { Report } from '../diagnostic/report.ts';
-import type { Source } from '../diagnostic/source.ts';
+import type { AnyPath, ParamDep } from '@dag/model';
 import { formatScalar } from '../template/format.ts';
 import { isUnknown, type Node, type Range } from '../yaml/node.ts';
-import { depPath } from './paths.ts';
+import { depPath, type PathsPlace } from './paths.ts';
 
 /**
  * Reads `params:`. Plain keys are those of params.yaml in the stage's wdir; a file without keys, anywhere in the list, is
  * tracked whole.
  */
-export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, report: Report): ParamDep[] {
+export function readParamDeps(list: Node, place: PathsPlace): ParamDep[] {
   if (list.kind !== 'seq') return [];
   if (list.items.length > 0 && list.items.every((item) => item.kind === 'scalar')) {
-    const file = depPath(wdir, 'params.yaml', list, source, report);
+    const file = depPath('params.yaml', list, place);
     return file === undefined ? [] : [{ file, keys: unique(list.items.map(keyOf)) }];
   }
   const files = new Map<string, { at: Range; keys: Set<string> | 'all' }>();
@@ -40,9 +38,9 @@ export function readParamDeps(list: Node, wdir: ProjectPath, source: Source, rep
       }
     }
   }
-  const deps = new Map<ProjectPath, readonly string[] | 'all'>();
+  const deps = new Map<AnyPath, readonly string[] | 'all'>();
   for (const [written, { at, keys }] of files) {
-    const file = depPath(wdir, written, at, source, report);
+    const file = depPath(written, at, place);
     if (file === undefined) continue;
     const before = deps.get(file);
     if (keys === 'all' || before === 'all') deps.set(file, 'all');

@@ -1,4 +1,4 @@
-import { type ProjectPath, type StageAddress, stageAddress, type Value } from '@dag/model';
+import { type AnyPath, type ProjectPath, type StageAddress, stageAddress, type Value } from '@dag/model';
 import type { DataFiles } from '../data/read.ts';
 import { itemReports } from '../diagnostic/items.ts';
 import { quote } from '../diagnostic/quote.ts';
@@ -6,7 +6,7 @@ import { named, type Report } from '../diagnostic/report.ts';
 import { lineCounter, type Source } from '../diagnostic/source.ts';
 import { fitShape } from '../language/check.ts';
 import { FOREACH, STAGE, STAGE_FIELDS } from '../language/definition.ts';
-import type { ParsingSettings, UsedValues } from '../pipeline.ts';
+import type { ParsingSettings, SourceReader, UsedValues } from '../pipeline.ts';
 import type { Bound, Finder } from '../template/bound.ts';
 import { addVars, type Context } from '../template/context.ts';
 import { type Combination, foreachItems, matrixItems } from '../template/expand.ts';
@@ -23,6 +23,7 @@ export interface StagesPlace {
   readonly folder: ProjectPath;
   readonly source: Source;
   readonly report: Report;
+  readonly reader: SourceReader;
   readonly files: DataFiles;
   readonly finder: Finder;
   readonly parsing: ParsingSettings;
@@ -166,7 +167,7 @@ function scopeOf(
   current: ReadonlyMap<string, Bound>,
   name: string,
   report: Report = place.report,
-  used?: Map<ProjectPath, Map<string, Value>>,
+  used?: Map<AnyPath, Map<string, Value>>,
 ): Scope {
   const { finder, parsing, source } = place;
   return { context, current, finder, parsing, source, report, name, used };
@@ -181,15 +182,29 @@ function one(
   place: StagesPlace,
   report: Report,
 ): Draft {
-  const { source, file, folder } = place;
+  const { source, reader, file, folder } = place;
   const { key, line, broken } = stage;
   const vars = findValue(body, 'vars');
   const where = `stages.${stage.name}`;
   const name = group === undefined ? stage.name : `${group}@${item.key}`;
   const { salt } = place;
-  const origin = { name, where, group, file, folder, source, report, at: key, line, broken, salt, used: NOTHING_USED };
+  const origin = {
+    name,
+    where,
+    group,
+    file,
+    folder,
+    source,
+    report,
+    reader,
+    at: key,
+    line,
+    broken,
+    salt,
+    used: NOTHING_USED,
+  };
   if (vars === undefined && !place.templated) return buildStage(body, origin);
-  const used = new Map<ProjectPath, Map<string, Value>>();
+  const used = new Map<AnyPath, Map<string, Value>>();
   const before = report.count;
   const context = vars === undefined ? place.context : stageContext(body, vars, item, where, place, report);
   const resolved = resolveBody(body, (field, value) => {
@@ -216,7 +231,7 @@ function stageContext(
   place: StagesPlace,
   report: Report,
 ): Context {
-  const { source, files, context } = place;
+  const { context } = place;
   const wdirNode = findValue(body, 'wdir');
   let folder: ProjectPath | undefined = place.folder;
   if (wdirNode !== undefined) {
@@ -224,14 +239,14 @@ function stageContext(
     const resolved = resolveNode(wdirNode, 'scalar', scopeOf(place, context, item.current, field, report));
     const written = resolved.kind === 'scalar' && !isUnknown(resolved) ? String(resolved.value) : undefined;
     if (written !== '') {
-      folder =
-        written === undefined ? undefined : projectPath(place.folder, written, wdirNode, source, named(report, field));
+      const at = { ...place, report: named(report, field) };
+      folder = written === undefined ? undefined : projectPath(written, wdirNode, at);
     }
   }
   // Without the folder nobody knows which files are meant.
   if (folder === undefined) return { ...context, incomplete: true };
   const reserved = [...item.current.keys()];
-  return addVars(context, vars, { source, report, files, folder, name: `${where}.vars`, reserved });
+  return addVars(context, vars, { ...place, report, folder, name: `${where}.vars`, reserved });
 }
 
 /** A definition without its `vars:`, each field that holds a template resolved; the others fit their shape already. */

@@ -1,4 +1,4 @@
-import type { ProjectPath } from '@dag/model';
+import type { AnyPath } from '@dag/model';
 import { placelessMap } from '../data/value.ts';
 import type { MapNode, Node } from '../yaml/node.ts';
 import { expressionPath, findTemplates, type Template } from './expression.ts';
@@ -10,7 +10,7 @@ export type Bound =
       readonly kind: 'node';
       readonly node: Node;
       /** The file that it came from; undefined for `vars` maps and inline items. */
-      readonly source: ProjectPath | undefined;
+      readonly source: AnyPath | undefined;
       /** Dotted key in that file. */
       readonly path: string;
       /** Written in the foreach or matrix itself: names of stages differ a little from drawn values. */
@@ -20,7 +20,7 @@ export type Bound =
   | { readonly kind: 'map'; readonly entries: ReadonlyMap<string, Bound> }
   | { readonly kind: 'seq'; readonly items: readonly Bound[] };
 
-export function boundNode(node: Node, source?: ProjectPath, path = ''): Bound {
+export function boundNode(node: Node, source?: AnyPath, path = ''): Bound {
   return { kind: 'node', node, source, path, inline: false };
 }
 

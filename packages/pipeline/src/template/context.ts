@@ -1,9 +1,9 @@
-import { baseName, type ProjectPath, resolvePath } from '@dag/model';
+import { type AnyPath, baseName, resolvePath } from '@dag/model';
 import type { DataFiles } from '../data/read.ts';
 import { nearest, suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
-import type { Report } from '../diagnostic/report.ts';
-import type { Source } from '../diagnostic/source.ts';
+import { named } from '../diagnostic/report.ts';
+import { anyPath, type PathsPlace } from '../stage/paths.ts';
 import { isUnknown, type Node, type Range } from '../yaml/node.ts';
 import { type Bound, boundNode, entriesOf, kindOf } from './bound.ts';
 import { hasTemplate } from './expression.ts';
@@ -12,7 +12,7 @@ import { hasTemplate } from './expression.ts';
 export interface Context {
   readonly values: ReadonlyMap<string, Bound>;
   /** Files loaded so far: all of one, or some of its keys. */
-  readonly imports: ReadonlyMap<ProjectPath, 'all' | ReadonlySet<string>>;
+  readonly imports: ReadonlyMap<AnyPath, 'all' | ReadonlySet<string>>;
   /** Something could not be loaded, which is reported: what is not among the values may yet be meant by someone. */
   readonly incomplete: boolean;
 }
@@ -20,12 +20,8 @@ export interface Context {
 export const EMPTY_CONTEXT: Context = { values: new Map(), imports: new Map(), incomplete: false };
 
 /** Where vars are loaded, and where problems go. */
-export interface VarsPlace {
-  readonly source: Source;
-  readonly report: Report;
+export interface VarsPlace extends PathsPlace {
   readonly files: DataFiles;
-  /** The folder that file names are relative to. */
-  readonly folder: ProjectPath;
   /** What the vars are called in messages: `vars`, or `stages.train.vars`. */
   readonly name: string;
   /** Names that vars must leave alone: item and key, inside a foreach or matrix. */
@@ -91,8 +87,8 @@ function addFile(context: Context, item: Node & { kind: 'scalar' }, place: VarsP
     place.report.add(place.source, item, 'param', `${place.name}: ${message}`, hint);
     return { ...context, incomplete: true };
   };
-  const path = resolvePath(place.folder, name);
-  if (path === undefined) return fail(`${quote(name)} lies outside the project`, 'bring the file into the project');
+  const path = anyPath(name, item, { ...place, report: named(place.report, place.name) });
+  if (path === undefined) return { ...context, incomplete: true };
   const before = context.imports.get(path);
   if (before === 'all' && keys.length === 0) return context;
   const loaded = `of ${quote(path)} is loaded already`;

@@ -1,4 +1,4 @@
-import type { ProjectPath, Value } from '@dag/model';
+import type { AnyPath, Value } from '@dag/model';
 import { toValue } from '../data/value.ts';
 import { suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
@@ -23,7 +23,7 @@ export interface Scope {
   /** What is resolved, in messages: `stages.train.cmd`. Set for each field in turn. */
   name: string;
   /** Values drawn from files, noted here; undefined notes nothing. */
-  readonly used: Map<ProjectPath, Map<string, Value>> | undefined;
+  readonly used: Map<AnyPath, Map<string, Value>> | undefined;
 }
 
 /** What may stand for a template: any value at the top level, scalars in a stage, and a map as flags in its command. */

@@ -517,7 +517,7 @@ metrics: ["\${nope}"]
       pipeline.yaml:11:13: stages.build.wdir: '../us' lies outside the project (for build@us and 3 more)
               wdir: ../\${key}
                     ^^^^^^^^^
-        bring the file into the project, and name it by its path there"
+        run the stage in the project, and let its command go there: \`cd ../there && …\`"
     `);
   });
 
@@ -578,10 +578,10 @@ describe('param', () => {
         vars: [vv.yaml, v.yaml:b, l.json, b.json, params.yaml:lr, ../x.yaml]
                                                   ^^^^^^^^^^^^^^
         take this line out
-      pipeline.yaml:1:59: vars: '../x.yaml' lies outside the project
+      pipeline.yaml:1:59: vars: the file '../x.yaml' does not exist
         vars: [vv.yaml, v.yaml:b, l.json, b.json, params.yaml:lr, ../x.yaml]
                                                                   ^^^^^^^^^
-        bring the file into the project
+        write that file, or take this line out
       pipeline.yaml:2:39: stages.s.timeout: 'soon' is no length of time
         stages: {s: {cmd: "x \${zz}", timeout: soon}}
                                               ^^^^
@@ -611,7 +611,7 @@ describe('syntax and conflict', () => {
       pipeline.yaml:1:1: unknown key 'a'
         a: 1
         ^
-        known keys: remote, remotes, cache, jobs, parsing, root, vars, stages, data, params, metrics, plots, artifacts, datasets
+        known keys: remote, remotes, cache, jobs, parsing, root, vars, salt, stages, data, params, metrics, plots, artifacts, datasets
       pipeline.yaml:2:1: the key 'a' stands here twice
         a: 2
         ^
@@ -640,15 +640,7 @@ describe('bad-path', () => {
 data: [../z]
 `),
     ).toMatchInlineSnapshot(`
-      "pipeline.yaml:2:22: stages.a.deps: '../x' lies outside the project
-          a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k, ''], outs: [.git/x, .cache/y, .]}
-                             ^^^^
-        bring the file into the project, and name it by its path there
-      pipeline.yaml:2:28: stages.a.deps: '/etc/passwd' lies outside the project
-          a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k, ''], outs: [.git/x, .cache/y, .]}
-                                   ^^^^^^^^^^^
-        write it relative to the project; bring data from elsewhere in first
-      pipeline.yaml:2:41: stages.a.deps: 's3://b/k' lies outside the project
+      "pipeline.yaml:2:41: stages.a.deps: 's3://b/k' is a URL: stages read and make files
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k, ''], outs: [.git/x, .cache/y, .]}
                                                 ^^^^^^^^
         fetch it in a stage of its own
@@ -664,10 +656,10 @@ data: [../z]
       pipeline.yaml:2:81: stages.a.outs: the project itself can't be an out or tracked data
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k, ''], outs: [.git/x, .cache/y, .]}
                                                                                         ^
-      pipeline.yaml:3:8: data: '../z' lies outside the project
+      pipeline.yaml:3:8: data: '../z' lies outside the project, and tracked data must lie in it
         data: [../z]
                ^^^^
-        bring the file into the project, and name it by its path there"
+        name it in the deps of the stages that read it, or copy it into the project"
     `);
   });
 });
@@ -769,7 +761,7 @@ stages:
   a:
     cmd: 3
     deps:
-      ../x: {digest: 'blake3:${'ab'.repeat(32)}', size: -1}
+      .git/x: {digest: 'blake3:${'ab'.repeat(32)}', size: -1}
       y: {size: 1}
     oust: {}
 `),
@@ -782,12 +774,12 @@ stages:
             cmd: 3
                  ^
         take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew
-      pipeline.lock:8:7: the lock names a path that it must not: '../x'
-              ../x: {digest: 'blake3:abababababababababababababababababababababababababababababababab', size…
-              ^^^^
+      pipeline.lock:8:7: the lock names a path that it must not: '.git/x'
+              .git/x: {digest: 'blake3:abababababababababababababababababababababababababababababababab', si…
+              ^^^^^^
         take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew
-      pipeline.lock:8:103: '-1' is no whole number
-        … ../x: {digest: 'blake3:abababababababababababababababababababababababababababababababab', size: -1}
+      pipeline.lock:8:105: '-1' is no whole number
+        …git/x: {digest: 'blake3:abababababababababababababababababababababababababababababababab', size: -1}
                                                                                                           ^^
         take it back with 'git checkout', or remove it: 'dag repro' restores from the cache and writes it anew
       pipeline.lock:9:10: an artifact lacks its digest

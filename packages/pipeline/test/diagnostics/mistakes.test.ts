@@ -43,7 +43,7 @@ const MISTAKES: readonly ((lines: readonly string[]) => string[])[] = [
   (lines) => lines.map((line) => line.replace('${lr}', '${lrr}')),
   (lines) => lines.map((line) => line.replace(/deps: \[(.*)\]/, 'deps: $1')),
   (lines) => lines.map((line) => line.replace(/cmd: .*/, 'cmd: {a: b}')),
-  (lines) => lines.map((line) => line.replace(/deps: \[/, 'deps: [../out, ')),
+  (lines) => lines.map((line) => line.replace(/deps: \[/, 'deps: [.., ')),
   (lines) => lines.map((line) => line.replace(/outs: \[(.*)\]/, 'outs: [{$1: {cach: true}}]')),
   (lines) => [...lines, `${indentOf(lines)}resources: {memory: lots}`],
   (lines) => [...lines, `${indentOf(lines)}mutx: [db]`],

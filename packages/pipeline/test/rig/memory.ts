@@ -1,4 +1,4 @@
-import type { Diagnostic, ProjectPath } from '@dag/model';
+import { type AnyPath, type Diagnostic, isExternal, type ProjectPath } from '@dag/model';
 import {
   type Loaded,
   type LoadOptions,
@@ -8,7 +8,7 @@ import {
   type SourceReader,
 } from '../../src/index.ts';
 
-/** A project as a map of paths and texts. */
+/** A project as a map of paths and texts; paths outside it may stand there too. */
 export type Files = { readonly [path: string]: string };
 
 export function memoryReader(files: Files): SourceReader {
@@ -16,10 +16,10 @@ export function memoryReader(files: Files): SourceReader {
   return {
     read: (path) => (Object.hasOwn(files, path) ? encoder.encode(files[path]) : undefined),
     list(folder) {
-      const prefix = folder === '' ? '' : `${folder}/`;
+      const prefix = folder === '' || folder === '/' ? folder : `${folder}/`;
       const names = new Map<string, 'file' | 'folder'>();
       for (const path of Object.keys(files)) {
-        if (!path.startsWith(prefix)) continue;
+        if (!path.startsWith(prefix) || (folder === '' && isExternal(path as AnyPath))) continue;
         const [name = '', ...rest] = path.slice(prefix.length).split('/');
         names.set(name, rest.length > 0 ? 'folder' : 'file');
       }
@@ -28,8 +28,8 @@ export function memoryReader(files: Files): SourceReader {
   };
 }
 
-export function load(files: Files, options: LoadOptions = {}): Loaded {
-  return loadPipeline(memoryReader(files), options);
+export function load(files: Files, options: LoadOptions = {}, reader: SourceReader = memoryReader(files)): Loaded {
+  return loadPipeline(reader, options);
 }
 
 /** A pipeline that must load. */

@@ -1,11 +1,11 @@
 import { lstatSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type ProjectPath, parseProjectPath } from '@dag/model';
+import { type AnyPath, absolutePath, isExternal, parseAnyPath } from '@dag/model';
 import { isErrno, ownerOf, writeFileDurable, writeNewFile } from '@dag/store';
 
 /** Where one path's content is while it is set aside; undefined when nothing stood there. */
 export interface AsideEntry {
-  readonly path: ProjectPath;
+  readonly path: AnyPath;
   /** Absolute. */
   readonly at: string | undefined;
 }
@@ -36,7 +36,8 @@ export function closeJournal(folder: string): void {
 
 /**
  * The entries of a journal that is still open; none when it was closed, or never written (nothing was renamed then).
- * Where content may lie is checked: in the aside folder, or beside its path under the name that set-aside gives.
+ * Where content may lie is checked: in the aside folder, or beside its path under the name that set-aside gives. Of a path
+ * outside the project only what lies beside it counts: no journal can bring anything else there, nor take anything away.
  */
 export function readJournal(root: string, folder: string): AsideEntry[] {
   let json: unknown;
@@ -51,27 +52,34 @@ export function readJournal(root: string, folder: string): AsideEntry[] {
   const found: AsideEntry[] = [];
   for (const entry of entries) {
     const { path: text, at } = (entry ?? {}) as Record<string, unknown>;
-    const path = typeof text === 'string' ? parseProjectPath(text) : undefined;
+    const path = typeof text === 'string' ? parseAnyPath(text) : undefined;
     if (path === undefined || path === '' || (at !== null && typeof at !== 'string')) continue;
-    if (at === null) found.push({ path, at: undefined });
+    if (at !== null && isBeside(root, id, path, at)) found.push({ path, at });
+    else if (isExternal(path)) continue;
+    else if (at === null) found.push({ path, at: undefined });
     else if (/^\d+$/.test(at)) found.push({ path, at: join(folder, at) });
-    else if (isBeside(root, id, path, at)) found.push({ path, at });
   }
   return found;
 }
 
-/** A place for a path's content that a rename can reach: in `folder`, or beside it when it is on another file system. */
-export function placeFor(root: string, folder: string, path: ProjectPath, index: number): string {
-  const abs = join(root, path);
+/**
+ * A place for a path's content that a rename can reach: in `folder`, or beside it when it is outside the project (another
+ * mount of the same device can't be told by its number) or on another file system.
+ */
+export function placeFor(root: string, folder: string, path: AnyPath, index: number): string {
+  const abs = absolutePath(root, path);
+  if (isExternal(path)) return join(dirname(abs), `.dag-${basename(folder)}-${index}`);
   if (lstatSync(abs).dev === statSync(folder).dev && statSync(dirname(abs)).dev === statSync(folder).dev) {
     return join(folder, String(index));
   }
   return join(dirname(abs), `.dag-${basename(folder)}-${index}`);
 }
 
-function isBeside(root: string, id: string, path: ProjectPath, at: string): boolean {
+function isBeside(root: string, id: string, path: AnyPath, at: string): boolean {
   return (
-    ownerOf(id) !== undefined && dirname(at) === dirname(join(root, path)) && basename(at).startsWith(`.dag-${id}-`)
+    ownerOf(id) !== undefined &&
+    dirname(at) === dirname(absolutePath(root, path)) &&
+    basename(at).startsWith(`.dag-${id}-`)
   );
 }
 

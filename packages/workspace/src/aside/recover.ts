@@ -1,6 +1,6 @@
 import { renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProjectPath } from '@dag/model';
+import type { AnyPath } from '@dag/model';
 import { isErrno, isLeftOver, listNames, sweepTemps, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import { readJournal } from './journal.ts';
@@ -10,11 +10,11 @@ import { dropAside, putBack } from './set-aside.ts';
 const KEEP_MS = 7 * 24 * 3600 * 1000;
 
 /** See `Workspace.recover`. What stands at a path by now is kept under `.cache/recovered` for a week, not lost. */
-export function recover(context: Context): ProjectPath[] {
+export function recover(context: Context): AnyPath[] {
   const tmp = join(context.home, 'tmp');
   const kept = join(context.home, 'recovered');
   const now = Date.now();
-  const back: ProjectPath[] = [];
+  const back: AnyPath[] = [];
   for (const name of listNames(tmp)) {
     if (!name.startsWith('aside-') || !isLeftOver(tmp, name, now)) continue;
     const folder = join(tmp, tempName('aside'));

@@ -1,19 +1,19 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ProjectPath } from '@dag/model';
+import { type AnyPath, absolutePath } from '@dag/model';
 import { fsyncFolder, isErrno, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { Aside } from '../types.ts';
 import { type AsideEntry, closeJournal, placeFor, stands, writeJournal } from './journal.ts';
 
 /** See `Workspace.setAside`: the journal first, then the renames. If one fails, what was moved comes back. */
-export function setAside(context: Context, paths: readonly ProjectPath[]): Aside {
+export function setAside(context: Context, paths: readonly AnyPath[]): Aside {
   const folder = join(context.tmp(), tempName('aside'));
   const { root } = context;
   const entries = withIo('set aside', folder, () => {
     mkdirSync(folder);
     const planned = paths.map((path, i): AsideEntry => {
-      return { path, at: stands(join(root, path)) ? placeFor(root, folder, path, i) : undefined };
+      return { path, at: stands(absolutePath(root, path)) ? placeFor(root, folder, path, i) : undefined };
     });
     writeJournal(folder, planned);
     return planned;
@@ -21,7 +21,7 @@ export function setAside(context: Context, paths: readonly ProjectPath[]): Aside
   for (const { path, at } of entries) {
     if (at === undefined) continue;
     try {
-      withIo('set aside', path, () => renameSync(join(root, path), at));
+      withIo('set aside', path, () => renameSync(absolutePath(root, path), at));
     } catch (error) {
       putBack(root, entries, undefined);
       dropAside(folder, entries);
@@ -49,10 +49,10 @@ export function setAside(context: Context, paths: readonly ProjectPath[]): Aside
  * A path that was absent is made absent again only when there is no `keep`. Doing it again after a crash does no harm.
  * @returns the paths whose content came back.
  */
-export function putBack(root: string, entries: readonly AsideEntry[], keep: string | undefined): ProjectPath[] {
-  const back: ProjectPath[] = [];
+export function putBack(root: string, entries: readonly AsideEntry[], keep: string | undefined): AnyPath[] {
+  const back: AnyPath[] = [];
   for (const [i, { path, at }] of entries.entries()) {
-    const abs = join(root, path);
+    const abs = absolutePath(root, path);
     withIo('put back', path, () => {
       if (at === undefined ? keep !== undefined : !stands(at)) return;
       if (stands(abs)) clear(abs, keep === undefined ? undefined : join(keep, String(i)));

@@ -254,8 +254,9 @@ class Planner {
     }
     for (const node of innerFirst(present.node)) {
       for (const [name, inner] of lookUp(node)) {
+        // What is checked out lies in the project, and so does what lies in it.
         if (inner.kind !== 'folder' || inner.isLink)
-          this.#remove(inner, `${node.abs}/${name}`, joinPath(node.path, name));
+          this.#remove(inner, `${node.abs}/${name}`, joinPath(node.path as ProjectPath, name));
       }
       this.#plan.removeFolders.push(node.abs);
     }

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { overlaps, type ProjectPath, parseProjectPath } from '@dag/model';
+import { type AnyPath, overlaps, parseAnyPath } from '@dag/model';
 import { isErrno, listNames, type Owner, ownerOf, ownerState, removeFile, tempName, writeNewFile } from '@dag/store';
 import type { LockHolder, LockRequest } from '../types.ts';
 
@@ -28,7 +28,7 @@ export function newClaim(id: string, request: LockRequest, now: Date): Claim {
  * itself or something in or above it, or both have the same mutex. Undefined where they can.
  */
 export function conflict(a: LockHolder, b: LockHolder): string | undefined {
-  const meet = (xs: readonly ProjectPath[], ys: readonly ProjectPath[]): ProjectPath | undefined =>
+  const meet = (xs: readonly AnyPath[], ys: readonly AnyPath[]): AnyPath | undefined =>
     xs.find((x) => ys.some((y) => overlaps(x, y)));
   const path = meet(a.write, b.write) ?? meet(a.write, b.read) ?? meet(a.read, b.write);
   if (path !== undefined) return path === '' ? 'the project' : path;
@@ -89,9 +89,9 @@ function readClaim(folder: string, id: string): Claim | undefined {
   return { id, ticket, host, pid, purpose, since, read: reads, write: writes, mutex: mutex.map(String) };
 }
 
-function paths(json: unknown): ProjectPath[] | undefined {
+function paths(json: unknown): AnyPath[] | undefined {
   if (!Array.isArray(json)) return undefined;
-  const parsed = json.map((text) => (typeof text === 'string' ? parseProjectPath(text) : undefined));
+  const parsed = json.map((text) => (typeof text === 'string' ? parseAnyPath(text) : undefined));
   return parsed.every((path) => path !== undefined) ? parsed : undefined;
 }
 

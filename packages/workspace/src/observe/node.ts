@@ -1,4 +1,4 @@
-import type { Digest, ProjectPath } from '@dag/model';
+import type { AnyPath, Digest } from '@dag/model';
 import type { FolderRecord } from '@dag/store';
 import type { FileFacts } from './facts.ts';
 
@@ -7,7 +7,7 @@ export interface FolderNode {
   /** Where it really is. */
   readonly abs: string;
   /** Where the user sees it. */
-  readonly path: ProjectPath;
+  readonly path: AnyPath;
   /** Plain files, sorted as they came. */
   readonly files: string[];
   /** Symlinks to files that lie outside the tracked folder: their content counts. */

@@ -1,4 +1,4 @@
-import { type Artifact, joinPath, type ProjectPath } from '@dag/model';
+import { type AnyPath, type Artifact, joinPath } from '@dag/model';
 import { hashBytes } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { WorkOptions } from '../types.ts';
@@ -8,11 +8,11 @@ import { artifactOf, buildTrees, entriesOf, rememberFolders } from './trees.ts';
 import { walk } from './walk.ts';
 
 /** Looks at paths, with every detail inside. Stores nothing. */
-export async function look(
+export async function look<P extends AnyPath>(
   context: Context,
-  paths: readonly ProjectPath[],
+  paths: readonly P[],
   options: WorkOptions = {},
-): Promise<(readonly [ProjectPath, Standing])[]> {
+): Promise<(readonly [P, Standing])[]> {
   const { root, skip } = context;
   const rules = { root, skip, ignore: context.ignore(), strict: false };
   const standing = paths.map((path) => [path, walk(path, rules)] as const);
@@ -32,22 +32,22 @@ export async function look(
 }
 
 /** See `Workspace.observe`. */
-export async function observe(
+export async function observe<P extends AnyPath>(
   context: Context,
-  paths: readonly ProjectPath[],
+  paths: readonly P[],
   options?: WorkOptions,
-): Promise<Map<ProjectPath, Artifact | undefined>> {
+): Promise<Map<P, Artifact | undefined>> {
   const standing = await look(context, [...new Set(paths)], options);
   return new Map(standing.map(([path, one]) => [path, artifactOf(one)]));
 }
 
 /** See `Workspace.list`. */
-export async function list(
+export async function list<P extends AnyPath>(
   context: Context,
-  paths: readonly ProjectPath[],
+  paths: readonly P[],
   options?: WorkOptions,
-): Promise<Map<ProjectPath, Artifact>> {
-  const found = new Map<ProjectPath, Artifact>();
+): Promise<Map<P, Artifact>> {
+  const found = new Map<P, Artifact>();
   for (const [path, one] of await look(context, [...new Set(paths)], options)) {
     const artifact = artifactOf(one);
     if (artifact !== undefined) found.set(path, artifact);
@@ -56,11 +56,11 @@ export async function list(
   return found;
 }
 
-function listFolder(node: FolderNode, found: Map<ProjectPath, Artifact>): void {
+function listFolder<P extends AnyPath>(node: FolderNode, found: Map<P, Artifact>): void {
   for (const entry of entriesOf(node)) {
     if (entry.kind === 'symlink') continue;
     const { name, ...artifact } = entry;
-    found.set(joinPath(node.path, name), artifact);
+    found.set(joinPath(node.path as P, name), artifact);
   }
   for (const { node: inner } of node.folders) listFolder(inner, found);
 }

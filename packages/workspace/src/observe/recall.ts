@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { type ProjectPath, parentPath } from '@dag/model';
+import { type AnyPath, folderOf } from '@dag/model';
 import { ioFailure, KNOWN, type RecalledFolder, STAT_COLUMNS, type StatCache } from '@dag/store';
 import { statOf } from '../threads/read-file.ts';
 import type { FileFacts } from './facts.ts';
@@ -19,11 +19,11 @@ export interface FileList {
   readonly follow: boolean;
 }
 
-export function fileLists(path: ProjectPath, standing: Standing): FileList[] {
+export function fileLists(path: AnyPath, standing: Standing): FileList[] {
   if (standing.kind === 'absent') return [];
   if (standing.kind === 'file') {
     const { abs, facts, isLink } = standing;
-    const shown = parentPath(path);
+    const shown = folderOf(path);
     const names = [basename(abs)];
     return [{ node: undefined, facts, at: 0, folder: dirname(abs), shown, names, follow: isLink }];
   }

@@ -1,4 +1,4 @@
-import type { ProjectPath } from '@dag/model';
+import type { AnyPath } from '@dag/model';
 import { openStatCache, type StatCache, type StoreBatch } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { JobList, Pool } from '../threads/pool.ts';
@@ -34,7 +34,7 @@ export async function scan(
   context: Context,
   work: {
     readonly op: number;
-    readonly standing: readonly (readonly [ProjectPath, Standing])[];
+    readonly standing: readonly (readonly [AnyPath, Standing])[];
     readonly batch?: StoreBatch;
   },
   options: WorkOptions = {},

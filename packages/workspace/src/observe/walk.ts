@@ -1,8 +1,17 @@
-import { type Dirent, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { FailureError, joinPath, type ProjectPath } from '@dag/model';
+import {
+  type Dirent,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { type AnyPath, absolutePath, FailureError, isExternal, joinPath } from '@dag/model';
 import { isErrno, withIo } from '@dag/store';
-import { type FolderRules, type IgnoreRules, isIgnored } from '../ignore-rules.ts';
+import { type FolderRules, type IgnoreRules, isIgnored, NO_RULES } from '../ignore-rules.ts';
 import { isHiddenTemp } from '../temp-folder.ts';
 import { FileFacts } from './facts.ts';
 import type { FolderNode, Standing } from './node.ts';
@@ -12,15 +21,15 @@ export interface WalkRules {
   /** The project root, absolute. */
   readonly root: string;
   readonly ignore: IgnoreRules;
-  /** Folders that hold no data of the user's: the cache. Absolute. */
+  /** Folders that hold no data of the user's: the cache. Absolute. (That of another project is known by its place.) */
   readonly skip: readonly string[];
   /** Whether what can't be kept is a failure (commit), or merely seen (observe). */
   readonly strict: boolean;
 }
 
 /** Looks at what stands at a path and lists all inside, without reading any file. What can't be kept is refused by name. */
-export function walk(path: ProjectPath, rules: WalkRules): Standing {
-  const abs = join(rules.root, path);
+export function walk(path: AnyPath, rules: WalkRules): Standing {
+  const abs = absolutePath(rules.root, path);
   return withIo('look at', path, () => {
     const self = statOrNothing(lstatSync, abs);
     if (self === undefined) return { kind: 'absent', broken: false };
@@ -30,7 +39,7 @@ export function walk(path: ProjectPath, rules: WalkRules): Standing {
     if (stats.isFile()) return { kind: 'file', abs, isLink, facts: new FileFacts(1) };
     if (!stats.isDirectory()) throw refusal(path, 'it is neither a file nor a folder');
     const real = isLink ? realpathSync(abs) : abs;
-    const folderRules = rules.ignore.in(path);
+    const folderRules = isExternal(path) ? NO_RULES : rules.ignore.in(path);
     return { kind: 'folder', isLink, node: walkFolder({ rules, top: real }, real, path, folderRules, [real]) };
   });
 }
@@ -54,7 +63,7 @@ interface Walk {
 function walkFolder(
   current: Walk,
   abs: string,
-  path: ProjectPath,
+  path: AnyPath,
   ignore: FolderRules,
   above: readonly string[],
 ): FolderNode {
@@ -78,6 +87,7 @@ function walkFolder(
     const { name } = entry;
     const inner = joinPath(path, name);
     if (name === '.git' || isHiddenTemp(name) || current.rules.skip.includes(`${abs}/${name}`)) continue;
+    if (name === '.cache' && existsSync(`${abs}/pipeline.yaml`)) continue;
     if (ignore.chain.length > 0 && isIgnored(ignore, name, entry.isDirectory())) continue;
     if (name === '.dagignore' && current.rules.strict) {
       throw refusal(inner, 'an ignore file inside a tracked folder would change what the folder is', IGNORE_HINT);
@@ -100,8 +110,8 @@ function walkFolder(
 
 const IGNORE_HINT = 'move its lines to a .dagignore above the folder';
 
-function enter(current: Walk, ignore: FolderRules, path: ProjectPath): FolderRules {
-  return current.rules.ignore.enter(ignore, path);
+function enter(current: Walk, ignore: FolderRules, path: AnyPath): FolderRules {
+  return isExternal(path) ? ignore : current.rules.ignore.enter(ignore, path);
 }
 
 function addLink(current: Walk, node: FolderNode, name: string, ignore: FolderRules, above: readonly string[]): void {
@@ -139,7 +149,7 @@ function addLink(current: Walk, node: FolderNode, name: string, ignore: FolderRu
 }
 
 /** Names and kinds. A name that is not UTF-8 can't be written down, so it is refused rather than bent. */
-function readFolder(abs: string, path: ProjectPath): Dirent[] {
+function readFolder(abs: string, path: AnyPath): Dirent[] {
   return withIo('list the folder', path, () => {
     const entries = readdirSync(abs, { withFileTypes: true });
     if (entries.some((entry) => entry.name.includes('\uFFFD'))) {
@@ -159,7 +169,7 @@ function special(entry: Dirent): string {
   return 'a device';
 }
 
-function refusal(path: ProjectPath, why: string, hint?: string): FailureError {
+function refusal(path: AnyPath, why: string, hint?: string): FailureError {
   const message = `can't keep ${JSON.stringify(path)}: ${why}`;
   return new FailureError({ code: 'io', message, path, ...(hint === undefined ? {} : { hint }) });
 }
