@@ -290,15 +290,7 @@ stages:
         credentials belong in the environment or in a profile of the AWS configuration
       pipeline.yaml:4:10: the URL of the remote 'other' holds credentials
         credentials belong in the environment or in a profile of the AWS configuration
-      pipeline.yaml:6:22: stages.a.deps: '../x' lies outside the project
-          a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
-                             ^^^^
-        bring the file into the project, and name it by its path there
-      pipeline.yaml:6:28: stages.a.deps: '/etc/passwd' lies outside the project
-          a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
-                                   ^^^^^^^^^^^
-        write it relative to the project; bring data from elsewhere in first
-      pipeline.yaml:6:41: stages.a.deps: 's3://b/k' lies outside the project
+      pipeline.yaml:6:41: stages.a.deps: 's3://b/k' is a URL: stages read and make files
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
                                                 ^^^^^^^^
         fetch it in a stage of its own

@@ -37,35 +37,35 @@ stages:
   d: {worker: ../d.ts}
 `),
     ).toMatchInlineSnapshot(`
-      "pipeline.yaml:1:8: '../raw' lies outside the project, and tracked data must lie in it
+      "pipeline.yaml:1:8: data: '../raw' lies outside the project, and tracked data must lie in it
         data: [../raw]
                ^^^^^^
         name it in the deps of the stages that read it, or copy it into the project
-      pipeline.yaml:3:22: '../a' lies outside the project, and what the cache keeps must lie in it
+      pipeline.yaml:3:22: stages.a.outs: '../a' lies outside the project, and what the cache keeps must lie in it
           a: {cmd: a, outs: [../a]}
                              ^^^^
         add \`cache: false\` to it, or make it in the project
-      pipeline.yaml:4:21: '../w' lies outside the project
+      pipeline.yaml:4:21: stages.b.wdir: '../w' lies outside the project
           b: {cmd: b, wdir: ../w}
                             ^^^^
         run the stage in the project, and let its command go there: \`cd ../there && …\`
-      pipeline.yaml:5:22: '..' holds the project itself
+      pipeline.yaml:5:22: stages.c.deps: '..' holds the project itself
           c: {cmd: c, deps: [.., ../.., /], outs: [{..: {cache: false}}]}
                              ^^
         name what is needed in it
-      pipeline.yaml:5:26: '../..' holds the project itself
+      pipeline.yaml:5:26: stages.c.deps: '../..' holds the project itself
           c: {cmd: c, deps: [.., ../.., /], outs: [{..: {cache: false}}]}
                                  ^^^^^
         name what is needed in it
-      pipeline.yaml:5:33: '/' holds the project itself
+      pipeline.yaml:5:33: stages.c.deps: '/' holds the project itself
           c: {cmd: c, deps: [.., ../.., /], outs: [{..: {cache: false}}]}
                                         ^
         name what is needed in it
-      pipeline.yaml:5:45: '..' holds the project itself
+      pipeline.yaml:5:45: stages.c.outs: '..' holds the project itself
           c: {cmd: c, deps: [.., ../.., /], outs: [{..: {cache: false}}]}
                                                     ^^
         name what is needed in it
-      pipeline.yaml:6:15: '../d.ts' lies outside the project
+      pipeline.yaml:6:15: stages.d.worker: '../d.ts' lies outside the project
           d: {worker: ../d.ts}
                       ^^^^^^^
         bring it into the project, and name it by its path there"
@@ -90,9 +90,9 @@ stages:
   c: {cmd: c, outs: [{../o/in: {cache: false}}]}
   d: {cmd: d, deps: [/d], outs: [{/d/x: {cache: false}}]}
 `);
-    expect(text).toContain('../o is made by stage b, and by stage a too');
-    expect(text).toContain('../o/in (stage c) lies inside ../o (stage a)');
-    expect(text).toContain('stage d reads /d and makes /d/x, which overlap');
+    expect(text).toContain("'../o' is made by stage 'b', and made by stage 'a'");
+    expect(text).toContain("'../o/in' (made by stage 'c') lies inside '../o' (made by stage 'a'");
+    expect(text).toContain("stage 'd' reads '/d' and makes '/d/x', which overlap");
   });
 
   it('give values to templates, and these are params of the stages that draw on them', () => {
@@ -164,9 +164,9 @@ describe('paths that only seem to lie outside', () => {
     const reader = { ...memoryReader({ 'pipeline.yaml': written }), root: '/home/me/project' };
     const messages = load({}, {}, reader).diagnostics.map((one) => one.message);
     expect(messages).toEqual([
-      "'/home/me' holds the project itself",
-      "the project itself can't be an out or tracked data",
-      "a path in .cache can't be an out or tracked data",
+      "stages.a.outs: '/home/me' holds the project itself",
+      "stages.a.outs: the project itself can't be an out or tracked data",
+      "stages.a.outs: a path in .cache can't be an out or tracked data",
     ]);
   });
 });
