@@ -149,6 +149,27 @@ describe('stages', () => {
     expect(text(setFrozenText(group, FILE, 'g@1', true))).toContain("made by the template 'g'");
   });
 
+  it('that others are merged into, or stand for, stay as they are', () => {
+    const base = 'stages:\n  a: &a\n    cmd: x\n    frozen: false\n    deps: [d]\n';
+    const merged = `${base}  b:\n    <<: *a\n    cmd: y\n`;
+    expect(text(setFrozenText(merged, FILE, 'b', true))).toBe(`${merged}    frozen: true\n`);
+    expect(text(setFrozenText(`${base}  b: {<<: *a}\n`, FILE, 'b', true))).toBe(`${base}  b: {<<: *a, frozen: true}\n`);
+    expect(text(addStageText(merged, FILE, { name: 'b', cmd: 'y', deps: ['q'] }, { replace: true }))).toContain(
+      "'b' has 'frozen' from a map that is merged into it",
+    );
+    const without = merged.replace('    frozen: false\n', '');
+    expect(text(addStageText(without, FILE, { name: 'b', cmd: 'n', deps: ['q'] }, { replace: true }))).toBe(
+      without.replace('cmd: y\n', 'cmd: n\n    deps:\n      - q\n'),
+    );
+    const alias = `${base}  b: *a\n`;
+    expect(text(setFrozenText(alias, FILE, 'b', true))).toContain("the stage 'b' is written elsewhere in the file");
+    expect(text(addStageText(alias, FILE, { name: 'b', cmd: 'n' }, { replace: true }))).toBe(
+      `${base}  b:\n    cmd: n\n`,
+    );
+    expect(text(removeStageText(alias, FILE, 'b'))).toBe(base);
+    expect(text(removeStageText(alias, FILE, 'a'))).toContain('other parts of the file need what would go');
+  });
+
   it('come out of the text as they went in', () => {
     const word = fc
       .string({ unit: 'grapheme', minLength: 1 })

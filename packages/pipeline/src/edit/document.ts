@@ -42,7 +42,10 @@ export function refuse(document: Document, at: Range, message: string, hint?: st
   return err(report.sorted());
 }
 
-/** The text with edits made; they don't overlap. New lines are written as the text writes them. */
+/**
+ * The text with edits made; they don't overlap. New lines are written as the text writes them. Refuses what would leave a
+ * text that can't be read: an anchor taken out that other parts name.
+ */
 export function applyEdits(document: Document, edits: readonly Edit[]): Result<string, Diagnostic[]> {
   let text = '';
   let at = 0;
@@ -50,7 +53,12 @@ export function applyEdits(document: Document, edits: readonly Edit[]): Result<s
     text += document.text.slice(at, edit.start) + edit.text.replaceAll('\n', document.eol);
     at = edit.end;
   }
-  return ok(text + document.text.slice(at));
+  text += document.text.slice(at);
+  const [problem] = parseYaml(text).problems;
+  if (problem === undefined) return ok(text);
+  const place = edits[0] ?? { start: 0, end: 0 };
+  const message = `other parts of the file need what would go: ${problem.message}`;
+  return refuse(document, place, message, 'edit the file itself');
 }
 
 /** Offset of the start of the line that `offset` is on. */

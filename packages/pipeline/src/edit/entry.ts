@@ -8,19 +8,29 @@ export interface Content {
   readonly flow: string;
 }
 
+/** Whether an entry is written in its map, not merged into it from another. */
+export function isOwn(map: MapNode, { key }: Entry): boolean {
+  return key.start >= map.start && key.end <= map.end;
+}
+
+/** Whether a map is written elsewhere, and an alias stands in its place. */
+export function isAlias({ text }: Document, map: MapNode): boolean {
+  return text[map.start] === '*' && !map.entries.some((entry) => isOwn(map, entry));
+}
+
 /** Adds an entry behind the last one of a map. */
 export function appendEntry(document: Document, map: MapNode, key: string, content: Content): Edit {
   const { text } = document;
-  const last = map.entries.at(-1);
   if (map.flow) {
     const at = map.end - 1;
-    return { start: at, end: at, text: `${last ? ', ' : ''}${key}: ${content.flow}` };
+    const empty = text.slice(map.start + 1, at).trim() === '';
+    return { start: at, end: at, text: `${empty ? '' : ', '}${key}: ${content.flow}` };
   }
-  if (!last) return { start: map.end, end: map.end, text: `\n${key}:${content.block('')}` };
-  const indent = ' '.repeat(columnOf(text, last.key.start));
+  if (map.start === map.end) return { start: map.end, end: map.end, text: `\n${key}:${content.block('')}` };
+  const indent = ' '.repeat(columnOf(text, map.start));
   return insertLine(
     text,
-    lineEnd(text, last.value.end),
+    lineEnd(text, map.end),
     `${blankBefore(text, map)}${indent}${key}:${content.block(indent)}\n`,
   );
 }
@@ -33,7 +43,7 @@ export function insertLine(text: string, at: number, line: string): Edit {
 
 /** A blank line, where the map writes one between its last two entries. */
 function blankBefore(text: string, map: MapNode): string {
-  const [before, last] = map.entries.slice(-2);
+  const [before, last] = map.entries.filter((entry) => isOwn(map, entry)).slice(-2);
   if (!before || !last) return '';
   return /\n[ \t]*\r?\n/.test(text.slice(before.value.end, last.key.start)) ? '\n' : '';
 }

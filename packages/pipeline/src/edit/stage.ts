@@ -1,11 +1,11 @@
 import { type Diagnostic, err, ok, type ProjectPath, type Result, sameValue, type Value } from '@dag/model';
 import { toValue } from '../data/value.ts';
 import { quote } from '../diagnostic/quote.ts';
-import { findEntry, findValue, type MapNode, type Node } from '../yaml/node.ts';
+import { type Entry, findEntry, findValue, type MapNode, type Node } from '../yaml/node.ts';
 import { yamlKey } from '../yaml/write.ts';
 import { contentOf, type Plain } from './content.ts';
 import { applyEdits, type Document, type Edit, openDocument, refuse } from './document.ts';
-import { appendEntry, appendTop, removeEntry, replaceValue } from './entry.ts';
+import { appendEntry, appendTop, isAlias, isOwn, removeEntry, replaceValue } from './entry.ts';
 
 /** An out as `stage add` writes it; paths are relative to the stage's wdir. */
 export interface OutDefinition {
@@ -74,10 +74,15 @@ export function addStageText(
   if (!options.replace) {
     return refuse(document, before.key, `there is a stage ${quote(stage.name)} already`, 'use -f to write it anew');
   }
-  if (before.value.kind !== 'map')
+  if (before.value.kind !== 'map' || isAlias(document, before.value))
     return applyEdits(document, [replaceValue(document, before, contentOf(definition), stages.value.flow)]);
   if (isTemplate(before.value))
     return refuse(document, before.key, `${quote(stage.name)} comes from a template`, 'edit the file itself');
+  const merged = before.value.entries.find((entry) => isStale(before.value as MapNode, entry, definition));
+  if (merged) {
+    const message = `${quote(stage.name)} has ${quote(String(merged.key.value))} from a map that is merged into it`;
+    return refuse(document, before.key, message, 'edit the file itself');
+  }
   return applyEdits(document, rewrite(document, before.value, definition));
 }
 
@@ -139,18 +144,27 @@ const REWRITTEN: ReadonlySet<unknown> = new Set([
   'always_changed',
 ]);
 
+/** Whether an entry is merged from another map, and can't be taken out or hidden by the new definition. */
+function isStale(map: MapNode, entry: Entry, definition: Definition): boolean {
+  return !isOwn(map, entry) && REWRITTEN.has(entry.key.value) && definition[String(entry.key.value)] === undefined;
+}
+
 function rewrite(document: Document, map: MapNode, definition: Definition): Edit[] {
   const edits: Edit[] = [];
   map.entries.forEach((entry, index) => {
     const key = String(entry.key.value);
     const wanted = definition[key];
+    if (!isOwn(map, entry)) return;
     if (wanted === undefined) {
       if (REWRITTEN.has(key)) edits.push(removeEntry(document, map, index));
     } else if (!sameValue(toValue(entry.value), wanted as Value)) {
       edits.push(replaceValue(document, entry, contentOf(wanted), map.flow));
     }
   });
-  const missing = Object.entries(definition).filter(([key]) => findEntry(map, key) === undefined);
+  const missing = Object.entries(definition).filter(([key, wanted]) => {
+    const entry = findEntry(map, key);
+    return entry === undefined || (!isOwn(map, entry) && !sameValue(toValue(entry.value), wanted as Value));
+  });
   const added = missing.map(([key, value]) => appendEntry(document, map, key, contentOf(value)));
   const first = added[0];
   if (first) edits.push({ ...first, text: added.map((edit) => edit.text).join('') });
@@ -232,13 +246,15 @@ export function setFrozenText(
   const { document, value } = found.value;
   const stage = findValue(value, 'do') ?? value;
   if (stage.kind !== 'map') return refuse(document, stage, `the stage ${quote(name)} must be a map`);
+  if (isAlias(document, stage)) {
+    return refuse(document, stage, `the stage ${quote(name)} is written elsewhere in the file`, 'edit the file itself');
+  }
   const index = stage.entries.findIndex((entry) => entry.key.value === 'frozen');
   const entry = stage.entries[index];
-  if (!entry)
-    return frozen ? applyEdits(document, [appendEntry(document, stage, 'frozen', contentOf(true))]) : ok(text);
-  if (frozen) {
-    if (entry.value.kind === 'scalar' && entry.value.value === true) return ok(text);
-    return applyEdits(document, [replaceValue(document, entry, contentOf(true), stage.flow)]);
-  }
+  const now = entry === undefined ? false : entry.value.kind === 'scalar' ? entry.value.value : undefined;
+  if (now === frozen) return ok(text);
+  if (!entry || !isOwn(stage, entry))
+    return applyEdits(document, [appendEntry(document, stage, 'frozen', contentOf(frozen))]);
+  if (frozen) return applyEdits(document, [replaceValue(document, entry, contentOf(true), stage.flow)]);
   return applyEdits(document, [removeEntry(document, stage, index)]);
 }
