@@ -14,22 +14,25 @@ export interface Difference {
  * - A value that holds itself has no end.
  * - A map with the key = is its value under the tag of a scalar.
  * - A tag before a map that `<<` merges is passed over by DVC, whatever it is.
+ * - Bytes, complex numbers and characters by their names in Python are passed over.
+ * - A TOML table that is opened again, which TOML forbids.
  * - A key that stands twice beside a merge is a mistake; DVC silently takes the second.
  */
 const REFUSED_HERE: readonly RegExp[] = [
   /^the tag !!(set|omap|pairs|binary) means nothing/,
   /^only YAML 1\.2 is read/,
   /^a key must be a plain word/,
+  /^not TOML: trying to redefine/,
   /stands inside the value that it names$/,
 ];
 
 /**
  * What is taken here and refused by DVC, on purpose:
  * - Only so much of Python's grammar is checked as assignments need.
- * - A TOML date that goes on behind a line break.
+ * - A TOML date with a stray character in it.
  */
 function isTakenHere(name: string, text: string): boolean {
-  return name === 'p.py' || (name === 'p.toml' && /\d[-:]\s/.test(text));
+  return name === 'p.py' || (name === 'p.toml' && /\d{4}-(?!\d\d-\d\d)|\d\d[-:](?!\d\d)/.test(text));
 }
 
 export function differs(name: string, text: string, ours: Reading, theirs: TheirReading): Difference | undefined {
@@ -37,6 +40,7 @@ export function differs(name: string, text: string, ours: Reading, theirs: Their
     if (theirs.crash || 'refused' in ours || isTakenHere(name, text)) return undefined;
     return { kind: 'taken here' };
   }
+  if (/"other":"(?:bytes|complex|ellipsis)"/.test(JSON.stringify(theirs.value))) return undefined;
   if ('refused' in ours) {
     if (REFUSED_HERE.some((reason) => reason.test(ours.refused))) return undefined;
     if (/^(this is no value for )?the tag/.test(ours.refused) && /=|<</.test(text)) return undefined;

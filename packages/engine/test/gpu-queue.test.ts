@@ -5,6 +5,7 @@ import path from 'node:path';
 import { build } from 'esbuild';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { runs } from '../../../test/fuzz.ts';
 import { readClaims } from '../src/gpu/claim.ts';
 import { type HeldDevices, heldClaims, leaseDevices } from '../src/gpu/queue.ts';
 
@@ -171,7 +172,7 @@ test('in any order of requests and releases, no device has two holders and all a
       );
       expect(fs.readdirSync(folder)).toEqual([]);
     }),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   );
 });
 

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { runs } from '../../../test/fuzz.ts';
 import {
   absolutePath,
   foldersAbove,
@@ -71,7 +72,7 @@ test('every written path resolves part by part', () => {
       }
       expect(resolvePath(folder, pieces.join('/'))).toBe(outside ? undefined : stack.join('/'));
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 

@@ -1,12 +1,14 @@
 /** A token of Python source, as far as assignments of literals need it. */
 export interface Token {
   readonly kind: 'name' | 'number' | 'string' | 'mark' | 'newline' | 'indent' | 'dedent' | 'end';
-  /** As written; for a string its value. */
+  /** As written, a name in its normal form. */
   readonly text: string;
+  /** What a string stands for. */
+  readonly value: string;
   readonly start: number;
   readonly end: number;
   /** Set for an f-string, for bytes, and for characters by their names: no literal that is read here. */
-  readonly opaque?: boolean;
+  readonly opaque: boolean;
 }
 
 export class PythonProblem extends Error {
@@ -32,8 +34,8 @@ export function tokenize(source: string): Token[] {
   let brackets = 0;
   let pos = 0;
   let lineStart = true;
-  const push = (kind: Token['kind'], start: number, end: number, value = text.slice(start, end), opaque = false) =>
-    tokens.push({ kind, text: value, start, end, ...(opaque ? { opaque } : {}) });
+  const push = (kind: Token['kind'], start: number, end: number, value = '', opaque = false) =>
+    tokens.push({ kind, text: text.slice(start, end).normalize('NFKC'), value, start, end, opaque });
   while (pos < text.length) {
     if (lineStart && brackets === 0) {
       const [column, from] = indentOf(text, pos);
@@ -90,7 +92,7 @@ export function tokenize(source: string): Token[] {
         else if (')]}'.includes(word[0]) && --brackets < 0)
           throw new PythonProblem('a bracket that was never opened', pos);
       }
-      push(kind, pos, pos + word[0].length, kind === 'name' ? word[0].normalize('NFKC') : word[0]);
+      push(kind, pos, pos + word[0].length);
       pos += word[0].length;
     }
   }

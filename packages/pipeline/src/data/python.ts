@@ -181,11 +181,11 @@ function literal(cursor: Cursor): Node {
   const token = peek(cursor);
   cursor.at++;
   if (token.kind === 'string') {
-    let text = token.text;
-    let opaque = token.opaque === true;
+    let text = token.value;
+    let opaque = token.opaque;
     while (peek(cursor).kind === 'string') {
-      opaque ||= peek(cursor).opaque === true;
-      text += peek(cursor).text;
+      opaque ||= peek(cursor).opaque;
+      text += peek(cursor).value;
       cursor.at++;
     }
     if (opaque) throw new NotLiteral();

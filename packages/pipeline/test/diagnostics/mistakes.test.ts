@@ -1,6 +1,7 @@
 import type { Diagnostic } from '@dag/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '../../../../test/fuzz.ts';
 import { renderDiagnostic } from '../../src/index.ts';
 import { type Files, load } from '../rig/memory.ts';
 
@@ -84,7 +85,7 @@ describe('mistakes', () => {
         const files = { 'pipeline.yaml': write(plans.map(linesOf)), 'params.yaml': PARAMS };
         expect(load(files).diagnostics.map(renderDiagnostic)).toEqual([]);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -108,7 +109,7 @@ describe('mistakes', () => {
         expect(diagnostics.length, shown).toBe(wrong.size);
         expectInside(diagnostics, files);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 
@@ -167,7 +168,7 @@ describe('mistakes', () => {
         expect(pipeline === undefined).toBe(diagnostics.length > 0);
         expectInside(diagnostics, files);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -195,7 +196,7 @@ describe('mistakes', () => {
         }
         expectInside(diagnostics, files);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 });

@@ -11,7 +11,9 @@ import type { Broken, Token } from './token.ts';
  */
 export function explain(text: string, broken: Broken, recent: readonly Token[]): SyntaxProblem {
   const last = recent.findLast(({ end }) => end <= broken.at.start);
-  return misquoted(text, broken, last) ?? byCode(text, broken, last);
+  const problem = misquoted(text, broken, last) ?? byCode(text, broken, last);
+  const { start, end } = problem.at;
+  return { ...problem, at: { start, end: Math.max(end, start + 1) } };
 }
 
 const STRAY = new Set(['block-end', 'content', 'flow-list', 'flow-map', 'colon', 'no-colon', 'character', 'anchor']);
