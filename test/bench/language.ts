@@ -35,7 +35,8 @@ export async function run(): Promise<string> {
   const work = makeWorkFolder();
   try {
     const table = renderTable(await measure({ steps: steps(work), rounds: 3, env: work.env }, work, console.error));
-    const memory = `Peak memory of \`dag graph --json\` with 10,000 stages: ${peakMemory(work.at('long-chain-dag'), work.env)} MB.`;
+    const peak = (...args: string[]) => peakMemory(dag(...args), work.at('long-chain-dag'), work.env);
+    const memory = `Peak memory with 10,000 stages: \`dag graph --json\` ${peak('graph', '--json')} MB, \`dag status\` ${peak('status')} MB.`;
     const peers: Bench['peers'] = ['dvc'];
     return renderSection('language', ABOUT, peers, `${table}\n${memory}`).replace(/^## .*\n\n/, '');
   } finally {
@@ -115,9 +116,9 @@ function subProjects(count: number): Files {
 }
 
 /** Megabytes that the process held at most. */
-function peakMemory(cwd: string, env: Readonly<Record<string, string>>): string {
+function peakMemory(command: readonly string[], cwd: string, env: Readonly<Record<string, string>>): string {
   const report = 'process.on("exit", () => process.stderr.write(`peak ${process.resourceUsage().maxRSS}\\n`))';
-  const [node = '', ...args] = dag('graph', '--json');
+  const [node = '', ...args] = command;
   const all = ['--import', `data:text/javascript,${encodeURIComponent(report)}`, ...args];
   const { stderr } = spawnSync(node, all, { cwd, env, encoding: 'utf8', maxBuffer: 1 << 28 });
   return (Number(/^peak (\d+)$/m.exec(stderr)?.[1]) / 1024).toFixed(0);
