@@ -67,9 +67,8 @@ function compareWorker(before: LockedWorker | undefined, after: LockedWorker | u
   if (before.module !== after.module || before.backend !== after.backend) {
     changes.push({ changed: 'worker', how: 'modified' });
   }
-  for (const path of union(before.files.keys(), after.files.keys())) {
+  for (const path of differing(before.files, after.files, (one) => before.files.get(one) === after.files.get(one))) {
     const [old, current] = [before.files.get(path), after.files.get(path)];
-    if (old === current) continue;
     const how = old === undefined ? 'added' : current === undefined ? 'removed' : 'modified';
     changes.push({ changed: 'worker', how, path });
   }
@@ -86,14 +85,14 @@ function compareDeps(
   declared: ReadonlySet<AnyPath>,
 ): Change[] {
   const changes: Change[] = [];
-  for (const path of union(before.keys(), declared)) {
+  const same = (path: ProjectPath) =>
+    before.has(path) && declared.has(path) && sameArtifact(before.get(path), after.get(path));
+  for (const path of differing(before, declared, same)) {
     const [old, current] = [before.get(path), after.get(path)];
     if (!declared.has(path)) changes.push({ changed: 'dep', path, how: 'removed', ...optional('before', old) });
     else if (old === undefined) changes.push({ changed: 'dep', path, how: 'added', ...optional('after', current) });
     else if (current === undefined) changes.push({ changed: 'dep', path, how: 'deleted', before: old });
-    else if (!sameArtifact(old, current)) {
-      changes.push({ changed: 'dep', path, how: 'modified', before: old, after: current });
-    }
+    else changes.push({ changed: 'dep', path, how: 'modified', before: old, after: current });
   }
   return changes;
 }
@@ -102,11 +101,11 @@ type ParamValues = ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>;
 
 function compareParams(before: ParamValues, after: ParamValues, declared: Declared['params']): Change[] {
   const changes: Change[] = [];
-  for (const file of union(before.keys(), after.keys())) {
+  for (const file of differing(before, after, () => false)) {
     const [old, current] = [before.get(file), after.get(file)];
-    for (const key of union(old?.keys() ?? [], current?.keys() ?? [])) {
+    const same = (key: string) => sameValue(old?.get(key), current?.get(key));
+    for (const key of differing(old ?? NONE, current ?? NONE, same)) {
       const [was, is] = [old?.get(key), current?.get(key)];
-      if (sameValue(was, is)) continue;
       const asked = declared(file, key);
       const base = { changed: 'param', file, key, ...optional('before', was), ...optional('after', is) } as const;
       if (was === undefined) changes.push({ ...base, how: asked === 'whole-file' ? 'new' : 'added' });
@@ -119,9 +118,8 @@ function compareParams(before: ParamValues, after: ParamValues, declared: Declar
 
 function compareEnv(before: Fingerprint['env'], after: Fingerprint['env']): Change[] {
   const changes: Change[] = [];
-  for (const name of union(before.keys(), after.keys())) {
+  for (const name of differing(before, after, (one) => before.get(one) === after.get(one))) {
     const [was, is] = [before.get(name), after.get(name)];
-    if (was === is) continue;
     const base = { changed: 'env', name, ...optional('before', was), ...optional('after', is) } as const;
     if (was === undefined) changes.push({ ...base, how: 'added' });
     else if (is === undefined) changes.push({ ...base, how: 'removed' });
@@ -132,15 +130,29 @@ function compareEnv(before: Fingerprint['env'], after: Fingerprint['env']): Chan
 
 function compareOutPaths(before: Earlier['outs'], after: ReadonlySet<AnyPath>): Change[] {
   const changes: Change[] = [];
-  for (const path of union(before.keys(), after)) {
-    if (!before.has(path)) changes.push({ changed: 'out', path, how: 'added' });
-    else if (!after.has(path)) changes.push({ changed: 'out', path, how: 'removed' });
+  for (const path of differing(before, after, (one) => before.has(one) && after.has(one))) {
+    changes.push({ changed: 'out', path, how: before.has(path) ? 'removed' : 'added' });
   }
   return changes;
 }
 
-function union<T extends string>(a: Iterable<T>, b: Iterable<T>): T[] {
-  return [...new Set([...a, ...b])].sort(byCodeUnit);
+const NONE: Keyed<string> = new Set<string>();
+
+/** The keys of either for which `same` does not hold, sorted. Mostly there are none, and then nothing is made. */
+function differing<K extends string>(a: Keyed<K>, b: Keyed<K>, same: (key: K) => boolean): readonly K[] {
+  let found: Set<K> | undefined;
+  for (const keys of [a, b]) {
+    for (const key of keys.keys()) {
+      if (same(key)) continue;
+      found ??= new Set();
+      found.add(key);
+    }
+  }
+  return found === undefined ? [] : [...found].sort(byCodeUnit);
+}
+
+interface Keyed<K> {
+  keys(): Iterable<K>;
 }
 
 /** `{[key]: value}`, or nothing where there is no value. */

@@ -208,3 +208,15 @@ describe('the run cache is not used', () => {
     expect(usesRunCache({ ...stage, outs: [{ ...out, kind: 'metric', cache: false }] })).toBe(true);
   });
 });
+
+test('a dep that is new in the stage and not there yet is a change', () => {
+  const now: Observed = {
+    ...observed,
+    fingerprint: { ...fingerprint, deps: new Map() },
+    declared: { deps: new Set([path('data')]), params: () => 'named' },
+  };
+  const before: LockedStage = { ...locked, deps: new Map() };
+  expect(decide(stage, before, now, everything)).toMatchObject({
+    changes: [{ changed: 'dep', path: 'data', how: 'added' }],
+  });
+});
