@@ -85,7 +85,7 @@ function compareDeps(
   declared: ReadonlySet<AnyPath>,
 ): Change[] {
   const changes: Change[] = [];
-  const same = (path: ProjectPath) =>
+  const same = (path: AnyPath) =>
     before.has(path) && declared.has(path) && sameArtifact(before.get(path), after.get(path));
   for (const path of differing(before, declared, same)) {
     const [old, current] = [before.get(path), after.get(path)];
