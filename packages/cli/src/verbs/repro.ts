@@ -50,6 +50,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
     const selection = selectedStages(project, targets, options);
     const trace = await traceOf(context, project, options.trace);
     const reporter = reproReporter(context, project, selection, options.dry ?? false);
+    const remember = async () => (options.dry === true ? undefined : await rememberTracked(project));
     try {
       const summary = await repro(
         project,
@@ -65,13 +66,17 @@ export async function reproVerb(context: Context, targets: readonly string[], op
           reporter.event(event);
         },
       );
+      await remember();
       reporter.summary(summary);
       return exitOf(summary, options);
+    } catch (error) {
+      // Where it fails as well, what went wrong first is what is told.
+      await remember().catch(() => undefined);
+      throw error;
     } finally {
       reporter.close();
       const problem = trace?.close();
       if (problem !== undefined) context.say(`warning: '${options.trace}' is not whole: ${problem}`);
-      if (options.dry !== true) await rememberTracked(project);
     }
   } finally {
     await project.close();
