@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import os from 'node:os';
 import { type Failure, FailureError, type Stage, type StageAddress, unreachable } from '@dag/model';
 import { cachedIn } from './cached.ts';
@@ -40,6 +41,9 @@ export async function repro(
   let ignored: Promise<void> | undefined;
   const gpus = new Gpus(project.env);
   const past = pastRuns(project.root);
+  const kill = AbortSignal.any([signals.kill, aborted.signal]);
+  // Every stage that runs listens to both, and there may be many at once.
+  setMaxListeners(0, signals.stop, kill);
   const run: ReproRun = {
     project,
     observer: new Observer(project),
@@ -51,7 +55,7 @@ export async function repro(
     meter: new Meter(),
     journal: openJournal(project.root),
     options,
-    signals: { ...signals, kill: AbortSignal.any([signals.kill, aborted.signal]) },
+    signals: { ...signals, kill },
     abort: () => aborted.abort(),
     selected: new Set(selection),
     outcomes: new Map(),

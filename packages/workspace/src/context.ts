@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { makeFolder, openStatCache, type StatCache, type Store, statCacheFolder, withIo } from '@dag/store';
 import { type IgnoreRules, openIgnoreRules } from './ignore-rules.ts';
+import type { Claim } from './lock/claim.ts';
 import { localPool, type Pool, threadPool } from './threads/pool.ts';
 import type { Job, JobResult, ThreadSetup } from './threads/protocol.ts';
 import { hashWorkerUrl } from './threads/worker-file.ts';
@@ -18,6 +19,8 @@ export interface Context {
   readonly skip: readonly string[];
   /** Rules of .dagignore as they stand now. */
   ignore(): IgnoreRules;
+  /** Claims to paths that were read and will not change any more, by their id; see `readClaims`. */
+  readonly claims: Map<string, Claim>;
   /** The folder for temp files, made when first asked for. */
   tmp(): string;
   /** Of this thread. Whoever uses it flushes it in the end. */
@@ -57,6 +60,7 @@ export function openContext(options: WorkspaceOptions): Context {
   const size = options.threads ?? Math.min(availableParallelism(), MOST_THREADS);
   let op = 0;
   return {
+    claims: new Map(),
     root,
     store,
     link,

@@ -8,6 +8,7 @@ import { type AsideEntry, closeJournal, placeFor, stands, writeJournal } from '.
 
 /** See `Workspace.setAside`: the journal first, then the renames. If one fails, what was moved comes back. */
 export function setAside(context: Context, paths: readonly AnyPath[]): Aside {
+  if (paths.length === 0) return { putBack: () => {}, discard: () => {} };
   const folder = join(context.tmp(), tempName('aside'));
   const { root } = context;
   const entries = withIo('set aside', folder, () => {

@@ -26,18 +26,21 @@ const LAST_POLL_MS = 250;
  */
 export async function acquire(context: Context, request: LockRequest, options: LockOptions): Promise<Release> {
   options.signal?.throwIfAborted();
+  const { read, write, mutex = [] } = request;
+  if (read.length + write.length + mutex.length === 0) return () => {};
   const folder = locksFolder(context);
   const draft = newClaim(tempName('claim'), request, new Date());
   const claim = withIo('write the lock', folder, () => {
     writeClaim(folder, draft);
-    const last = Math.max(0, ...readClaims(folder, Date.now()).map(({ ticket }) => ticket));
+    const last = Math.max(0, ...readClaims(folder, Date.now(), context.claims).map(({ ticket }) => ticket));
     const chosen = { ...draft, ticket: last + 1 };
     writeClaim(folder, chosen);
+    context.claims.set(chosen.id, chosen);
     return chosen;
   });
   const letGo = (): void => removeFile(claimFile(folder, claim.id));
   try {
-    await waitForTurn(folder, claim, options);
+    await waitForTurn(context, folder, claim, options);
   } catch (error) {
     letGo();
     throw error;
@@ -55,15 +58,17 @@ export async function acquire(context: Context, request: LockRequest, options: L
 
 /** See `Workspace.holders`. */
 export function holders(context: Context): LockHolder[] {
-  return readClaims(join(context.home, 'locks'), Date.now()).map(({ id: _, ticket: __, ...holder }) => holder);
+  return readClaims(join(context.home, 'locks'), Date.now(), context.claims).map(
+    ({ id: _, ticket: __, ...holder }) => holder,
+  );
 }
 
-async function waitForTurn(folder: string, claim: Claim, options: LockOptions): Promise<void> {
+async function waitForTurn(context: Context, folder: string, claim: Claim, options: LockOptions): Promise<void> {
   let told: string | undefined;
   let pause = FIRST_POLL_MS;
   let touched = Date.now();
   for (;;) {
-    const rivals = readClaims(folder, Date.now()).filter(
+    const rivals = readClaims(folder, Date.now(), context.claims).filter(
       (other) => other.id !== claim.id && conflict(claim, other) !== undefined,
     );
     const ahead = rivals
