@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Held, type HeldCommand, holdCommands } from '../rigs/held.ts';
@@ -217,6 +218,61 @@ test('stages of two processes that share a mutex never run at once', async () =>
   a.release();
   (await held.started('b')).release();
   expect([(await first.ended).status, (await second.ended).status]).toEqual([0, 0]);
+});
+
+/** What earlier runs are said to have taken: lines of stage, seconds and bytes, as the project keeps them. */
+function remember(project: TestProject, runs: readonly (readonly [string, number, number])[]): void {
+  project.write('.cache/logs/durations.ndjson', runs.map((run) => `${JSON.stringify(run)}\n`).join(''));
+}
+
+test('of the ready stages the one with the longest way to go starts first; one by one they go as written', async () => {
+  const line = (name: string, deps: string) =>
+    `  ${name}: {cmd: ${JSON.stringify(`${held.command(name)} && echo > ${name}.txt`)}, deps: [${deps}], outs: [${name}.txt]}\n`;
+  one.write('in', '');
+  one.write(
+    'pipeline.yaml',
+    `stages:\n${line('short', 'in')}${line('long', 'in')}${line('first', 'in')}${line('then', 'first.txt')}`,
+  );
+  remember(one, [
+    ['short', 5, 0],
+    ['long', 60, 0],
+    ['first', 20, 0],
+    ['then', 90, 0],
+  ]);
+  const run = one.start(['repro', '-j', '2'], host);
+  const [first, long] = await Promise.all([held.started('first'), held.started('long')]);
+  expect(held.order.toSorted()).toEqual(['first', 'long']);
+  first.release();
+  const then = await held.started('then');
+  expect(held.order).not.toContain('short');
+  long.release();
+  (await held.started('short')).release();
+  then.release();
+  expect((await run.ended).status).toBe(0);
+
+  const again = one.start(['repro', '-f', '-j', '1'], host);
+  for (const name of ['short', 'long', 'first', 'then']) (await held.started(name)).release();
+  expect((await again.ended).status).toBe(0);
+  expect(held.order.slice(4)).toEqual(['short', 'long', 'first', 'then']);
+});
+
+test('two stages that used most of the memory do not run at once', async () => {
+  const line = (name: string) => `  ${name}: {cmd: ${JSON.stringify(held.command(name))}}\n`;
+  one.write('pipeline.yaml', `stages:\n${line('big')}${line('large')}${line('small')}`);
+  const most = Math.round(os.totalmem() * 0.7);
+  remember(one, [
+    ['big', 1, most],
+    ['large', 1, most],
+    ['small', 1, 1000],
+  ]);
+  const run = one.start(['repro', '-j', '3'], host);
+  const [big, small] = await Promise.all([held.started('big'), held.started('small')]);
+  small.release();
+  await small.gone;
+  expect(held.order.toSorted()).toEqual(['big', 'small']);
+  big.release();
+  (await held.started('large')).release();
+  expect((await run.ended).status).toBe(0);
 });
 
 function dagProgram(): string {
