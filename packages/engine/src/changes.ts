@@ -87,7 +87,7 @@ function compareDeps(
   const changes: Change[] = [];
   const same = (path: AnyPath) =>
     before.has(path) && declared.has(path) && sameArtifact(before.get(path), after.get(path));
-  for (const path of differing(before, declared, same)) {
+  for (const path of differing<AnyPath>(before, declared, same)) {
     const [old, current] = [before.get(path), after.get(path)];
     if (!declared.has(path)) changes.push({ changed: 'dep', path, how: 'removed', ...optional('before', old) });
     else if (old === undefined) changes.push({ changed: 'dep', path, how: 'added', ...optional('after', current) });
