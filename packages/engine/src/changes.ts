@@ -30,7 +30,8 @@ export function compareInputs(earlier: Earlier, now: Fingerprint, declared: Decl
     ...(earlier.wdir === now.wdir
       ? []
       : [{ changed: 'wdir', how: 'modified', before: earlier.wdir, after: now.wdir } as const]),
-    ...compareSalt(earlier.salt ?? '', now.salt ?? ''),
+    ...comparePart('salt', earlier.salt ?? '', now.salt ?? ''),
+    ...comparePart('shell', (earlier.shell ?? []).join(' '), (now.shell ?? []).join(' ')),
     ...compareDeps(earlier.deps, now.deps, declared.deps),
     ...compareParams(earlier.params, now.params, declared.params),
     ...compareEnv(earlier.env, now.env),
@@ -75,8 +76,8 @@ function compareWorker(before: LockedWorker | undefined, after: LockedWorker | u
   return changes;
 }
 
-function compareSalt(before: string, after: string): Change[] {
-  return before === after ? [] : [{ changed: 'salt', how: 'modified', before, after }];
+function comparePart(part: 'salt' | 'shell', before: string, after: string): Change[] {
+  return before === after ? [] : [{ changed: 'definition', part, how: 'modified', before, after }];
 }
 
 function compareDeps(

@@ -62,6 +62,7 @@ export async function viewStage(
     env: new Map(stage.env.map(({ name, value }) => [name, value ?? project.env[name] ?? null])),
     outs: new Set(stage.outs.map((out) => out.path)),
     ...(stage.salt === undefined ? {} : { salt: stage.salt }),
+    ...(stage.shell === undefined ? {} : { shell: stage.shell }),
   };
   const observed: Observed = {
     fingerprint,
@@ -85,13 +86,14 @@ export function stagePaths(stage: Stage): AnyPath[] {
 
 /** The entry that the lock gets for a run with this fingerprint. */
 export function lockedStage(stage: Stage, fingerprint: Fingerprint, outs: ReadonlyMap<AnyPath, Artifact>): LockedStage {
-  const { cmd, worker, wdir, deps, params, env, salt } = fingerprint;
+  const { cmd, worker, wdir, deps, params, env, salt, shell } = fingerprint;
   const folder = stage.file.slice(0, Math.max(0, stage.file.lastIndexOf('/')));
   return {
     ...(cmd === undefined ? {} : { cmd }),
     ...(worker === undefined ? {} : { worker }),
     ...(wdir === folder ? {} : { wdir }),
     ...(salt === undefined ? {} : { salt }),
+    ...(shell === undefined ? {} : { shell }),
     deps,
     params,
     env,

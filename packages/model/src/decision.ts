@@ -27,7 +27,14 @@ export type Change =
       /** The module or one of its imports; undefined when the stage turned from or into a worker. */
       readonly path?: ProjectPath;
     }
-  | { readonly changed: 'salt'; readonly how: 'modified'; readonly before: string; readonly after: string }
+  /** `before` and `after` are empty where none is set. */
+  | {
+      readonly changed: 'definition';
+      readonly part: 'salt' | 'shell';
+      readonly how: 'modified';
+      readonly before: string;
+      readonly after: string;
+    }
   | { readonly changed: 'wdir'; readonly how: 'modified'; readonly before: string; readonly after: string }
   | {
       readonly changed: 'dep' | 'out' | 'data';

@@ -24,11 +24,12 @@ export interface Fingerprint {
   readonly outs: ReadonlySet<AnyPath>;
   /** Only where the user set one: it makes results other ones, and nothing else. */
   readonly salt?: string;
+  readonly shell?: readonly string[];
 }
 
 /**
  * The text whose BLAKE3 hash is the run key. Version 1: canonical JSON of
- * `{fingerprint: 1, cmd | worker, wdir, deps: {path: {kind, digest, executable?}}, params, env, outs: [path], salt?}`;
+ * `{fingerprint: 1, cmd | worker, wdir, deps: {path: {kind, digest, executable?}}, params, env, outs: [path], salt?, shell?}`;
  * sizes are left out.
  */
 export function fingerprintText(fingerprint: Fingerprint): string {
@@ -49,6 +50,7 @@ export function fingerprintText(fingerprint: Fingerprint): string {
     outs: [...fingerprint.outs].sort(),
   };
   if (fingerprint.salt !== undefined) record['salt'] = fingerprint.salt;
+  if (fingerprint.shell !== undefined) record['shell'] = fingerprint.shell;
   if (cmd !== undefined) record['cmd'] = cmd;
   if (worker !== undefined) {
     record['worker'] = {
@@ -72,7 +74,7 @@ export function parseFingerprint(text: string): Fingerprint | undefined {
     return undefined;
   }
   if (!isMap(raw) || raw['fingerprint'] !== 1 || typeof raw['wdir'] !== 'string') return undefined;
-  const { cmd, worker, salt } = raw;
+  const { cmd, worker, salt, shell } = raw;
   const command = typeof cmd === 'string' || (Array.isArray(cmd) && cmd.every((line) => typeof line === 'string'));
   return {
     ...(command ? { cmd } : {}),
@@ -84,6 +86,7 @@ export function parseFingerprint(text: string): Fingerprint | undefined {
     ) as ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>,
     env: new Map(entriesOf(raw['env'])) as ReadonlyMap<string, string | null>,
     ...(typeof salt === 'string' ? { salt } : {}),
+    ...(Array.isArray(shell) ? { shell: shell.map(String) } : {}),
     outs: new Set(Array.isArray(raw['outs']) ? (raw['outs'] as AnyPath[]) : []),
   };
 }

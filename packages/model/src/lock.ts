@@ -11,6 +11,7 @@ export interface LockedStage {
   /** Where it ran, where that is not the folder of its pipeline.yaml. */
   readonly wdir?: ProjectPath;
   readonly salt?: string;
+  readonly shell?: readonly string[];
   readonly deps: ReadonlyMap<AnyPath, Artifact>;
   /** Per file, per dotted key. A file tracked whole has its top-level keys here. */
   readonly params: ReadonlyMap<AnyPath, ReadonlyMap<string, Value>>;

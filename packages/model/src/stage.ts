@@ -96,6 +96,8 @@ export interface Stage {
   readonly mutex: readonly string[];
   /** What the user wrote to disown earlier results: that of the file and the stage's own. */
   readonly salt?: string;
+  /** The program that its commands are handed to, and its arguments before the command; undefined for the usual shell. */
+  readonly shell?: readonly string[];
   readonly retries: number;
   /** Milliseconds; undefined for none. */
   readonly timeout?: number;

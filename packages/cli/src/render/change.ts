@@ -15,8 +15,8 @@ export function changeText(change: Change): string {
       return `command modified: ${wordsText(change.before, change.after)}`;
     case 'wdir':
       return `wdir modified: ${change.before || '.'} → ${change.after || '.'}`;
-    case 'salt':
-      return `salt changed: ${change.before || 'none'} → ${change.after || 'none'}`;
+    case 'definition':
+      return `${change.part} changed: ${change.before || 'none'} → ${change.after || 'none'}`;
     case 'worker':
       return `worker ${change.path === undefined ? 'module or backend' : `module ${change.path}`} ${change.how}`;
     case 'dep':
@@ -83,9 +83,9 @@ export function changeJson(change: Change): Record<string, unknown> {
       const { changed, name, how, before, after } = change;
       return { changed, path: name, how, before, after };
     }
-    case 'salt': {
-      const { how, before, after } = change;
-      return { changed: 'definition', path: 'salt', how, before, after };
+    case 'definition': {
+      const { changed, part, how, before, after } = change;
+      return { changed, path: part, how, before, after };
     }
     default:
       return { ...change };

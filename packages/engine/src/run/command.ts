@@ -5,8 +5,8 @@ import type { Meter } from './meter.ts';
 import { type ProcessEnd, runProcess } from './process.ts';
 import type { Usage } from './usage.ts';
 
-/** The shell of every stage, on every machine: stops at the first failing line. Never the user's `$SHELL`. */
-export const SHELL = { file: '/bin/sh', args: ['-e', '-c'] } as const;
+/** The shell of a stage that names none, on every machine: stops at the first failing line. Never the user's `$SHELL`. */
+export const SHELL: readonly string[] = ['/bin/sh', '-e', '-c'];
 
 /** Variables that a stage with `strict_env` sees beside those it declares. */
 const STRICT_MINIMUM = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'LC_CTYPE', 'USER', 'LOGNAME', 'TZ'];
@@ -36,10 +36,11 @@ export async function runCommand(
 ): Promise<ProcessEnd> {
   let end: ProcessEnd = { status: 'exited', exitCode: 0 };
   const deadline = stage.timeout === undefined ? undefined : Date.now() + stage.timeout;
+  const [file = '', ...args] = stage.shell ?? SHELL;
   for (const command of typeof cmd === 'string' ? [cmd] : cmd) {
     end = await runProcess({
-      file: SHELL.file,
-      args: [...SHELL.args, command],
+      file,
+      args: [...args, command],
       cwd,
       env: { ...stageEnv(project, stage), ...io.leased },
       ...io,

@@ -18,6 +18,7 @@ import {
 } from './shape.ts';
 
 const texts = list(text);
+const shell = either(text, texts);
 const wordList = list(words);
 
 const annotations: Fields = {
@@ -68,6 +69,7 @@ export const STAGE_FIELDS: Fields = {
   vars: field('Values for `${…}`: files, or maps.', vars),
   env: field('Variables that count: NAME, or NAME=value to set it as well.', texts),
   strict_env: field('Whether variables that are not declared are hidden from it.', flag),
+  shell: field('What its commands are handed to: a shell, or a list of its words (default: /bin/sh -e -c).', shell),
   resources: field(
     'What it needs for as long as it runs.',
     map({
@@ -163,6 +165,8 @@ export const PIPELINE_FIELDS: Fields = {
   ...SETTINGS_FIELDS,
   vars: field('Values for `${…}`: files, or maps.', vars),
   salt: field('A salt for all stages of this file, beside their own.', either(text, number)),
+  shell: field('The shell of all stages of this file that name none.', shell),
+  strict_env: field('Whether undeclared variables are hidden from all stages of this file that say nothing.', flag),
   stages: field('The stages, by name.', table(anything, 'a stage name')),
   data: field(
     'Files and folders tracked by `dag add`.',

@@ -126,6 +126,12 @@ function readStage(node: Node, reader: Reader): LockedStage {
         if (wdir !== undefined) stage = { ...stage, wdir };
         break;
       }
+      case 'shell': {
+        const shell = value.kind === 'seq' ? value.items.map(textOf) : [undefined];
+        if (shell.includes(undefined)) bad(reader, value, 'shell must be a list of words');
+        else stage = { ...stage, shell: shell as string[] };
+        break;
+      }
       case 'salt': {
         const salt = textOf(value);
         if (salt === undefined) bad(reader, value, 'salt must be text');

@@ -38,7 +38,7 @@ function stageText(stage: LockedStage, folder: ProjectPath): string {
 }
 
 function newStageText(stage: LockedStage, folder: ProjectPath): string {
-  const { cmd, worker, wdir, salt } = stage;
+  const { cmd, worker, wdir, salt, shell } = stage;
   let text = '';
   if (typeof cmd === 'string') text += `    cmd: ${yamlScalar(cmd)}\n`;
   else if (cmd !== undefined) text += `    cmd:\n${cmd.map((one) => `      - ${yamlScalar(one)}\n`).join('')}`;
@@ -49,6 +49,7 @@ function newStageText(stage: LockedStage, folder: ProjectPath): string {
     for (const [path, digest] of byPath(worker.files, folder)) text += `        ${yamlKey(path)}: '${digest}'\n`;
   }
   if (wdir !== undefined) text += `    wdir: ${yamlScalar(relativePath(folder, wdir))}\n`;
+  if (shell !== undefined) text += `    shell:\n${shell.map((word) => `      - ${yamlScalar(word)}\n`).join('')}`;
   if (salt !== undefined) text += `    salt: ${yamlScalar(salt)}\n`;
   if (stage.deps.size > 0) text += `    deps:\n${artifacts(stage.deps, folder, '      ')}`;
   if (stage.params.size > 0) {

@@ -81,10 +81,21 @@ export function readContents(
   // Read even where nothing draws on it: a params.yaml that can't be read is a mistake, and found before anything runs.
   const context = fileContext(vars, place);
   const stages = findValue(root, 'stages');
-  const salt = findValue(root, 'salt');
   const { drafts, unbuilt } =
     stages?.kind === 'map'
-      ? readStages(stages, { file, folder, source, report, reader, files, finder, parsing, context, templated, salt })
+      ? readStages(stages, {
+          file,
+          folder,
+          source,
+          report,
+          reader,
+          files,
+          finder,
+          parsing,
+          context,
+          templated,
+          defaults: root,
+        })
       : { drafts: [], unbuilt: [] };
   const at = (key: string): PathsPlace => ({ ...place, report: named(report, key) });
   const top = (key: string): Node => {

@@ -36,8 +36,8 @@ export interface StageOrigin {
   readonly line: number;
   /** A problem is reported already. */
   readonly broken: boolean;
-  /** Salt of all stages of the file. */
-  readonly salt: Node | undefined;
+  /** Holds the keys that stand for all stages of the file. */
+  readonly defaults: MapNode;
   readonly used: UsedValues;
 }
 
@@ -65,6 +65,7 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
   const env = readEnv(findValue(definition, 'env'), origin);
   const resources = readResources(findValue(definition, 'resources'), origin);
   const timeout = readTimeout(findValue(definition, 'timeout'), origin);
+  const shell = action?.kind === 'worker' ? undefined : readShell(definition, origin);
   const desc = findValue(definition, 'desc');
   const meta = findValue(definition, 'meta');
   const stage = {
@@ -77,9 +78,10 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
     outs: made.outs,
     params,
     env,
-    strictEnv: isTrue(findValue(definition, 'strict_env')),
+    strictEnv: isTrue(findValue(definition, 'strict_env') ?? findValue(origin.defaults, 'strict_env')),
     resources,
-    ...readSalt([origin.salt, findValue(definition, 'salt')]),
+    ...readSalt([findValue(origin.defaults, 'salt'), findValue(definition, 'salt')]),
+    ...(shell === undefined ? {} : { shell }),
     mutex: readTexts(findValue(definition, 'mutex')),
     retries: Number(scalarText(findValue(definition, 'retries')) || 0),
     ...(timeout === undefined ? {} : { timeout }),
@@ -103,6 +105,20 @@ function readWdir(node: Node | undefined, origin: StageOrigin): ProjectPath | un
   const written = scalarText(node);
   if (node === undefined || written === '') return origin.folder;
   return projectPath(written, node, placeOf(origin, 'wdir', origin.folder), WDIR_HINT);
+}
+
+/** The words that a command is handed to; of a shell that is only named, with those that make it stop at a failing line. */
+function readShell(definition: MapNode, origin: StageOrigin): readonly string[] | undefined {
+  const own = findValue(definition, 'shell');
+  const node = own ?? findValue(origin.defaults, 'shell');
+  if (node === undefined || isNull(node) || isUnknown(node)) return undefined;
+  const words = readTexts(node);
+  if (words.length > 0 && words.every((word) => word !== ''))
+    return node.kind === 'seq' ? words : [...words, '-e', '-c'];
+  const hint = 'write `shell: bash`, or all its words: `shell: [bash, -euo, pipefail, -c]`';
+  const report = named(origin.report, own === undefined ? 'shell' : `${origin.where}.shell`);
+  report.add(origin.source, node, 'bad-value', 'a shell needs a name', hint);
+  return undefined;
 }
 
 /** One text of the salts that are set. */
@@ -147,6 +163,11 @@ function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin)
   }
   if (worker !== undefined) {
     if (isUnknown(worker)) return undefined;
+    const shell = findValue(definition, 'shell');
+    if (shell !== undefined) {
+      report.add(source, shell, 'wrong-type', `${where}.shell is for commands only`, 'take it out');
+      return undefined;
+    }
     const module = projectPath(scalarText(worker), worker, placeOf(origin, 'worker', wdir));
     if (module === undefined) return undefined;
     return { kind: 'worker', module, ...(backend === undefined ? {} : { backend: scalarText(backend) }) };

@@ -31,8 +31,8 @@ export interface StagesPlace {
   readonly context: Context;
   /** Whether the file holds any template. */
   readonly templated: boolean;
-  /** Salt of all stages of the file. */
-  readonly salt: Node | undefined;
+  /** The file itself: keys of stages that stand there hold for all of them. */
+  readonly defaults: MapNode;
 }
 
 const NO_ITEM: Combination = { key: '', current: new Map<string, Bound>() };
@@ -187,7 +187,7 @@ function one(
   const vars = findValue(body, 'vars');
   const where = `stages.${stage.name}`;
   const name = group === undefined ? stage.name : `${group}@${item.key}`;
-  const { salt } = place;
+  const { defaults } = place;
   const origin = {
     name,
     where,
@@ -200,7 +200,7 @@ function one(
     at: key,
     line,
     broken,
-    salt,
+    defaults,
     used: NOTHING_USED,
   };
   if (vars === undefined && !place.templated) return buildStage(body, origin);

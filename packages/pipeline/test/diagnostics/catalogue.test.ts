@@ -611,7 +611,7 @@ describe('syntax and conflict', () => {
       pipeline.yaml:1:1: unknown key 'a'
         a: 1
         ^
-        known keys: remote, remotes, cache, jobs, parsing, root, vars, salt, stages, data, params, metrics, plots, artifacts, datasets
+        known keys: remote, remotes, cache, jobs, parsing, root, vars, salt, shell, strict_env, stages, data, params, metrics, plots, artifacts, datasets
       pipeline.yaml:2:1: the key 'a' stands here twice
         a: 2
         ^
