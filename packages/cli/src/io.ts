@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+
 /** The outside of the program, handed to everything that prints or looks around. */
 export interface Io {
   /** Results. */
@@ -10,11 +12,22 @@ export interface Io {
   /** Whether a live display may be drawn on standard error. */
   readonly live: boolean;
   readonly colour: { readonly out: boolean; readonly err: boolean };
-  /** Width of the terminal, in columns. */
-  readonly columns: number;
+  readonly terminal: Terminal;
   /** Whether questions can be asked. */
   readonly interactive: boolean;
   ask(question: string): Promise<string>;
+}
+
+/** The terminal that standard error is, if it is one. */
+interface Terminal {
+  /** As it is now. */
+  size(): { readonly columns: number; readonly rows: number };
+  /** Writes to standard error, whatever is diverted. */
+  write(text: string): void;
+  /** Has all that `err` is given go elsewhere, until it is called without a function. */
+  divert(to?: (text: string) => void): void;
+  /** Has a text written when the process ends, however it does so by itself; the returned function takes that back. */
+  atExit(text: string): () => void;
 }
 
 /** The io of this process. Colour and live display only on a terminal; `NO_COLOR` and `CI` are honoured. */
@@ -22,17 +35,29 @@ export function processIo(): Io {
   const { env } = process;
   const plain = (env['NO_COLOR'] ?? '') !== '' || (env['CI'] ?? '') !== '' || env['TERM'] === 'dumb';
   const results = gathered(process.stdout);
+  let diverted: ((text: string) => void) | undefined;
+  const write = (text: string): void => {
+    results.flush();
+    process.stderr.write(text);
+  };
   return {
     out: results.write,
     err: (text) => {
-      results.flush();
-      process.stderr.write(text);
+      if (diverted === undefined) write(text);
+      else diverted(text);
     },
     env,
     cwd: currentFolder(),
     live: process.stderr.isTTY === true && (env['CI'] ?? '') === '' && env['TERM'] !== 'dumb',
     colour: { out: process.stdout.isTTY === true && !plain, err: process.stderr.isTTY === true && !plain },
-    columns: process.stderr.columns ?? 80,
+    terminal: {
+      size: () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 }),
+      write,
+      divert: (to) => {
+        diverted = to;
+      },
+      atExit,
+    },
     interactive: process.stdin.isTTY === true,
     ask,
   };
@@ -53,6 +78,18 @@ function gathered(stream: NodeJS.WritableStream): { write(text: string): void; f
     },
     flush,
   };
+}
+
+function atExit(text: string): () => void {
+  const write = (): void => {
+    try {
+      fs.writeSync(process.stderr.fd, text);
+    } catch {
+      // The terminal is gone.
+    }
+  };
+  process.once('exit', write);
+  return () => process.off('exit', write);
 }
 
 /** Empty where the folder that this process stands in is gone. */

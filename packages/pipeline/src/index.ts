@@ -1,5 +1,6 @@
 export { nearest } from './diagnostic/nearest.ts';
 export { renderDiagnostic, styleDiagnostic } from './diagnostic/render.ts';
+export { columnsOf } from './diagnostic/width.ts';
 export { addDataText, type DataDefinition, removeDataText, renameDataText } from './edit/data.ts';
 export { type RemoteDefinition, removeRemoteText, setDefaultRemoteText, setRemoteText } from './edit/remote.ts';
 export {

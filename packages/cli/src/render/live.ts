@@ -1,90 +1,113 @@
+import { columnsOf } from '@dag/pipeline';
 import type { Io } from '../io.ts';
-import { secondsText } from './units.ts';
 
-interface Running {
-  readonly since: number;
-  fraction?: number;
-  text?: string;
-}
+const HIDE_CURSOR = '\x1b[?25l';
+const SHOW_CURSOR = '\x1b[?25h';
+/** What stands between these is shown in one go, by terminals that know them. */
+const [BEGIN, END] = ['\x1b[?2026h', '\x1b[?2026l'];
 
-/** Lines at the foot of a terminal, one a running stage, redrawn in place; all else scrolls above them. */
+/** Time between two drawings, and until the first one, in milliseconds. */
+const EVERY_MS = 100;
+/** Text that waits for the next drawing, in characters, before it is written at once. */
+const WAITS_AT_MOST = 64 * 1024;
+
+/**
+ * Lines at the foot of a terminal that are drawn anew in place, ten times a second at most; all else scrolls above them.
+ * Where nothing is to be drawn, text is passed on at once.
+ */
 export class LiveLines {
   readonly #io: Io;
+  /** The lines as they are now; none: nothing is shown. */
+  readonly #frame: () => readonly string[];
   readonly #enabled: boolean;
-  readonly #running = new Map<string, Running>();
-  #drawn = 0;
+  #drawn: readonly string[] = [];
+  #waiting: { readonly stream: 'out' | 'err'; text: string }[] = [];
+  #waitingLength = 0;
   #timer: NodeJS.Timeout | undefined;
+  #forget: (() => void) | undefined;
 
-  constructor(io: Io, enabled: boolean) {
+  constructor(io: Io, enabled: boolean, frame: () => readonly string[]) {
     this.#io = io;
     this.#enabled = enabled;
+    this.#frame = frame;
   }
 
-  start(name: string): void {
-    this.#running.set(name, { since: Date.now() });
-    if (!this.#enabled) return;
-    this.#timer ??= setInterval(() => this.#redraw(), 200);
+  /** Draws from now on, until `close`; what anybody writes to standard error scrolls above too. */
+  start(): void {
+    if (!this.#enabled || this.#timer !== undefined) return;
+    this.#timer = setInterval(() => this.#draw(), EVERY_MS);
+    this.#io.terminal.divert((text) => this.say(text));
+    // Whatever ends this process, the user gets the cursor back.
+    this.#forget = this.#io.terminal.atExit(SHOW_CURSOR);
   }
 
-  progress(name: string, fraction: number, text: string | undefined): void {
-    const running = this.#running.get(name);
-    if (running === undefined) return;
-    running.fraction = Math.min(1, Math.max(0, fraction));
-    if (text !== undefined) running.text = text;
-  }
-
-  end(name: string): void {
-    this.#running.delete(name);
-    this.#redraw();
-  }
-
-  /** Writes to standard output, above the live lines. */
+  /** Writes to standard output, above the lines. */
   print(text: string): void {
-    this.#above(() => this.#io.out(text));
+    this.#write('out', text);
   }
 
-  /** Writes to standard error, above the live lines. */
+  /** Writes to standard error, above the lines. */
   say(text: string): void {
-    this.#above(() => this.#io.err(text));
+    this.#write('err', text);
   }
 
   close(): void {
+    if (this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#erase();
-    this.#running.clear();
+    this.#io.terminal.divert();
+    this.#io.terminal.write(this.#erasing());
+    this.#drawn = [];
+    this.#pass();
+    this.#io.terminal.write(SHOW_CURSOR);
+    this.#forget?.();
+    this.#forget = undefined;
   }
 
-  #above(write: () => void): void {
-    this.#erase();
-    write();
-    this.#draw();
-  }
-
-  #redraw(): void {
-    this.#erase();
-    this.#draw();
-  }
-
-  #erase(): void {
-    if (this.#drawn === 0) return;
-    this.#io.err(`\x1b[${this.#drawn}A\x1b[0J`);
-    this.#drawn = 0;
+  #write(stream: 'out' | 'err', text: string): void {
+    if (this.#timer === undefined) {
+      this.#io[stream](text);
+      return;
+    }
+    const last = this.#waiting.at(-1);
+    if (last?.stream === stream) last.text += text;
+    else this.#waiting.push({ stream, text });
+    this.#waitingLength += text.length;
+    if (this.#waitingLength > WAITS_AT_MOST) this.#draw();
   }
 
   #draw(): void {
-    if (!this.#enabled) return;
-    for (const [name, { since, fraction, text }] of this.#running) {
-      const bar =
-        fraction === undefined ? '' : `  ${barText(fraction)} ${String(Math.round(fraction * 100)).padStart(3)} %`;
-      const line = `▸ ${name}  ${secondsText((Date.now() - since) / 1000)}${bar}${text === undefined ? '' : `  ${text}`}`;
-      this.#io.err(`${line.slice(0, Math.max(20, this.#io.columns - 1))}\n`);
-      this.#drawn++;
+    const lines = this.#frame();
+    if (this.#waiting.length === 0) {
+      if (lines.length === this.#drawn.length && lines.every((line, at) => line === this.#drawn[at])) return;
+      // In place, line by line: what stays the same does not vanish for a moment.
+      const text = lines.map((line) => `${line}\x1b[K\n`).join('');
+      this.#io.terminal.write(`${BEGIN}${HIDE_CURSOR}${this.#upwards()}${text}\x1b[J${END}`);
+    } else {
+      this.#io.terminal.write(`${BEGIN}${this.#erasing()}`);
+      this.#pass();
+      this.#io.terminal.write(`${HIDE_CURSOR}${lines.map((line) => `${line}\n`).join('')}${END}`);
     }
+    this.#drawn = lines;
   }
-}
 
-function barText(fraction: number): string {
-  const full = Math.round(fraction * 20);
-  return '█'.repeat(full) + '░'.repeat(20 - full);
+  #pass(): void {
+    for (const { stream, text } of this.#waiting) {
+      if (stream === 'out') this.#io.out(text);
+      else this.#io.terminal.write(text);
+    }
+    this.#waiting = [];
+    this.#waitingLength = 0;
+  }
+
+  #erasing(): string {
+    return this.#drawn.length === 0 ? '' : `${this.#upwards()}\x1b[J`;
+  }
+
+  /** To the first of the lines. A terminal that was made narrower has broken them. */
+  #upwards(): string {
+    const { columns } = this.#io.terminal.size();
+    const rows = this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(columnsOf(line) / columns)), 0);
+    return rows === 0 ? '\r' : `\r\x1b[${rows}A`;
+  }
 }

@@ -1,4 +1,4 @@
-import type { ReproEvent, ReproSummary } from '@dag/engine';
+import { type ReproEvent, type ReproSummary, readDurations } from '@dag/engine';
 import { type Decision, type StageAddress, unreachable } from '@dag/model';
 import { failureJson, failureText } from '../failure.ts';
 import type { OpenProject } from '../project/open.ts';
@@ -6,6 +6,7 @@ import type { Context } from '../verb.ts';
 import { changeJson, reasonText } from './change.ts';
 import { LiveLines } from './live.ts';
 import { type Paint, paint } from './paint.ts';
+import { ProgressBoard } from './progress-board.ts';
 import { count, secondsText } from './units.ts';
 
 /** Shows how a `repro` goes: plain lines, a live display on a terminal, or NDJSON. */
@@ -19,9 +20,9 @@ export function reproReporter(
   context: Context,
   project: OpenProject,
   selection: readonly StageAddress[],
-  dry: boolean,
+  { dry, jobs }: { readonly dry: boolean; readonly jobs: number },
 ): ReproReporter {
-  return context.json ? jsonReporter(context) : textReporter(context, project, selection, dry);
+  return context.json ? jsonReporter(context) : textReporter(context, project, selection, dry, jobs);
 }
 
 function jsonReporter(context: Context): ReproReporter {
@@ -79,11 +80,14 @@ function textReporter(
   project: OpenProject,
   selection: readonly StageAddress[],
   dry: boolean,
+  jobs: number,
 ): ReproReporter {
   const { io, quiet } = context;
   const colour = io.colour;
   const width = Math.min(32, Math.max(0, ...selection.map((stage) => stage.length)));
-  const live = new LiveLines(io, io.live && !quiet);
+  const isLive = io.live && !quiet && !dry;
+  const board = isLive ? boardOf(project, selection, jobs) : undefined;
+  const live = new LiveLines(io, isLive, () => board?.lines(io.terminal.size()) ?? []);
   const started = new Set<string>();
   let undecided = 0;
   const metrics = new MetricLines((stage, text) => live.say(`${prefix(stage)}${text}\n`));
@@ -97,6 +101,7 @@ function textReporter(
   };
   return {
     event: (event) => {
+      board?.take(event);
       switch (event.event) {
         case 'stage': {
           const { word, style } = decisionWord(event.decision, event.planned);
@@ -109,7 +114,7 @@ function textReporter(
         case 'turn':
           return;
         case 'started':
-          live.start(event.stage);
+          live.start();
           started.add(event.stage);
           if (!quiet) live.say(`${prefix(event.stage)}${paint('bold', `$ ${firstLine(event.command)}`, colour.err)}\n`);
           return;
@@ -117,13 +122,12 @@ function textReporter(
           if (quiet) return;
           return live.say(`${prefix(event.stage)}${event.line}\n`);
         case 'progress':
-          return live.progress(event.stage, event.fraction, event.text);
+          return;
         case 'metric':
           if (!quiet) metrics.add(event.stage, event.name, event.value, event.step);
           return;
         case 'finished': {
           metrics.flush();
-          live.end(event.stage);
           const { status, seconds, failure } = event;
           if (status === 'ok') return result('ran', 'green', event.stage, `in ${secondsText(seconds)}`);
           const outs = started.has(event.stage) ? outsText(project, event.stage) : 'not started';
@@ -148,6 +152,16 @@ function textReporter(
     },
     close: () => live.close(),
   };
+}
+
+function boardOf(project: OpenProject, selection: readonly StageAddress[], jobs: number): ProgressBoard {
+  return new ProgressBoard({
+    selection,
+    upstream: (stage) => project.pipeline.upstream(stage),
+    durations: () => readDurations(project.root),
+    jobs,
+    now: () => performance.now(),
+  });
 }
 
 function decisionWord(decision: Decision, planned: boolean): { word: string; style: Paint } {

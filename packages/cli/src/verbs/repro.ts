@@ -49,14 +49,16 @@ export async function reproVerb(context: Context, targets: readonly string[], op
   try {
     const selection = selectedStages(project, targets, options);
     const trace = await traceOf(context, project, options.trace);
-    const reporter = reproReporter(context, project, selection, options.dry ?? false);
     const remember = async () => (options.dry === true ? undefined : await rememberTracked(project));
+    const engine = engineOptions(context, project, options);
+    const show = { dry: options.dry ?? false, jobs: engine.jobs ?? 1 };
+    const reporter = reproReporter(context, project, selection, show);
     try {
       const summary = await repro(
         project,
         selection,
         {
-          ...engineOptions(context, project, options),
+          ...engine,
           allData: targets.length === 0,
           inGivenOrder: options.singleItem ?? false,
         },

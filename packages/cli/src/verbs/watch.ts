@@ -167,11 +167,12 @@ class Reins {
 
 async function runOnce(context: Context, round: Round, options: Options, reins: Reins): Promise<void> {
   const { project, selection } = round;
-  const reporter = reproReporter(context, project, selection, false);
+  const engine = engineOptions(context, project, options);
+  const reporter = reproReporter(context, project, selection, { dry: false, jobs: engine.jobs ?? 1 });
   const { stop, kill } = context;
   const signals = { stop, kill, drain: reins.drain, stopOf: (stage: StageAddress) => reins.stopOf(stage) };
   try {
-    const summary = await repro(project, selection, engineOptions(context, project, options), signals, reporter.event);
+    const summary = await repro(project, selection, engine, signals, reporter.event);
     reporter.summary(summary);
   } catch (error) {
     if (!(error instanceof FailureError)) throw error;
