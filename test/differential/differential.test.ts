@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(() => dvc?.close());
 
-test('random pipelines mean to dag what they mean to DVC', async (context) => {
+test('random pipelines mean to dag what they mean to DVC', { timeout: 600_000 }, async (context) => {
   if (dvc === undefined) {
     if (process.env['DAG_REQUIRE_RIGS'] === '1') throw new Error(WITHOUT_DVC);
     return context.skip(WITHOUT_DVC);

@@ -1,4 +1,4 @@
-import { byCodeUnit, type Stage, type StageAddress } from '@dag/model';
+import { byCodeUnit, overlaps, type Stage, type StageAddress } from '@dag/model';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { SourceReader } from '../pipeline.ts';
@@ -6,7 +6,7 @@ import type { FileContents } from '../project/file.ts';
 import type { Draft } from '../stage/draft.ts';
 import { expandDeps, groupDrafts, type Unbuilt } from './expand.ts';
 import { findCycles, topologicalOrder } from './order.ts';
-import { collectOwners, labelOf, type Owners, ownersAt } from './owners.ts';
+import { collectOwners, labelOf, type Owner, type Owners, ownersAt } from './owners.ts';
 
 /** The stages and what they need of each other. */
 export interface Graph {
@@ -62,12 +62,12 @@ function connect(
   const found: number[] = [];
   const look = (path: Stage['deps'][number]['path']) => {
     const here = ownersAt(path, owners);
-    // Where a path has two owners, one inside the other, that is what is wrong, and told.
-    const overlapping = here.some((owner) => owner.draft !== index);
+    // Where one of two owners lies inside the other, that is what is wrong, and told.
+    const overlapping = (own: Owner) => here.some((owner) => owner.draft !== index && overlaps(own.path, owner.path));
     for (const owner of here) {
       if (owner.draft === undefined) continue;
       if (owner.draft === index) {
-        if (!overlapping) reportOwn(path, owner.path, draft, report);
+        if (!overlapping(owner)) reportOwn(path, owner.path, draft, report);
       } else if (seen[owner.draft] !== index) {
         seen[owner.draft] = index;
         found.push(owner.draft);
