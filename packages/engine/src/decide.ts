@@ -78,12 +78,17 @@ export function decide(
   return { kind: 'run', changes };
 }
 
+/** Why a stage runs every time, unless it is frozen: nothing that the lock says keeps it from that. */
+export function whyAlways(stage: Stage): 'always_changed' | 'nothing-declared' | undefined {
+  if (stage.alwaysChanged) return 'always_changed';
+  const nothing = stage.deps.length === 0 && stage.params.length === 0 && stage.outs.length === 0;
+  return nothing ? 'nothing-declared' : undefined;
+}
+
 /** How definition and inputs differ from the lock; `never-run` alone where there is no lock entry. */
 export function inputChanges(stage: Stage, locked: LockedStage | undefined, observed: Observed): Change[] {
-  if (stage.alwaysChanged) return [{ changed: 'always', why: 'always_changed' }];
-  if (stage.deps.length === 0 && stage.params.length === 0 && stage.outs.length === 0) {
-    return [{ changed: 'always', why: 'nothing-declared' }];
-  }
+  const why = whyAlways(stage);
+  if (why !== undefined) return [{ changed: 'always', why }];
   if (locked === undefined) return [{ changed: 'never-run' }];
   return compareInputs({ ...locked, wdir: locked.wdir ?? stageFolder(stage) }, observed.fingerprint, observed.declared);
 }

@@ -7,7 +7,7 @@ import {
   type LockedStage,
   type Stage,
 } from '@dag/model';
-import { usesRunCache } from './decide.ts';
+import { usesRunCache, whyAlways } from './decide.ts';
 import type { StageView } from './observe-stage.ts';
 import { lockedStage } from './observe-stage.ts';
 import type { Project } from './project.ts';
@@ -39,12 +39,12 @@ export async function recordResults(project: Project, results: readonly Finished
 }
 
 /**
- * As `recordResults`, for one stage of many, whose outs are in .gitignore already. Where a run record keeps the result,
- * the lock may be written a moment later: `LockBook.flush` is the caller's.
+ * As `recordResults`, for one stage of many, whose outs are in .gitignore already. Where a run record keeps the result, or
+ * it runs again in any case, the lock may be written a moment later: `LockBook.flush` is the caller's.
  */
 export async function recordResult(project: Project, result: Finished, fromRecord = false): Promise<void> {
   const { stage } = result;
-  const kept = putRecord(project, result) || fromRecord;
+  const kept = putRecord(project, result) || fromRecord || whyAlways(stage) !== undefined;
   const entries = new Map([entryOf(project, result)]);
   if (kept && !stage.frozen) await project.locks.updateSoon(stage.file, entries);
   else await project.locks.update(stage.file, { stages: entries });
