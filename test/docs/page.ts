@@ -86,6 +86,9 @@ export function normalise(text: string): string {
     .replace(/\b(pid|process) \d+ on [^\s,)]+/g, '$1 N')
     .replace(/\b\d+(\.\d+)?(ms|s)\b/g, 'N s')
     .replace(/; N s saved/g, '')
+    // What a run took is a column each, and their widths vary with it.
+    .replace(/^(.*WHEN \(UTC\) +RESULT) .*$/gm, '$1')
+    .replace(/^(.* TIME {2}(?:ok|failed \(\d+\)|restored))( .*)?$/gm, '$1')
     .replace(/^(\[\S+ (?:\(root-commit\) )?)[0-9a-f]{7,40}\]/gm, '$1COMMIT]')
     .replace(/\b(HEAD is now at|Switched to) [0-9a-f]{7,40}\b/g, '$1 COMMIT')
     .replace(/^[0-9a-f]{7} /gm, 'COMMIT ')
