@@ -1,5 +1,6 @@
 import { closeSync, copyFileSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Bench, contenders, dag, initDvc, must } from './bench.ts';
 import type { Scenario, Trial } from './measure.ts';
 import { type WorkFolder, writeLargeFiles, writeSmallFiles } from './work-folder.ts';
@@ -8,14 +9,17 @@ import { type WorkFolder, writeLargeFiles, writeSmallFiles } from './work-folder
 export const storeBench: Bench = {
   name: 'store',
   about: [
-    'Tracked data into the cache and out of it: 70,000 files of 270 B in 20 folders, and 4 files of 256 MB. All links are',
-    "copies. dag's `add` is durable when it returns, the others' is not; `cp -r, sync` is `cp -r` that is durable. What",
-    '`xvc` is asked for: `file track`, `file recheck`, and `file carry-in` for the changed byte.',
+    'Tracked data into the cache and out of it: 70,000 files of 270 B and 20,000 of 100 kB in 20 folders, and 4 files of',
+    "256 MB. Links are copies (reflinks where BENCH_DIR has them) but for `by hard link`. dag's `add` is durable when it",
+    "returns, the others' is not; `cp -r, sync` is `cp -r` that is durable. `hash pass` reads and hashes the same files with",
+    'all cores and does nothing else. What `xvc` is asked for: `file track`, `file recheck`, and `file carry-in` for the',
+    'changed byte.',
   ].join('\n'),
   peers: ['dvc', 'xvc'],
   open: async (work) => ({
     scenarios: [
       scenario(work, 'small', '70,000 × 270 B', (folder) => writeSmallFiles(folder, 70_000, 270)),
+      scenario(work, 'medium', '20,000 × 100 kB', (folder) => writeSmallFiles(folder, 20_000, 100_000)),
       scenario(work, 'large', '4 × 256 MB', (folder) => writeLargeFiles(folder, 4, 256 << 20)),
     ],
     close: async () => {},
@@ -23,7 +27,9 @@ export const storeBench: Bench = {
 };
 
 /** The file that gets another byte. */
-const CHANGED = { small: 'd/7/7.bin', large: 'd/2.bin' };
+const CHANGED = { small: 'd/7/7.bin', medium: 'd/7/7.bin', large: 'd/2.bin' };
+
+const HASH_PASS = fileURLToPath(new URL('hash-pass.js', import.meta.url));
 
 function scenario(
   work: WorkFolder,
@@ -70,6 +76,9 @@ function scenario(
     'cp -r': copy(work, at('cp'), 'cp -r d copy'),
     'cp -r, sync': copy(work, at('cp'), 'cp -r d copy && sync -f copy'),
   };
+  const hashPass = {
+    'hash pass': { command: () => [process.execPath, HASH_PASS, 'd'], cwd: at('cp') },
+  };
   const initXvc = (program: string) => fresh('xvc', (folder) => must([program, 'init'], folder, work.env));
   const freshDvc = (program: string) => fresh('dvc', (folder) => initDvc(work, program, folder));
   const add = contenders(
@@ -82,8 +91,19 @@ function scenario(
       dvc: (program) => dvc(freshDvc(program), 'add', 'd')(program),
       xvc: (program) => xvc(initXvc(program), 'track', 'd')(program),
     },
-    copies,
+    { ...copies, ...hashPass },
   );
+  /** Data that is no link into another cache yet. */
+  const unlinked = (): void => {
+    fresh('dag', (folder) => must(dag('init'), folder, work.env))();
+    work.discard(join(at('dag'), 'd'));
+    must(['cp', '-r', join(at('cp'), 'd'), 'd'], at('dag'), work.env);
+  };
+  const linked: Trial = {
+    prepare: unlinked,
+    command: () => ['env', 'DAG_CACHE_LINK=hardlink,copy', ...dag('add', 'd')],
+    cwd: at('dag'),
+  };
   const checkout = contenders(
     ours(emptied('dag'), 'checkout'),
     { dvc: dvc(emptied('dvc'), 'checkout'), xvc: xvc(emptied('xvc'), 'recheck', 'd') },
@@ -115,8 +135,12 @@ function scenario(
       }),
     },
   ];
+  const large = [
+    ...steps.filter(({ by }) => by === add || by === checkout),
+    { what: `${title}: \`add\` by hard link`, by: contenders(linked, {}, hashPass) },
+  ];
   return {
-    steps: kind === 'small' ? steps : steps.filter(({ by }) => by === add || by === checkout),
+    steps: kind === 'small' ? steps : large,
     rounds: 3,
     env: work.env,
   };
