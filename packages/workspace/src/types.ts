@@ -14,6 +14,8 @@ export interface Progress {
 
 export interface WorkOptions {
   onProgress?(progress: Progress): void;
+  /** Large files were copied into the cache for want of reflinks, and could have been linked: so many bytes more. */
+  onCopied?(bytes: number): void;
   /** Aborting stops at the next file; the promise rejects with the signal's reason, and nothing is half done. */
   readonly signal?: AbortSignal;
 }

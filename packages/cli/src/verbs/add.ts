@@ -21,6 +21,7 @@ import { type OpenProject, openProject, reloaded } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { toProjectPath } from '../project/root.ts';
 import { waiting } from '../project/waiting.ts';
+import { sayCopied } from '../render/copied.ts';
 import { workProgress } from '../render/progress.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
@@ -45,8 +46,13 @@ export async function add(context: Context, written: readonly string[], options:
     );
     try {
       const progress = workProgress(context, 'storing');
-      const artifacts = await project.workspace.commit(paths, { ...progress.options, signal: context.stop });
+      let copied = 0;
+      const onCopied = (bytes: number): void => {
+        copied += bytes;
+      };
+      const artifacts = await project.workspace.commit(paths, { ...progress.options, onCopied, signal: context.stop });
       progress.end();
+      sayCopied(context, copied);
       const before = new Map(project.pipeline.data.map((entry) => [entry.path, project.locks.data(entry)]));
       await record(project, artifacts, options);
       report(context, before, artifacts);

@@ -6,8 +6,8 @@ import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberedPaths, rememberTracked } from '../project/remembered.ts';
 import { artifactInside, objectsFailure, type Picked, type PickOptions, pickTracked } from '../project/tracked.ts';
 import { waiting } from '../project/waiting.ts';
+import { sayCopied } from '../render/copied.ts';
 import { workProgress } from '../render/progress.ts';
-import { bytesText } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
 export interface CheckoutFlags extends PickOptions {
@@ -96,9 +96,7 @@ export function showReport(context: Context, report: CheckoutReport, flags: Chec
       for (const path of paths) context.print(`${letter}  ${path}`);
     }
   }
-  if (report.copiedBytes > 1e9) {
-    context.say(`copied ${bytesText(report.copiedBytes)} that could be linked: see cache.link in pipeline.yaml`);
-  }
+  sayCopied(context, report.copiedBytes);
 }
 
 /** Shows what could not be done; the exit status. */

@@ -31,11 +31,16 @@ export interface Placement {
 /** The files of a placement, field by field: there may be millions. */
 export class PlacedFiles {
   readonly names: string[] = [];
-  readonly digests = new Digests();
+  readonly digests: Digests;
   readonly sizes: number[] = [];
   readonly executable: boolean[] = [];
   /** mtime (µs) of what each may replace; NaN for nothing. */
   readonly replaces: number[] = [];
+
+  /** @param count how many there will be; there may be fewer. */
+  constructor(count = 0) {
+    this.digests = new Digests(count);
+  }
 
   push(entry: TreeEntry & { readonly kind: 'file' }, replaces: number): void {
     this.digests.set(this.names.length, entry.digest.slice('blake3:'.length));
@@ -219,7 +224,7 @@ class Planner {
       folder: build,
       path,
       temp: undefined,
-      files: new PlacedFiles(),
+      files: new PlacedFiles(entries.length),
       tree: { rest, digest },
     };
     for (const entry of entries) {

@@ -39,7 +39,12 @@ const HASH_SIZE = 32;
 
 /** Digests by index, 32 bytes each. */
 export class Digests {
-  #bytes = Buffer.alloc(0);
+  #bytes: Buffer;
+
+  /** @param count how many there will be; there may be more. */
+  constructor(count = 0) {
+    this.#bytes = Buffer.alloc(count * HASH_SIZE);
+  }
 
   set(index: number, hex: string): void {
     const end = (index + 1) * HASH_SIZE;

@@ -2,7 +2,7 @@ import type { AnyPath } from '@dag/model';
 import { openStatCache, type StatCache, type StoreBatch } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { JobList, Pool } from '../threads/pool.ts';
-import type { Job } from '../threads/protocol.ts';
+import type { Job, JobResult } from '../threads/protocol.ts';
 import type { WorkOptions } from '../types.ts';
 import type { Standing } from './node.ts';
 import { type FileList, fileLists, recall } from './recall.ts';
@@ -85,15 +85,16 @@ export async function scan(
     unknown.flatMap((part) => cut(part, size)),
     { op, store: batch !== undefined, statCache: isAsked },
   );
-  const take = (result: unknown, job: Job): void => {
+  const take = (result: JobResult, job: Job): void => {
+    if (result.kind !== 'scan') throw new Error('a scan gave something else');
     const { list, indices } = jobs.done(job);
     const { facts, at } = list;
-    const columns = result as Parameters<typeof facts.copy>[1];
     for (let i = 0; i < indices.length; i++) {
-      facts.copy(at + (indices[i] as number), columns, i);
+      facts.copy(at + (indices[i] as number), result, i);
       progress.bytes += facts.size(at + (indices[i] as number));
     }
     progress.files += indices.length;
+    if (result.copiedBytes > 0) options.onCopied?.(result.copiedBytes);
     options.onProgress?.(progress);
   };
   if (jobs.length > 0) await pool.run(jobs, take, options.signal);

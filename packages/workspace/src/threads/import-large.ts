@@ -35,7 +35,13 @@ export function importLarge(
   fd: number,
   stats: BigIntStats,
   staging: Staging,
-  options: { readonly tmp: string; readonly link: readonly LinkStrategy[]; readonly follow: boolean },
+  options: {
+    readonly tmp: string;
+    readonly link: readonly LinkStrategy[];
+    readonly follow: boolean;
+    /** Hears of a copy that a reflink or link would have spared. */
+    readonly onCopy: (bytes: number) => void;
+  },
 ): Digest {
   const temp = join(options.tmp, tempName('object'));
   for (const strategy of options.link) {
@@ -60,6 +66,7 @@ export function importLarge(
     staging.putTemp(temp, digest);
     return digest;
   }
+  if (options.link[0] !== 'copy') options.onCopy(Number(stats.size));
   return copyAndHash(fd, temp, staging);
 }
 

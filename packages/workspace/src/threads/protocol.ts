@@ -71,6 +71,8 @@ export interface ScanResult {
   readonly stats: BigInt64Array;
   readonly hashes: Buffer;
   readonly flags: Uint8Array;
+  /** Bytes of large files that were copied into the cache, and could have been linked. */
+  readonly copiedBytes: number;
 }
 
 export interface PlaceResult {

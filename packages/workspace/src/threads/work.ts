@@ -79,7 +79,11 @@ export class ThreadWork {
     const staging = job.store ? this.#staging(job.op) : undefined;
     const facts = new FileFacts(job.names.length);
     let path = '';
-    const storing = staging === undefined ? {} : this.#storing(staging, () => path, job.follow);
+    let copiedBytes = 0;
+    const onCopy = (bytes: number): void => {
+      if (bytes > COPY_WORTH_TELLING) copiedBytes += bytes;
+    };
+    const storing = staging === undefined ? {} : this.#storing(staging, () => path, { follow: job.follow, onCopy });
     const trust = (known: Digest): boolean => staging === undefined || staging.has(known);
     const statCache = job.statCache || this.statCache.isOpen ? this.statCache : NO_STAT_CACHE;
     const options = { follow: job.follow, together: job.together, statCache, trust, ...storing };
@@ -95,16 +99,16 @@ export class ThreadWork {
       }
     }
     const { stats, hashes, flags } = facts;
-    return { kind: 'scan', stats, hashes, flags };
+    return { kind: 'scan', stats, hashes, flags, copiedBytes };
   }
 
   #storing(
     staging: Staging,
     path: () => string,
-    follow: boolean,
+    rest: { readonly follow: boolean; readonly onCopy: (bytes: number) => void },
   ): Pick<Parameters<typeof readVerified>[2], 'onSmall' | 'large'> {
     const { tmp } = layoutOf(this.#setup.storeDir);
-    const how = { tmp, link: this.#setup.link, follow };
+    const how = { tmp, link: this.#setup.link, ...rest };
     return {
       onSmall: (bytes, digest) => void staging.put(bytes, digest),
       large: (fd, stats) => importLarge(path(), fd, stats, staging, how),
