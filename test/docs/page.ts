@@ -78,20 +78,22 @@ export function renderCommands(commands: readonly Command[]): string[] {
  * the shell words it that a command is not there.
  */
 export function normalise(text: string): string {
-  return text
-    .replace(/\b\d+ h \d+ min\b|\b\d+ min \d+ s\b|\b\d+(\.\d+)? s\b/g, 'N s')
-    .replace(/"(seconds|saved_seconds)":[\d.e-]+/g, '"$1":N')
-    .replace(/\b\d{4}-\d\d-\d\dT\d{6}-\d{3}Z-\d+\.log/g, 'TIME.log')
-    .replace(/\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, 'TIME')
-    .replace(/\b(pid|process) \d+ on [^\s,)]+/g, '$1 N')
-    .replace(/\b\d+(\.\d+)?(ms|s)\b/g, 'N s')
-    .replace(/; N s saved/g, '')
-    // What a run took is a column each, and their widths vary with it.
-    .replace(/^(.*WHEN \(UTC\) +RESULT) .*$/gm, '$1')
-    .replace(/^(.* TIME {2}(?:ok|failed \(\d+\)|restored))( .*)?$/gm, '$1')
-    .replace(/^(\[\S+ (?:\(root-commit\) )?)[0-9a-f]{7,40}\]/gm, '$1COMMIT]')
-    .replace(/\b(HEAD is now at|Switched to) [0-9a-f]{7,40}\b/g, '$1 COMMIT')
-    .replace(/^[0-9a-f]{7} /gm, 'COMMIT ')
-    .replace(/ \([0-9a-f]{7}\)$/gm, ' (COMMIT)')
-    .replace(/\/bin\/sh: .*not found$/gm, '/bin/sh: not found');
+  return (
+    text
+      .replace(/\b\d+ h \d+ min\b|\b\d+ min \d+ s\b|\b\d+(\.\d+)? s\b/g, 'N s')
+      .replace(/"(seconds|saved_seconds)":[\d.e-]+/g, '"$1":N')
+      .replace(/\b\d{4}-\d\d-\d\dT\d{6}-\d{3}Z-\d+\.log/g, 'TIME.log')
+      .replace(/\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, 'TIME')
+      .replace(/\b(pid|process) \d+ on [^\s,)]+/g, '$1 N')
+      .replace(/\b\d+(\.\d+)?(ms|s)\b/g, 'N s')
+      .replace(/; N s saved/g, '')
+      // What a run took is a column each, and their widths vary with it.
+      .replace(/^(.*WHEN \(UTC\) +RESULT) .*$/gm, '$1')
+      .replace(/^(.* TIME {2}(?:ok|failed \(\d+\)|restored))( .*)?$/gm, '$1')
+      .replace(/^(\[\S+ (?:\(root-commit\) )?)[0-9a-f]{7,40}\]/gm, '$1COMMIT]')
+      .replace(/\b(HEAD is now at|Switched to) [0-9a-f]{7,40}\b/g, '$1 COMMIT')
+      .replace(/^[0-9a-f]{7} /gm, 'COMMIT ')
+      .replace(/ \([0-9a-f]{7}\)$/gm, ' (COMMIT)')
+      .replace(/\/bin\/sh: .*not found$/gm, '/bin/sh: not found')
+  );
 }
