@@ -25,5 +25,6 @@ export {
 } from './params/read.ts';
 export * from './pipeline.ts';
 export { findPlaces, type Place, type Places, type StagePart } from './places.ts';
+export { saysRoot } from './project/walk.ts';
 export { type SelectOptions, selectStages } from './select/stages.ts';
 export { resolveTarget, type TargetFound } from './select/target.ts';

@@ -23,11 +23,11 @@ import type { Loaded, LoadOptions, Pipeline, Settings, SourceReader } from './pi
 import { type FileContents, type ParsedFile, parseFile, parseLocal, readContents } from './project/file.ts';
 import type { IgnoreRules } from './project/ignore.ts';
 import { readSettings } from './project/settings.ts';
-import { LOCK_FILE, PIPELINE_FILE, walkPipelines } from './project/walk.ts';
+import { LOCK_FILE, PIPELINE_FILE, saysRoot, walkPipelines } from './project/walk.ts';
 import { resolveTarget } from './select/target.ts';
 import type { Draft } from './stage/draft.ts';
 import { Finder } from './template/bound.ts';
-import { findValue, type Range } from './yaml/node.ts';
+import type { Range } from './yaml/node.ts';
 
 const LOCAL_SETTINGS = '.cache/local.yaml' as ProjectPath;
 
@@ -106,6 +106,7 @@ export function readFiles(reader: SourceReader, options: LoadOptions, report: Re
   const cache = settings.cache.dir === undefined ? undefined : resolvePath(ROOT, settings.cache.dir);
   const rules = walkPipelines(reader, {
     file(file, lockIgnored) {
+      if (parentPath(file) !== ROOT && saysRoot(reader.read(file))) return false;
       files.push(file);
       const before = report.count;
       const parsed = parentPath(file) === ROOT ? root : parseFile(reader, file, report);
@@ -114,7 +115,7 @@ export function readFiles(reader: SourceReader, options: LoadOptions, report: Re
         unread.add(file);
         // Whatever the file draws on: what is wrong with its params is told in the same go.
         params.read(joinPath(parentPath(file), 'params.yaml'));
-        return;
+        return true;
       }
       if (parentPath(file) !== ROOT) refuseSettings(parsed, report);
       if (lockIgnored) reportIgnoredLock(parsed, report);
@@ -123,6 +124,7 @@ export function readFiles(reader: SourceReader, options: LoadOptions, report: Re
       if (report.count > before) broken.add(file);
       for (const { data } of said.data) folders.add(data.path);
       for (const { stage } of said.drafts) for (const out of stage.outs) folders.add(out.path);
+      return true;
     },
     rootIgnored: (file) => {
       const hint = 'take it out of .gitignore and .dagignore: it belongs in git';
@@ -151,8 +153,6 @@ function refuseIgnored(said: FileContents, reader: SourceReader, rules: IgnoreRu
 
 /** Settings belong to the project: in a file below the root they would be silently lost. */
 function refuseSettings({ root, source }: ParsedFile, report: Report): void {
-  const own = findValue(root, 'root');
-  if (own?.kind === 'scalar' && own.value === true) return;
   for (const { key } of root.entries) {
     if (typeof key.value !== 'string' || key.value === 'root' || !Object.hasOwn(SETTINGS_FIELDS, key.value)) continue;
     const hint = 'move it there, or write `root: true` here to make this folder a project of its own';

@@ -206,3 +206,22 @@ describe('.dagignore', () => {
     expect(pipeline.files).toEqual([path('a/b/pipeline.yaml')]);
   });
 });
+
+describe('a project inside a project', () => {
+  const stages = (name: string) => `stages: {${name}: {cmd: x, outs: [${name}.out]}}\n`;
+
+  it.each([
+    ['says `root: true`', { 'own/pipeline.yaml': `root: true\n${stages('b')}` }],
+    ['says so beside a mistake', { 'own/pipeline.yaml': 'root: true # own\nstages: {b: {cmmd: x}}\n' }],
+    ['is a git repository', { 'own/.git': 'gitdir: ../.git/modules/own\n', 'own/pipeline.yaml': stages('b') }],
+  ])('that %s is left out, with all below it', (_, files) => {
+    const { pipeline, diagnostics } = load({
+      'pipeline.yaml': stages('a'),
+      ...files,
+      'own/deep/pipeline.yaml': stages('c'),
+      'sub/pipeline.yaml': stages('d'),
+    });
+    expect(diagnostics).toEqual([]);
+    expect([...(pipeline?.stages.keys() ?? [])]).toEqual(['a', 'sub/pipeline.yaml:d']);
+  });
+});

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { FailureError, type ProjectPath, relateToRoot } from '@dag/model';
+import { saysRoot } from '@dag/pipeline';
 
 export const PIPELINE_FILE = 'pipeline.yaml';
 
@@ -15,7 +16,7 @@ export function findRoot(cwd: string): string | undefined {
   for (const folder of upwards(cwd)) {
     const file = path.join(folder, PIPELINE_FILE);
     if (fs.existsSync(file)) {
-      if (top === undefined || /^root:[ \t]+true[ \t]*(#.*)?$/m.test(fs.readFileSync(file, 'utf8'))) return folder;
+      if (top === undefined || saysRoot(fs.readFileSync(file))) return folder;
       found = folder;
     }
     if (folder === top) break;
