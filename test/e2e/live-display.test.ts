@@ -84,6 +84,19 @@ describe.skipIf(!hasTerminals)('on a terminal', () => {
     expect(dag.screen.text()).toContain('SIGINT: stopping; once more kills what still runs');
   });
 
+  test('a question of -i stands below all that was said, with nothing drawn', async () => {
+    project.write('pipeline.yaml', 'stages:\n  a:\n    cmd: echo said\n  b:\n    cmd: echo more\n');
+    const dag = onTerminal(project, ['repro', '-i']);
+    await dag.until((screen) => screen.text().endsWith("run stage 'a'? [y/N]"));
+    dag.type('y\r');
+    await dag.until((screen) => screen.text().endsWith("run stage 'b'? [y/N]"));
+    const lines = dag.screen.lines();
+    expect(lines.findIndex((line) => line.startsWith('ran '))).toBe(lines.length - 2);
+    dag.type('n\r');
+    expect(await dag.status).toBe(0);
+    expect(dag.output).not.toContain('\x1b[?25l');
+  });
+
   test('NO_COLOR draws without colour; CI draws nothing', async () => {
     project.write('pipeline.yaml', 'stages:\n  a:\n    cmd: echo said\n');
     const plain = onTerminal(project, ['repro'], { env: { NO_COLOR: '1' } });

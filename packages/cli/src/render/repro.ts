@@ -16,13 +16,22 @@ export interface ReproReporter {
   close(): void;
 }
 
+/** What is reported on. */
+export interface ReportOptions {
+  readonly dry: boolean;
+  /** Stages at once. */
+  readonly jobs: number;
+  /** Whether the user is asked about each stage: a question and a live display don't share a terminal. */
+  readonly asks: boolean;
+}
+
 export function reproReporter(
   context: Context,
   project: OpenProject,
   selection: readonly StageAddress[],
-  { dry, jobs }: { readonly dry: boolean; readonly jobs: number },
+  how: ReportOptions,
 ): ReproReporter {
-  return context.json ? jsonReporter(context) : textReporter(context, project, selection, dry, jobs);
+  return context.json ? jsonReporter(context) : textReporter(context, project, selection, how);
 }
 
 function jsonReporter(context: Context): ReproReporter {
@@ -79,13 +88,12 @@ function textReporter(
   context: Context,
   project: OpenProject,
   selection: readonly StageAddress[],
-  dry: boolean,
-  jobs: number,
+  { dry, jobs, asks }: ReportOptions,
 ): ReproReporter {
   const { io, quiet } = context;
   const colour = io.colour;
   const width = Math.min(32, Math.max(0, ...selection.map((stage) => stage.length)));
-  const isLive = io.live && !quiet && !dry;
+  const isLive = io.live && !quiet && !dry && !asks;
   const board = isLive ? boardOf(project, selection, jobs) : undefined;
   const live = new LiveLines(io, isLive, () => board?.lines(io.terminal.size()) ?? []);
   const started = new Set<string>();

@@ -51,7 +51,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
     const trace = await traceOf(context, project, options.trace);
     const remember = async () => (options.dry === true ? undefined : await rememberTracked(project));
     const engine = engineOptions(context, project, options);
-    const show = { dry: options.dry ?? false, jobs: engine.jobs ?? 1 };
+    const show = { dry: options.dry ?? false, jobs: engine.jobs ?? 1, asks: options.interactive ?? false };
     const reporter = reproReporter(context, project, selection, show);
     try {
       const summary = await repro(

@@ -168,7 +168,7 @@ class Reins {
 async function runOnce(context: Context, round: Round, options: Options, reins: Reins): Promise<void> {
   const { project, selection } = round;
   const engine = engineOptions(context, project, options);
-  const reporter = reproReporter(context, project, selection, { dry: false, jobs: engine.jobs ?? 1 });
+  const reporter = reproReporter(context, project, selection, { dry: false, jobs: engine.jobs ?? 1, asks: false });
   const { stop, kill } = context;
   const signals = { stop, kill, drain: reins.drain, stopOf: (stage: StageAddress) => reins.stopOf(stage) };
   try {

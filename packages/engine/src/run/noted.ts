@@ -20,6 +20,7 @@ export async function runNoted(
   const context = Object.entries({ host, gitCommit, gitDirty, dag }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
+  await run.ignoreOuts();
   const startedAt = project.clock();
   const id = journal.begin({
     stage: stage.address,
@@ -28,7 +29,6 @@ export async function runNoted(
     fingerprint: fingerprintText(fingerprint),
     context: Object.fromEntries(context),
   });
-  await run.ignoreOuts();
   const end = await runStage(project, stage, view, {
     startedAt,
     noCommit: run.options.noCommit ?? false,
