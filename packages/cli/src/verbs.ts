@@ -173,7 +173,7 @@ function declareRun(program: Command): void {
     program
       .command('why')
       .summary('say why a stage would run, or why not')
-      .argument('<stage>', 'a stage, or a path that one makes'),
+      .argument('<stage...>', 'stages, or paths that they make'),
     async () => (await import('./verbs/why.ts')).why,
   );
   verb(

@@ -71,7 +71,7 @@ function compareWorker(before: LockedWorker | undefined, after: LockedWorker | u
   for (const path of differing(before.files, after.files, (one) => before.files.get(one) === after.files.get(one))) {
     const [old, current] = [before.files.get(path), after.files.get(path)];
     const how = old === undefined ? 'added' : current === undefined ? 'removed' : 'modified';
-    changes.push({ changed: 'worker', how, path });
+    changes.push({ changed: 'worker', how, path, ...optional('before', old), ...optional('after', current) });
   }
   return changes;
 }

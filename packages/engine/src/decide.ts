@@ -110,19 +110,32 @@ export function outChanges(
   return changes;
 }
 
-/**
- * Whether results of the stage are kept for, and taken from, the run cache. Not where the same inputs needn't give the
- * same result, or where a part of the result is kept nowhere: no deps or params, no outs, always_changed, an out that
- * persists, a plain out that is not cached, a dep or out outside the project.
- */
+/** What keeps a stage out of the run cache. */
+export type Uncacheable =
+  | { readonly why: 'always-changed' | 'no-inputs' | 'no-outs' }
+  | { readonly why: 'external-dep' | 'external-out' | 'persists' | 'not-cached'; readonly path: AnyPath };
+
+/** Whether results of the stage are kept for, and taken from, the run cache. */
 export function usesRunCache(stage: Stage): boolean {
-  return (
-    !stage.alwaysChanged &&
-    (stage.deps.length > 0 || stage.params.length > 0) &&
-    stage.outs.length > 0 &&
-    stage.deps.every((dep) => !isExternal(dep.path)) &&
-    stage.outs.every((out) => !out.persist && (out.cache || (out.kind !== 'out' && !isExternal(out.path))))
-  );
+  return uncacheable(stage) === undefined;
+}
+
+/**
+ * Why results of the stage are not kept for the run cache: the same inputs needn't give the same result, or a part of the
+ * result is kept nowhere. Undefined where they are.
+ */
+export function uncacheable(stage: Stage): Uncacheable | undefined {
+  if (stage.alwaysChanged) return { why: 'always-changed' };
+  if (stage.deps.length === 0 && stage.params.length === 0) return { why: 'no-inputs' };
+  if (stage.outs.length === 0) return { why: 'no-outs' };
+  const dep = stage.deps.find(({ path }) => isExternal(path));
+  if (dep !== undefined) return { why: 'external-dep', path: dep.path };
+  for (const { path, persist, cache, kind } of stage.outs) {
+    if (persist) return { why: 'persists', path };
+    if (!cache && isExternal(path)) return { why: 'external-out', path };
+    if (!cache && kind === 'out') return { why: 'not-cached', path };
+  }
+  return undefined;
 }
 
 /** The outs whose content goes into the cache: those it is to hold, and all of a stage whose result it is to give back. */

@@ -1,4 +1,5 @@
 import type { Artifact, Change, Decision, Failure, ProjectPath, RunRecord, StageAddress } from '@dag/model';
+import type { Uncacheable } from './decide.ts';
 import type { Variation } from './history/results.ts';
 
 /** What happens while `repro` works, in order. Reporters render it; the engine itself prints nothing. */
@@ -75,6 +76,13 @@ export interface Explanation {
   readonly nearest?: { readonly record: RunRecord; readonly changes: readonly Change[] };
   /** Set where runs with these inputs made different bytes. */
   readonly variation?: Variation;
-  /** What was compared and found equal. */
-  readonly unchanged: { readonly deps: number; readonly params: number; readonly env: number; readonly outs: number };
+  /** Why the stage has no part in the run cache; undefined where it has. */
+  readonly uncacheable?: Uncacheable;
+  /** What was compared and found equal: paths, `file:key`, names of variables. */
+  readonly unchanged: {
+    readonly deps: readonly string[];
+    readonly params: readonly string[];
+    readonly env: readonly string[];
+    readonly outs: readonly string[];
+  };
 }

@@ -1,7 +1,7 @@
 export { cachedIn, isComplete } from './cached.ts';
 export { commandText, compareInputs } from './changes.ts';
 export { type CommitReport, commitStages } from './commit.ts';
-export { decide, usesRunCache } from './decide.ts';
+export { decide, type Uncacheable, usesRunCache } from './decide.ts';
 export type * from './event.ts';
 export { explain } from './explain.ts';
 export { Gpus, gpuLeases } from './gpu/gpus.ts';

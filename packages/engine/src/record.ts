@@ -1,6 +1,7 @@
 import {
   type AnyPath,
   type Artifact,
+  FailureError,
   fingerprintText,
   groupBy,
   insideOuts,
@@ -28,6 +29,7 @@ export interface Finished {
 
 /** Makes results durable, in this order: run records, .gitignore, lock. The objects are in the store already. */
 export async function recordResults(project: Project, results: readonly Finished[]): Promise<void> {
+  for (const result of results) await keepListings(project, result);
   for (const result of results) putRecord(project, result);
   await ignoreOuts(
     project,
@@ -44,10 +46,25 @@ export async function recordResults(project: Project, results: readonly Finished
  */
 export async function recordResult(project: Project, result: Finished, fromRecord = false): Promise<void> {
   const { stage } = result;
+  await keepListings(project, result);
   const kept = putRecord(project, result) || fromRecord || whyAlways(stage) !== undefined;
   const entries = new Map([entryOf(project, result)]);
   if (kept && !stage.frozen) await project.locks.updateSoon(stage.file, entries);
   else await project.locks.update(stage.file, { stages: entries });
+}
+
+/** Keeps what folders among the deps consisted of, so that `why` can name the files that changed. A result does without. */
+async function keepListings({ store, workspace }: Project, { view, run }: Finished): Promise<void> {
+  if (run === undefined) return;
+  const unknown = [...view.observed.fingerprint.deps].filter(
+    ([, artifact]) => artifact.kind === 'folder' && !store.has(artifact.digest),
+  );
+  if (unknown.length === 0) return;
+  try {
+    await workspace.keepListings(unknown.map(([path]) => path));
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
+  }
 }
 
 /** @returns whether the result is kept in a run record. */

@@ -1,5 +1,6 @@
 import type { Artifact } from './artifact.ts';
 import type { Value } from './canonical.ts';
+import type { Digest } from './digest.ts';
 import type { AnyPath, ProjectPath } from './path.ts';
 import type { RunRecord } from './run-record.ts';
 import type { StageAddress } from './stage.ts';
@@ -26,6 +27,8 @@ export type Change =
       readonly how: How;
       /** The module or one of its imports; undefined when the stage turned from or into a worker. */
       readonly path?: ProjectPath;
+      readonly before?: Digest;
+      readonly after?: Digest;
     }
   /** `before` and `after` are empty where none is set. */
   | {

@@ -106,6 +106,8 @@ export interface Workspace {
   list<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact>>;
   /** Observes, and stores every object and tree; durable when it resolves. An absent path is a failure. */
   commit(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact>>;
+  /** Stores the listings of folders alone, without what is in them: enough to say later which files have changed. */
+  keepListings(paths: readonly AnyPath[]): Promise<void>;
   /** Makes the paths be what the artifacts say, touching as little as it can. Says what it could not do; never half a file. */
   checkout(items: readonly CheckoutItem[], options?: CheckoutOptions): Promise<CheckoutReport>;
   /** `Store.checkAll`, with all cores where there is much to hash. */

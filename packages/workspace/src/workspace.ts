@@ -10,7 +10,7 @@ import { updateGitignore } from './gitignore.ts';
 import { isPathIgnored } from './ignore-rules.ts';
 import { acquire, holders } from './lock/acquire.ts';
 import { commit } from './observe/commit.ts';
-import { list, observe } from './observe/observe.ts';
+import { keepListings, list, observe } from './observe/observe.ts';
 import type { Workspace, WorkspaceOptions } from './types.ts';
 import { writeFileAtomic } from './write-file.ts';
 
@@ -22,6 +22,7 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
     observe: (paths, more) => observe(context, paths, more),
     list: (paths, more) => list(context, paths, more),
     commit: (paths, more) => commit(context, paths, more),
+    keepListings: (paths) => keepListings(context, paths),
     checkout: (items, more) => checkout(context, items, more),
     checkCache: (more) => checkCache(context, more),
     unprotect: (paths, more) => unprotect(context, paths, more),

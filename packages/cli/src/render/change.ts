@@ -1,5 +1,5 @@
 import type { Variation } from '@dag/engine';
-import { type Artifact, type Change, type Decision, unreachable, type Value } from '@dag/model';
+import { type Artifact, type Change, type Decision, sameValue, unreachable, type Value } from '@dag/model';
 import { secondsText } from './units.ts';
 
 /** A change in the words of the user: what, how, and where it fits in a line, old and new value. */
@@ -111,7 +111,27 @@ function valuesText({ before, after }: { before?: Value | undefined; after?: Val
   if (before === undefined && after === undefined) return '';
   if (before === undefined) return ` (${valueText(after)})`;
   if (after === undefined) return ` (was ${valueText(before)})`;
+  const leaves = differingLeaves(before, after);
+  if (leaves !== undefined) {
+    const more = leaves.length > 3 ? `, and ${leaves.length - 3} more` : '';
+    return ` (${leaves.slice(0, 3).join(', ')}${more})`;
+  }
   return ` (${valueText(before)} → ${valueText(after)})`;
+}
+
+/** `key.inner 1 → 2` for all that differs inside two maps; undefined where one of them is none. */
+function differingLeaves(before: Value | undefined, after: Value | undefined, above = ''): string[] | undefined {
+  if (!isMap(before) || !isMap(after)) return undefined;
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) => {
+    const [was, is] = [before[key], after[key]];
+    if (was !== undefined && is !== undefined && sameValue(was, is)) return [];
+    const name = `${above}${key}`;
+    return differingLeaves(was, is, `${name}.`) ?? [`${name} ${valueText(was)} → ${valueText(is)}`];
+  });
+}
+
+function isMap(value: Value | undefined): value is { readonly [key: string]: Value } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function valueText(value: Value | undefined): string {

@@ -1,4 +1,4 @@
-import { type AnyPath, type Artifact, joinPath } from '@dag/model';
+import { type AnyPath, type Artifact, type Digest, joinPath } from '@dag/model';
 import { hashBytes } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { WorkOptions } from '../types.ts';
@@ -54,6 +54,20 @@ export async function list<P extends AnyPath>(
     if (one.kind === 'folder') listFolder(one.node, found);
   }
   return found;
+}
+
+/** See `Workspace.keepListings`. */
+export async function keepListings(context: Context, paths: readonly AnyPath[]): Promise<void> {
+  const standing = await look(context, [...new Set(paths)]);
+  const batch = context.store.writeBatch();
+  try {
+    const put = (bytes: Uint8Array): Digest => batch.put(bytes);
+    for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, put, () => true);
+    await batch.commit();
+  } catch (error) {
+    batch.discard();
+    throw error;
+  }
 }
 
 function listFolder<P extends AnyPath>(node: FolderNode, found: Map<P, Artifact>): void {
