@@ -195,7 +195,7 @@ test('the first stage of a sub-folder gets its .gitignore', async () => {
   expect(project.read('sub/.gitignore')).toBe('/o\n');
 });
 
-test('a stage that could not be recorded leaves its old outs and its lock entry', async () => {
+test('where .gitignore can not be written no stage begins, and its outs and lock entry stay', async () => {
   stages('  s:\n    cmd: cp f d/o\n    deps: [f]\n    outs: [d/o]\n');
   project.write('f', '1');
   await project.repro();
@@ -208,6 +208,6 @@ test('a stage that could not be recorded leaves its old outs and its lock entry'
   expect(project.read('d/o')).toBe('1');
   expect(project.read('pipeline.lock')).toBe(lock);
   fs.rmdirSync(project.path('d/.gitignore'));
-  expect(await project.repro()).toMatchObject({ status: 0, restored: ['s'] });
+  expect(await project.repro()).toMatchObject({ status: 0, ran: ['s'] });
   expect(project.read('d/o')).toBe('2');
 });

@@ -40,7 +40,7 @@ export async function repro(
   const aborted = new AbortController();
   let ignored: Promise<void> | undefined;
   const gpus = new Gpus(project.env);
-  const past = pastRuns(project.root);
+  const past = durationsOf(project.root);
   const kill = AbortSignal.any([signals.kill, aborted.signal]);
   // Every stage that runs listens to both, and there may be many at once.
   setMaxListeners(0, signals.stop, kill);
@@ -89,7 +89,7 @@ export async function repro(
 }
 
 /** What stages took when they last ran, read when it is first asked for. */
-function pastRuns(root: string): PastRuns {
+function durationsOf(root: string): PastRuns {
   let durations: Durations | undefined;
   return (stage) => {
     durations ??= readDurations(root);
