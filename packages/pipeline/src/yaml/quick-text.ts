@@ -1,3 +1,5 @@
+import { ESCAPES } from './escapes.ts';
+
 /** Thrown where a text leaves the part of YAML that the quick reader knows. */
 export class Unusual extends Error {}
 
@@ -28,26 +30,6 @@ export function quotedText(inner: string, double: boolean): string {
   });
   return value;
 }
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '0': '\0',
-  a: '\x07',
-  b: '\b',
-  t: '\t',
-  n: '\n',
-  v: '\v',
-  f: '\f',
-  r: '\r',
-  e: '\x1b',
-  ' ': ' ',
-  '"': '"',
-  '/': '/',
-  '\\': '\\',
-  N: '\u0085',
-  _: '\u00a0',
-  L: '\u2028',
-  P: '\u2029',
-};
 
 function unescapeText(inner: string): string {
   if (!inner.includes('\\')) return inner;

@@ -1,3 +1,4 @@
+import { ESCAPES } from '../escapes.ts';
 import type { Range } from '../node.ts';
 import { BREAKS, ENDS, type Reader, SPACES } from './reader.ts';
 import { Broken } from './token.ts';
@@ -58,27 +59,6 @@ function folded(first: string, breaks: string): string {
   if (first !== '\n') return first + breaks;
   return breaks === '' ? ' ' : breaks;
 }
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '0': '\0',
-  a: '\x07',
-  b: '\b',
-  t: '\t',
-  '\t': '\t',
-  n: '\n',
-  v: '\v',
-  f: '\f',
-  r: '\r',
-  e: '\x1b',
-  ' ': ' ',
-  '"': '"',
-  '/': '/',
-  '\\': '\\',
-  N: '\u0085',
-  _: '\u00a0',
-  L: '\u2028',
-  P: '\u2029',
-};
 
 const HEX_LENGTH: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
