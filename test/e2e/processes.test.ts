@@ -133,6 +133,20 @@ test('no grandchild survives its stage', async () => {
   expect(await run).toMatchObject({ status: 0, ran: ['s'] });
 });
 
+test('nor does what left the group of its stage, unless it was meant to', async () => {
+  const [left, daemon] = [held.command('left'), held.command('daemon')];
+  const cmd = `setsid sh -c '(${left.replaceAll("'", `'"'"'`)} </dev/null >/dev/null 2>&1 &)'; env -u DAG_STAGE setsid ${daemon} </dev/null >/dev/null 2>&1 & ${held.command('s')}`;
+  project.write('pipeline.yaml', `stages:\n  s:\n    cmd: ${JSON.stringify(cmd)}\n`);
+  const run = project.repro();
+  const [child, meant, stage] = await Promise.all([held.started('left'), held.started('daemon'), held.started('s')]);
+  stage.release();
+  await child.gone;
+  expect(await run).toMatchObject({ status: 0, ran: ['s'] });
+  expect(held.running()).toEqual(['daemon']);
+  meant.release();
+  await meant.gone;
+});
+
 describe('two processes', () => {
   test('work side by side on different stages, and both results stand in the lock', async () => {
     stages({ a: {}, b: {} });

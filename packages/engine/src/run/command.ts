@@ -19,6 +19,8 @@ export interface StageIo {
   onLine(stream: 'stdout' | 'stderr', line: string): void;
   /** Notes the process group, for as long as it works; see `noteGroup`. */
   onStart(pid: number | undefined): () => void;
+  /** Ends what left the group of a process that is gone; see `endStrays`. */
+  endStrays(pid: number | undefined): Promise<void>;
   readonly meter: Meter;
   /** Told what each process used, with all below it, when it is gone. */
   onUsage(usage: Usage): void;

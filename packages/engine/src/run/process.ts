@@ -26,6 +26,8 @@ export interface ProcessRequest {
   onLine(stream: 'stdout' | 'stderr', line: string): void;
   /** Told the pid of the group's leader as soon as there is one; what it returns is called when the group is gone. */
   onStart?(pid: number | undefined): () => void;
+  /** Called when the group is gone, to end what has left it. */
+  endStrays?(pid: number | undefined): Promise<void>;
   readonly meter: Meter;
   /** Told what the group used, once it is gone. */
   onUsage(usage: Usage): void;
@@ -82,7 +84,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
   request.kill.addEventListener('abort', kill);
   let onEnd: (() => void) | undefined;
   try {
-    const ended = exitOf(child, () => clearTimeout(timer));
+    const ended = exitOf(child, request, () => clearTimeout(timer));
     try {
       onEnd = request.onStart?.(child.pid);
     } catch (error) {
@@ -153,8 +155,8 @@ function forward(child: ChildProcess, stream: 'stdout' | 'stderr', request: Proc
   child[stream]?.on('end', () => lines.end());
 }
 
-/** Waits for the process, ends what is left of its group, and reads its output to the end. `onExit`: it ended by itself. */
-async function exitOf(child: ChildProcess, onExit: () => void): Promise<ProcessEnd> {
+/** Waits for the process, ends what it left behind, and reads its output to the end. `onExit`: it ended by itself. */
+async function exitOf(child: ChildProcess, request: ProcessRequest, onExit: () => void): Promise<ProcessEnd> {
   const closed = outputClosed(child);
   const exit = await new Promise<ProcessEnd>((resolve) => {
     child.once('error', (error) => {
@@ -167,6 +169,7 @@ async function exitOf(child: ChildProcess, onExit: () => void): Promise<ProcessE
   onExit();
   if (exit.status === 'not-started') return exit;
   await endGroup(child.pid);
+  await request.endStrays?.(child.pid);
   await outputRead(child, closed);
   return exit;
 }

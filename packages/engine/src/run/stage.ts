@@ -21,6 +21,7 @@ import { openLog } from './log.ts';
 import type { Meter } from './meter.ts';
 import { groupOf, noteGroup } from './orphans.ts';
 import type { ProcessEnd } from './process.ts';
+import { endStrays } from './strays.ts';
 import { addUsage, type Usage } from './usage.ts';
 import { runWorkerStage } from './worker.ts';
 
@@ -158,6 +159,10 @@ async function runOnce(
     onStart: (pid) => {
       if (pid !== undefined) options.gpus?.note(groupOf(pid));
       return noteGroup(project.store.dir, stage.address, pid);
+    },
+    endStrays: (leader) => {
+      const { root, store } = project;
+      return endStrays({ stage: stage.address, root, cacheDir: store.dir, leader }, options.kill);
     },
     onLine: (stream, line) => options.emit({ event: 'output', stage: stage.address, stream, line }),
   };

@@ -28,6 +28,8 @@ export interface WorkerRequest {
   onMessage(message: ChildMessage): void;
   /** Told the pid as soon as there is one; what it returns is called when the worker and all it started are gone. */
   onStart?(pid: number | undefined): () => void;
+  /** Called when its group is gone, to end what has left it. */
+  endStrays?(pid: number | undefined): Promise<void>;
   readonly meter?: Meter;
   /** Told what the worker used, with all that it started, when they are gone. */
   onUsage?(usage: Usage): void;
@@ -71,7 +73,7 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
   const stopping = stopper(child, request);
   let onEnd: (() => void) | undefined;
   try {
-    const ended = exitOf(child);
+    const ended = exitOf(child, request);
     try {
       onEnd = request.onStart?.(child.pid);
     } catch (error) {
@@ -156,7 +158,7 @@ function stopper(child: ChildProcess, request: WorkerRequest) {
 }
 
 /** Waits for the process, ends what is left of its group, and waits until all that it wrote and sent is read. */
-async function exitOf(child: ChildProcess): Promise<Exit | string> {
+async function exitOf(child: ChildProcess, request: WorkerRequest): Promise<Exit | string> {
   const closed = outputClosed(child);
   const disconnected = new Promise<void>((resolve) => child.once('disconnect', () => resolve()));
   const exit = await new Promise<Exit | string>((resolve) => {
@@ -167,6 +169,7 @@ async function exitOf(child: ChildProcess): Promise<Exit | string> {
   });
   if (typeof exit === 'string') return exit;
   await endGroup(child.pid, 0);
+  await request.endStrays?.(child.pid);
   await outputRead(
     child,
     Promise.all([closed, disconnected]).then(() => {}),

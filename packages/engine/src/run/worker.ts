@@ -49,6 +49,7 @@ export async function runWorkerStage(
       },
       onMessage: (message) => passOn(stage, message, io),
       onStart: io.onStart,
+      endStrays: io.endStrays,
       meter: io.meter,
       onUsage: io.onUsage,
       signal: io.stop,
