@@ -17,9 +17,20 @@ import { ownerOf, ownerState, tempName } from './owner.ts';
 
 /** Makes a folder and its parents; each new one is durable. */
 export function makeFolder(path: string): void {
+  for (const above of makeFolderSoon(path)) fsyncFolder(above);
+}
+
+/**
+ * Makes a folder and its parents.
+ * @returns the folders that the caller syncs, inner ones first, when what goes into the new one has its name: journalling
+ * file systems write all that happened before with the first sync, and the others find nothing left to do.
+ */
+export function makeFolderSoon(path: string): string[] {
   const first = mkdirSync(path, { recursive: true });
-  if (first === undefined) return;
-  for (let at = path; at.length >= first.length; at = dirname(at)) fsyncFolder(dirname(at));
+  if (first === undefined) return [];
+  const above: string[] = [];
+  for (let at = path; at.length >= first.length; at = dirname(at)) above.push(dirname(at));
+  return above;
 }
 
 /** Makes the names in a folder durable. File systems that can't sync a folder are taken at their word. */

@@ -1,7 +1,7 @@
 import { existsSync, linkSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Digest } from '@dag/model';
-import { makeFolder } from './durable.ts';
+import { makeFolder, makeFolderSoon } from './durable.ts';
 import { isErrno } from './failure.ts';
 import { type Layout, loosePath } from './layout.ts';
 
@@ -40,14 +40,14 @@ export class LooseSnapshot {
 
 /**
  * Gives a finished temp file its place as an object. Where one has that name already, the new one, whose content
- * was just verified, takes its place. The caller syncs the folder named in the result.
+ * was just verified, takes its place. The caller syncs the folders named in the result, in their order.
  */
-export function publishLoose(layout: Layout, temp: string, digest: Digest): string {
+export function publishLoose(layout: Layout, temp: string, digest: Digest): string[] {
   const path = loosePath(layout, digest);
   const folder = dirname(path);
-  if (!existsSync(folder)) makeFolder(folder);
+  const above = existsSync(folder) ? [] : makeFolderSoon(folder);
   renameSync(temp, path);
-  return folder;
+  return [folder, ...above];
 }
 
 /** As `publishLoose`, by a hard link: the file keeps its own name too. @returns false where links can't be made. */

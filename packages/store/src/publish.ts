@@ -17,6 +17,8 @@ export async function publish(layout: Layout, staged: Staged): Promise<void> {
     folders.add(layout.packs);
   }
   for (const { temp, name } of staged.packs) renameSync(temp, join(layout.packs, name));
-  for (const { temp, digest } of staged.loose) folders.add(publishLoose(layout, temp, digest));
+  for (const { temp, digest } of staged.loose) {
+    for (const folder of publishLoose(layout, temp, digest)) folders.add(folder);
+  }
   for (const folder of folders) fsyncFolder(folder);
 }

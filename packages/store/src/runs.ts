@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { byCodeUnit, digestHex, type RunKey, type RunRecord } from '@dag/model';
-import { listNames, makeFolder, removeFile, writeFileDurable } from './durable.ts';
+import { fsyncFolder, listNames, makeFolder, makeFolderSoon, removeFile, writeFileDurable } from './durable.ts';
 import { isErrno, withIo } from './failure.ts';
 import { hashBytes } from './hash.ts';
 import { type Layout, runFolder } from './layout.ts';
@@ -17,9 +17,10 @@ export function openRuns(layout: Layout): RunStore {
       const path = join(folder, `${digestHex(hashBytes(bytes)).slice(0, 16)}.json`);
       withIo('write the run record', path, () => {
         if (existsSync(path) && readRecord(path, record.key) !== undefined) return;
-        makeFolder(folder);
         makeFolder(layout.tmp);
+        const above = makeFolderSoon(folder);
         writeFileDurable(path, bytes, 0o444, layout.tmp);
+        for (const one of above) fsyncFolder(one);
       });
     },
     find: (key) => findRecords(layout, key),

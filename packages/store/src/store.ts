@@ -153,7 +153,7 @@ class FileStore implements Store {
       if (this.has(digest) && !isGcAtWork(this.#layout.users)) return digest;
       const temp = join(this.tmpFolder(), tempName('object'));
       writeNewFile(temp, bytes, OBJECT_MODE);
-      fsyncFolder(publishLoose(this.#layout, temp, digest));
+      for (const folder of publishLoose(this.#layout, temp, digest)) fsyncFolder(folder);
       return digest;
     });
   }
@@ -165,7 +165,7 @@ class FileStore implements Store {
         throw new ObjectDamaged(expected, `what came has ${size} bytes and another digest`, undefined);
       chmodSync(tempPath, OBJECT_MODE);
       fsyncFile(tempPath);
-      fsyncFolder(publishLoose(this.#layout, tempPath, expected));
+      for (const folder of publishLoose(this.#layout, tempPath, expected)) fsyncFolder(folder);
     });
   }
 

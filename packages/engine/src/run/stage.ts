@@ -16,6 +16,7 @@ import type { GpuLease } from '../gpu/gpus.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
 import type { ActionEnd } from './action.ts';
+import { backoffMs, pause } from './backoff.ts';
 import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
 import type { Meter } from './meter.ts';
@@ -112,7 +113,12 @@ export async function runStage(
       if (attempt > stage.retries) {
         return end({ status: 'failed', failure, ...exitOf(action.end) });
       }
-      options.emit({ event: 'warning', stage: stage.address, message: `${messageOf(failure)}; trying again` });
+      const ms = backoffMs(attempt, Math.random());
+      const message = `${messageOf(failure)}; trying again in ${(ms / 1000).toFixed(1)} s`;
+      options.emit({ event: 'warning', stage: stage.address, message });
+      aside.putBack();
+      kept = true;
+      if (!(await pause(ms, [options.stop, options.kill]))) return end({ status: 'cancelled' });
     } catch (error) {
       if (options.stop.aborted || options.kill.aborted) return end({ status: 'cancelled' });
       if (!(error instanceof FailureError)) throw error;

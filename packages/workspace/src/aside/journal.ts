@@ -1,7 +1,7 @@
-import { lstatSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type AnyPath, absolutePath, isExternal, parseAnyPath } from '@dag/model';
-import { isErrno, ownerOf, writeFileDurable, writeNewFile } from '@dag/store';
+import { isErrno, ownerOf, removeFile, writeFileDurable, writeNewFile } from '@dag/store';
 
 /** Where one path's content is while it is set aside; undefined when nothing stood there. */
 export interface AsideEntry {
@@ -32,6 +32,12 @@ export function closeJournal(folder: string): void {
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
   }
+}
+
+/** Closes a journal that has nothing else beside it, and removes its folder. */
+export function dropJournal(folder: string): void {
+  removeFile(join(folder, NAME));
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /**

@@ -4,7 +4,7 @@ import { type AnyPath, absolutePath } from '@dag/model';
 import { fsyncFolder, isErrno, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { Aside } from '../types.ts';
-import { type AsideEntry, closeJournal, placeFor, stands, writeJournal } from './journal.ts';
+import { type AsideEntry, closeJournal, dropJournal, placeFor, stands, writeJournal } from './journal.ts';
 
 /** See `Workspace.setAside`: the journal first, then the renames. If one fails, what was moved comes back. */
 export function setAside(context: Context, paths: readonly AnyPath[]): Aside {
@@ -84,6 +84,11 @@ function clear(abs: string, to: string | undefined): void {
 /** Closes the journal, then removes what it spoke of. */
 export function dropAside(folder: string, entries: readonly AsideEntry[]): void {
   withIo('remove', folder, () => {
+    if (entries.every(({ at }) => at === undefined)) {
+      // Nothing was moved, so that the journal's end is all there is to it.
+      dropJournal(folder);
+      return;
+    }
     closeJournal(folder);
     for (const { at } of entries) if (at !== undefined) rmSync(at, { recursive: true, force: true });
     rmSync(folder, { recursive: true, force: true });
