@@ -6,6 +6,7 @@ import {
   groupBy,
   insideOuts,
   type LockedStage,
+  type RunRecord,
   type Stage,
 } from '@dag/model';
 import { usesRunCache, whyAlways } from './decide.ts';
@@ -30,7 +31,7 @@ export interface Finished {
 /** Makes results durable, in this order: run records, .gitignore, lock. The objects are in the store already. */
 export async function recordResults(project: Project, results: readonly Finished[]): Promise<void> {
   for (const result of results) await keepListings(project, result);
-  for (const result of results) putRecord(project, result);
+  await project.store.runs.putAll(recordsOf(project, results));
   await ignoreOuts(
     project,
     results.map(({ stage }) => stage),
@@ -68,10 +69,25 @@ async function keepListings({ store, workspace }: Project, { view, run }: Finish
 }
 
 /** @returns whether the result is kept in a run record. */
-function putRecord(project: Project, { stage, view, outs, run }: Finished): boolean {
-  if (run === undefined || !usesRunCache(stage)) return false;
+function putRecord(project: Project, result: Finished): boolean {
+  const record = recordOf(project, result);
+  if (record !== undefined) project.store.runs.put(record);
+  return record !== undefined;
+}
+
+/** Each made when it is written: thousands of them are large together. */
+function* recordsOf(project: Project, results: readonly Finished[]): Iterable<RunRecord> {
+  for (const result of results) {
+    const record = recordOf(project, result);
+    if (record !== undefined) yield record;
+  }
+}
+
+/** Undefined where no record is to be kept. */
+function recordOf(project: Project, { stage, view, outs, run }: Finished): RunRecord | undefined {
+  if (run === undefined || !usesRunCache(stage)) return undefined;
   const { fingerprint } = view.observed;
-  project.store.runs.put({
+  return {
     schema: 1,
     key: runKey(fingerprint),
     stage: stage.address,
@@ -80,8 +96,7 @@ function putRecord(project: Project, { stage, view, outs, run }: Finished): bool
     startedAt: run.startedAt.toISOString(),
     seconds: run.seconds,
     context: { ...project.context(), ...run.context },
-  });
-  return true;
+  };
 }
 
 /** Keeps git from seeing the outs that the cache holds. */

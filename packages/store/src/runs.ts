@@ -1,27 +1,43 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { byCodeUnit, digestHex, type RunKey, type RunRecord } from '@dag/model';
-import { fsyncFolder, listNames, makeFolder, makeFolderSoon, removeFile, writeFileDurable } from './durable.ts';
-import { isErrno, withIo } from './failure.ts';
+import {
+  fsyncFolder,
+  listNames,
+  makeFolder,
+  makeFolderSoon,
+  removeFile,
+  writeFileDurable,
+  writeFilesDurable,
+} from './durable.ts';
+import { ioFailure, isErrno, withIo } from './failure.ts';
 import { hashBytes } from './hash.ts';
 import { type Layout, runFolder } from './layout.ts';
 import { decodeRunRecord, encodeRunRecord, RECORD_LIMIT } from './run-json.ts';
 import type { RunStore } from './types.ts';
 
+const RECORD_MODE = 0o444;
+
 /** Run records as files `runs/<2>/<key>/<id>.json`; the id is the start of the record's own hash. */
 export function openRuns(layout: Layout): RunStore {
   return {
     put(record) {
-      const bytes = Buffer.from(encodeRunRecord(record), 'utf8');
-      const folder = runFolder(layout, record.key);
-      const path = join(folder, `${digestHex(hashBytes(bytes)).slice(0, 16)}.json`);
+      const { path, bytes } = fileOf(layout, record);
       withIo('write the run record', path, () => {
-        if (existsSync(path) && readRecord(path, record.key) !== undefined) return;
+        if (isThere(path, record)) return;
         makeFolder(layout.tmp);
-        const above = makeFolderSoon(folder);
-        writeFileDurable(path, bytes, 0o444, layout.tmp);
+        const above = makeFolderSoon(dirname(path));
+        writeFileDurable(path, bytes, RECORD_MODE, layout.tmp);
         for (const one of above) fsyncFolder(one);
       });
+    },
+    async putAll(records) {
+      try {
+        makeFolder(layout.tmp);
+        await writeFilesDurable(newFiles(layout, records), RECORD_MODE, layout.tmp);
+      } catch (error) {
+        throw ioFailure(error, 'write run records', layout.runs);
+      }
     },
     find: (key) => findRecords(layout, key),
     *list() {
@@ -39,6 +55,25 @@ export function openRuns(layout: Layout): RunStore {
     },
     remove: (file) => withIo('remove the run record', file, () => removeFile(file)),
   };
+}
+
+/** The file that a record is kept in. */
+function fileOf(layout: Layout, record: RunRecord): { readonly path: string; readonly bytes: Uint8Array } {
+  const bytes = Buffer.from(encodeRunRecord(record), 'utf8');
+  const name = `${digestHex(hashBytes(bytes)).slice(0, 16)}.json`;
+  return { path: join(runFolder(layout, record.key), name), bytes };
+}
+
+/** The files of records that are not there whole. */
+function* newFiles(layout: Layout, records: Iterable<RunRecord>): Iterable<ReturnType<typeof fileOf>> {
+  for (const record of records) {
+    const file = fileOf(layout, record);
+    if (!isThere(file.path, record)) yield file;
+  }
+}
+
+function isThere(path: string, record: RunRecord): boolean {
+  return existsSync(path) && readRecord(path, record.key) !== undefined;
 }
 
 function* keys(layout: Layout): Iterable<RunKey> {

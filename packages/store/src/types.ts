@@ -173,6 +173,8 @@ export interface Staged {
 export interface RunStore {
   /** Durable on return; the same record twice is one. */
   put(record: RunRecord): void;
+  /** As `put` for many, with few syncs for all of them. */
+  putAll(records: Iterable<RunRecord>): Promise<void>;
   /** Newest first; damaged ones are passed over. */
   find(key: RunKey): RunRecord[];
   list(): Iterable<RunRecord>;

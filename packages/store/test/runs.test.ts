@@ -43,6 +43,36 @@ test('records of one key, newest first; the same one twice is one', () => {
   expect(store.runs.find('b'.repeat(64) as RunKey)).toEqual([]);
 });
 
+test('many records are put at once as each by itself, and one of them that is damaged is written anew', async () => {
+  const single = openStore({ dir: join(dir, 'single') });
+  const records = Array.from({ length: 450 }, (_, i) =>
+    record({ key: parseRunKey(i.toString(16).padStart(3, '0').repeat(22).slice(0, 64)) as RunKey }),
+  );
+  for (const one of records) single.runs.put(one);
+  await store.runs.putAll([...records, ...records.slice(0, 3)]);
+  const filesIn = (of: Store) =>
+    [...of.runs.files()].map(({ file, size, record: held }) => [file.slice(of.dir.length), size, held]);
+  expect(filesIn(store)).toEqual(filesIn(single));
+  expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
+
+  const [first] = [...store.runs.files()];
+  chmodSync(first?.file as string, 0o644);
+  writeFileSync(first?.file as string, 'damaged');
+  await store.runs.putAll(records);
+  expect(filesIn(store)).toEqual(filesIn(single));
+  await store.runs.putAll([]);
+});
+
+test('of many records none appears when one of them can not be written', async () => {
+  function* some(): Iterable<RunRecord> {
+    yield record();
+    throw new Error('no more');
+  }
+  await expect(store.runs.putAll(some())).rejects.toThrow('no more');
+  expect([...store.runs.files()]).toEqual([]);
+  expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
+});
+
 test('a damaged record is passed over, and written anew', () => {
   store.runs.put(record());
   const folder = join(dir, 'runs/aa', key);

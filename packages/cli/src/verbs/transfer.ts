@@ -112,16 +112,24 @@ async function bring(
   });
 }
 
+/** So many run records are made durable together. */
+const RECORDS_AT_ONCE = 500;
+
 /** Brings the run records that are not here yet; what they name comes when a stage is restored from them. */
 async function fetchRecords(project: OpenProject, remote: Remote, transfer: Transfer): Promise<number> {
   let fetched = 0;
+  let waiting: RunRecord[] = [];
+  const keep = async (): Promise<void> => {
+    await project.store.runs.putAll(waiting);
+    fetched += waiting.length;
+    waiting = [];
+  };
   for await (const key of remote.listRuns(transfer)) {
     if (project.store.runs.find(key).length > 0) continue;
-    for (const record of await remote.findRuns(key, transfer)) {
-      project.store.runs.put(record);
-      fetched++;
-    }
+    waiting.push(...(await remote.findRuns(key, transfer)));
+    if (waiting.length >= RECORDS_AT_ONCE) await keep();
   }
+  await keep();
   return fetched;
 }
 
