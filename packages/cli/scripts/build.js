@@ -1,7 +1,8 @@
 // Builds the program: one split bundle, so that each verb loads only what it needs. What has native parts stays outside.
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build, transform } from 'esbuild';
+import { build, transform, transformSync } from 'esbuild';
+import { writeCodeCache } from './code-cache.js';
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { version, dependencies, optionalDependencies } = JSON.parse(readFileSync(at('../../../package.json'), 'utf8'));
@@ -66,8 +67,15 @@ const schema = await build({
 const { pipelineJsonSchema } = await import(`data:text/javascript,${encodeURIComponent(schema.outputFiles[0].text)}`);
 writeFileSync(at('../dist/pipeline.schema.json'), `${JSON.stringify(pipelineJsonSchema(), null, 1)}\n`);
 const entry = at('../dist/dag.js');
-writeFileSync(entry, `#!/usr/bin/env node\n${readFileSync(entry, 'utf8')}`);
+writeFileSync(entry, `#!/usr/bin/env node\n'use strict';${loader()}${readFileSync(entry, 'utf8')}`);
 chmodSync(entry, 0o755);
+writeCodeCache(fileURLToPath(new URL('../dist', import.meta.url)));
+
+/** Has the entry load all others its own way. */
+function loader() {
+  const { code } = transformSync(readFileSync(at('load.cjs'), 'utf8'), { minifySyntax: true, minifyWhitespace: true });
+  return `{const module={};${code}require=module.exports(require,__dirname)}\n`;
+}
 
 async function commonJs(text) {
   const { code } = await transform(text, {
