@@ -170,6 +170,24 @@ describe('stages', () => {
     expect(text(removeStageText(alias, FILE, 'a'))).toContain('other parts of the file need what would go');
   });
 
+  it('are added to maps that end with a comma, before the end of a text, behind a byte order mark', () => {
+    const add = (before: string, name = 'b', options = {}): string =>
+      text(addStageText(before, FILE, { name, cmd: 'n' }, options));
+    expect(add('stages: {\n  a: {cmd: x}, # last\n}\n')).toBe('stages: {\n  a: {cmd: x}, b: {cmd: n}, # last\n}\n');
+    expect(add('jobs: 1\n...\n')).toBe('jobs: 1\nstages:\n  b:\n    cmd: n\n...\n');
+    expect(add('stages: {a: {frozen: true}}\n', 'a', { replace: true })).toBe('stages: {a: {cmd: n}}\n');
+    expect(add('stages: {a: {wdir: ., cmd: x, deps: [y], frozen: true}}\n', 'a', { replace: true })).toBe(
+      'stages: {a: {cmd: n}}\n',
+    );
+    expect(text(setDefaultRemoteText('\ufeffremotes: {a: b}\n', FILE, 'a'))).toBe('\ufeffremote: a\nremotes: {a: b}\n');
+  });
+
+  it('that stand elsewhere too are not changed there', () => {
+    const twice = 'vars: [&s {cmd: x, frozen: true}]\nstages:\n  a:\n    <<: *s\n    frozen: true\n';
+    expect(text(setFrozenText(twice, FILE, 'a', false))).toContain("a map that is merged in has 'frozen' as well");
+    expect(text(addDataText('vars: [&l [a]]\ndata: *l\n', FILE, [{ path: 'b' }]))).toContain('written elsewhere');
+  });
+
   it('come out of the text as they went in', () => {
     const word = fc
       .string({ unit: 'grapheme', minLength: 1 })

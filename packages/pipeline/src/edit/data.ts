@@ -1,8 +1,22 @@
 import { type Diagnostic, ok, type ProjectPath, parentPath, type Result, resolvePath } from '@dag/model';
 import { findEntry, findValue, type Node, type SeqNode, textOf } from '../yaml/node.ts';
 import { contentOf, flowText, type Plain } from './content.ts';
-import { applyEdits, columnOf, type Document, type Edit, lineEnd, openDocument, refuse } from './document.ts';
-import { appendTop, insertLine, removeEntry, removeItem, replaceValue } from './entry.ts';
+import { applyEdits, BY_HAND, columnOf, type Document, type Edit, lineEnd, openDocument, refuse } from './document.ts';
+import {
+  appendEntries,
+  appendFlow,
+  appendTop,
+  type Content,
+  dashBefore,
+  insertLine,
+  isAlias,
+  isOwn,
+  removeEntry,
+  removeItems,
+  replaceValue,
+} from './entry.ts';
+
+const DATA = [['data']];
 
 /** An entry of `data:`; the path is relative to the folder of the pipeline.yaml. */
 export interface DataDefinition {
@@ -24,27 +38,25 @@ export function addDataText(
   if (entries.length === 0) return ok(text);
   const entry = document.root && findEntry(document.root, 'data');
   const all = contentOf(entries.map(itemOf));
-  if (!entry) return applyEdits(document, [appendTop(document, 'data', all)]);
+  if (!entry) return applyEdits(document, [appendTop(document, 'data', all)], DATA);
   const list = entry.value;
   if (list.kind === 'scalar' && list.value === null) {
-    return applyEdits(document, [replaceValue(document, entry, all, document.root?.flow === true)]);
+    return applyEdits(document, [replaceValue(document, entry, all, document.root?.flow === true)], DATA);
   }
   if (list.kind !== 'seq') return refuse(document, list, 'data must be a list');
   if (list.flow && list.items.length === 0) {
-    return applyEdits(document, [replaceValue(document, entry, all, document.root?.flow === true)]);
+    return applyEdits(document, [replaceValue(document, entry, all, document.root?.flow === true)], DATA);
   }
+  if (isAlias(document, list)) return refuse(document, list, 'data is written elsewhere in the file', BY_HAND);
   const edits: Edit[] = [];
   const added: Plain[] = [];
   for (const wanted of entries) {
     const before = list.items.find((item) => samePath(pathOf(item), wanted.path, file));
     if (!before) added.push(itemOf(wanted));
-    else if (Object.keys(wanted).some((key) => key !== 'path')) {
-      const merged = { ...mapOf(before), ...mapOfDefinition(wanted) };
-      edits.push({ start: before.start, end: before.end, text: flowText(merged) });
-    }
+    else if (Object.keys(wanted).some((key) => key !== 'path')) edits.push(...itemEdits(document, before, wanted));
   }
   if (added.length > 0) edits.push(appendItems(document, list, added));
-  return applyEdits(document, edits);
+  return applyEdits(document, edits, DATA);
 }
 
 function itemOf(entry: DataDefinition): Plain {
@@ -61,12 +73,20 @@ function mapOfDefinition({ path, desc, remote, push }: DataDefinition): { [key: 
   };
 }
 
-function mapOf(item: Node): { [key: string]: Plain } {
-  if (item.kind !== 'map') return { path: textOf(item) ?? '' };
-  const entries = item.entries.flatMap(({ key, value }): [string, Plain][] =>
-    value.kind === 'scalar' && typeof value.value !== 'bigint' ? [[String(key.value), value.value]] : [],
-  );
-  return Object.fromEntries(entries);
+/** What makes an item say what is wanted: keys that stand there get the new value, others are added. */
+function itemEdits(document: Document, item: Node, wanted: DataDefinition): Edit[] {
+  const { path: _, ...more } = mapOfDefinition(wanted);
+  if (item.kind !== 'map') {
+    return [{ start: item.start, end: item.end, text: flowText({ path: textOf(item) ?? wanted.path, ...more }) }];
+  }
+  const missing: [string, Content][] = [];
+  const edits = Object.entries(more).flatMap(([key, value]): Edit[] => {
+    const entry = findEntry(item, key);
+    if (entry && isOwn(item, entry)) return [replaceValue(document, entry, contentOf(value), item.flow)];
+    missing.push([key, contentOf(value)]);
+    return [];
+  });
+  return [...edits, ...appendEntries(document, item, missing)];
 }
 
 function pathOf(item: Node): string | undefined {
@@ -82,10 +102,8 @@ function samePath(written: string | undefined, wanted: string, file: ProjectPath
 function appendItems(document: Document, list: SeqNode, items: readonly Plain[]): Edit {
   const { text } = document;
   const last = list.items.at(-1) as Node;
-  if (list.flow) {
-    return { start: last.end, end: last.end, text: items.map((item) => `, ${flowText(item)}`).join('') };
-  }
-  const indent = ' '.repeat(columnOf(text, text.lastIndexOf('-', last.start - 1)));
+  if (list.flow) return appendFlow(document, list, items.map(flowText).join(', '));
+  const indent = ' '.repeat(columnOf(text, dashBefore(text, last)));
   return insertLine(text, lineEnd(text, last.end), items.map((item) => `${indent}- ${flowText(item)}\n`).join(''));
 }
 
@@ -103,7 +121,7 @@ export function renameDataText(
   const path = item?.kind === 'map' ? findValue(item, 'path') : item;
   if (path === undefined)
     return refuse(document, list ?? { start: 0, end: 0 }, `${from} is not in the data: of ${file}`);
-  return applyEdits(document, [{ start: path.start, end: path.end, text: flowText(to) }]);
+  return applyEdits(document, [{ start: path.start, end: path.end, text: flowText(to) }], DATA);
 }
 
 /** Takes entries out of `data:`, by path. The last one takes the `data:` key along. */
@@ -125,19 +143,9 @@ export function removeDataText(
     gone.add(index);
   }
   if (gone.size === list.items.length) {
-    return applyEdits(document, [
-      removeEntry(
-        document,
-        root,
-        root.entries.findIndex((entry) => entry.key.value === 'data'),
-      ),
-    ]);
+    const index = root.entries.findIndex((entry) => entry.key.value === 'data');
+    return applyEdits(document, [removeEntry(document, root, index)], DATA);
   }
-  if (!list.flow)
-    return applyEdits(
-      document,
-      [...gone].map((index) => removeItem(document, list, index)),
-    );
-  const kept = list.items.filter((_, index) => !gone.has(index)).map((item) => text.slice(item.start, item.end));
-  return applyEdits(document, [{ start: list.start, end: list.end, text: `[${kept.join(', ')}]` }]);
+  if (isAlias(document, list)) return refuse(document, list, 'data is written elsewhere in the file', BY_HAND);
+  return applyEdits(document, removeItems(document, list, gone), DATA);
 }

@@ -13,19 +13,28 @@ export function isOwn(map: MapNode, { key }: Entry): boolean {
   return key.start >= map.start && key.end <= map.end;
 }
 
-/** Whether a map is written elsewhere, and an alias stands in its place. */
-export function isAlias({ text }: Document, map: MapNode): boolean {
-  return text[map.start] === '*' && !map.entries.some((entry) => isOwn(map, entry));
+/** Whether a map or list is written elsewhere, and an alias stands in its place. */
+export function isAlias({ text }: Document, node: MapNode | SeqNode): boolean {
+  return text[node.start] === '*' && (node.kind === 'seq' || !node.entries.some((entry) => isOwn(node, entry)));
+}
+
+/** Where a key or value begins, its anchor and tag included. */
+function writtenStart(text: string, { start }: Node): number {
+  const properties = /(?<![^\s,[{])(?:[&!][^\s,[\]{}]*\s+)+$/.exec(text.slice(lineStart(text, start), start));
+  return start - (properties?.[0].length ?? 0);
+}
+
+/** Offset of the `-` that an item of a list stands behind. */
+export function dashBefore(text: string, item: Node): number {
+  const start = writtenStart(text, item);
+  const lead = /-(?:\s|(?<=\s)#[^\n]*\n)*$/.exec(text.slice(0, start))?.[0] ?? '';
+  return start - lead.length;
 }
 
 /** Adds an entry behind the last one of a map. */
 export function appendEntry(document: Document, map: MapNode, key: string, content: Content): Edit {
   const { text } = document;
-  if (map.flow) {
-    const at = map.end - 1;
-    const empty = text.slice(map.start + 1, at).trim() === '';
-    return { start: at, end: at, text: `${empty ? '' : ', '}${key}: ${content.flow}` };
-  }
+  if (map.flow) return appendFlow(document, map, `${key}: ${content.flow}`);
   if (map.start === map.end) return { start: map.end, end: map.end, text: `\n${key}:${content.block('')}` };
   const indent = ' '.repeat(columnOf(text, map.start));
   return insertLine(
@@ -33,6 +42,39 @@ export function appendEntry(document: Document, map: MapNode, key: string, conte
     lineEnd(text, map.end),
     `${blankBefore(text, map)}${indent}${key}:${content.block(indent)}\n`,
   );
+}
+
+/** Adds entries behind the last one of a map; `gone` are values whose entries are taken out at the same time. */
+export function appendEntries(
+  document: Document,
+  map: MapNode,
+  entries: readonly (readonly [string, Content])[],
+  gone: ReadonlySet<Node> = new Set(),
+): Edit[] {
+  if (entries.length === 0) return [];
+  if (map.flow) {
+    const added = entries.map(([key, content]) => `${key}: ${content.flow}`).join(', ');
+    return [appendFlow(document, map, added, gone)];
+  }
+  const edits = entries.map(([key, content]) => appendEntry(document, map, key, content));
+  return [{ ...(edits[0] as Edit), text: edits.map(({ text }) => text).join('') }];
+}
+
+/** Adds to a flow map or list, behind the last entry or item that is written in it and stays. */
+export function appendFlow(
+  { text }: Document,
+  node: MapNode | SeqNode,
+  added: string,
+  gone: ReadonlySet<Node> = new Set(),
+): Edit {
+  const own = node.kind === 'seq' ? node.items : node.entries.filter((e) => isOwn(node, e)).map(({ value }) => value);
+  const kept = own.filter((value) => !gone.has(value));
+  const end = Math.max(...kept.map((value) => value.end));
+  if (kept.length > 0) return { start: end, end, text: `, ${added}` };
+  const inner = text.slice(node.start + 1, node.end - 1);
+  const merges = inner.includes('<<');
+  if (merges && !/[,\n]\s*$/.test(inner)) return { start: node.end - 1, end: node.end - 1, text: `, ${added}` };
+  return { start: node.start + 1, end: node.start + 1, text: merges ? `${added}, ` : added };
 }
 
 /** A line put in at a line's start; the text before gets its missing line break. */
@@ -63,29 +105,55 @@ export function replaceValue(document: Document, entry: Entry, content: Content,
 /** Takes an entry out, with the comment lines right above it and those inside it. */
 export function removeEntry(document: Document, map: MapNode, index: number): Edit {
   const entry = map.entries[index] as Entry;
-  if (map.flow)
-    return removeFlow(entry.key.start, entry.value.end, map.entries[index - 1]?.value, map.entries[index + 1]?.key);
-  return removeLines(document, entry.key.start, entry.value.end);
+  const start = writtenStart(document.text, entry.key);
+  if (map.flow) return removeFlow(document, start, entry.value.end);
+  return removeLines(document, start, entry.value.end);
 }
 
-/** Takes an item out of a list. */
-export function removeItem(document: Document, list: SeqNode, index: number): Edit {
-  const item = list.items[index] as Node;
-  if (list.flow) return removeFlow(item.start, item.end, list.items[index - 1], list.items[index + 1]);
-  const dash = document.text.lastIndexOf('-', item.start - 1);
-  return removeLines(document, dash, item.end);
+/** Takes items out of a list. */
+export function removeItems(document: Document, list: SeqNode, gone: ReadonlySet<number>): Edit[] {
+  const edits = list.items.flatMap((item, index): Edit[] => {
+    if (!gone.has(index)) return [];
+    if (list.flow) return [removeFlow(document, writtenStart(document.text, item), item.end)];
+    return [removeLines(document, dashBefore(document.text, item), item.end)];
+  });
+  return mergeRemovals(document, edits);
 }
 
-function removeFlow(start: number, end: number, before: Node | undefined, after: Node | undefined): Edit {
-  if (after) return { start, end: after.start, text: '' };
-  return { start: before?.end ?? start, end, text: '' };
+/** Removals that touch or overlap become one; where all at the end of a flow map or list goes, so does the comma before. */
+export function mergeRemovals({ text }: Document, edits: readonly Edit[]): Edit[] {
+  const result: Edit[] = [];
+  for (const edit of [...edits].sort((a, b) => a.start - b.start)) {
+    const last = result.at(-1);
+    if (last === undefined || edit.start > last.end) {
+      result.push(edit);
+      continue;
+    }
+    const end = Math.max(last.end, edit.end);
+    const comma = /^\s*[\]}]/.test(text.slice(end)) ? (/,\s*$/.exec(text.slice(0, last.start))?.[0].length ?? 0) : 0;
+    result[result.length - 1] = { start: last.start - comma, end, text: '' };
+  }
+  return result;
+}
+
+/** A piece between commas, with the comma behind it; the last one with the comma before it. */
+function removeFlow({ text }: Document, start: number, end: number): Edit {
+  const behind = /^(?:\s|\s#[^\n]*)*,[ \t]*/.exec(text.slice(end))?.[0];
+  if (behind === undefined) {
+    const before = /,\s*$/.exec(text.slice(0, start))?.[0] ?? '';
+    return { start: start - before.length, end, text: '' };
+  }
+  const to = end + behind.length;
+  const line = lineStart(text, start);
+  const whole = line > 0 && /^\s*$/.test(text.slice(line, start)) && /^\r?\n/.test(text.slice(to));
+  return { start: whole ? line : start, end: whole ? lineEnd(text, to) : to, text: '' };
 }
 
 /** Whole lines from `start` to `end`, with the comments that belong to them. */
 function removeLines({ text }: Document, start: number, end: number): Edit {
   const column = columnOf(text, start);
   let from = lineStart(text, start);
-  if (/\S/.test(text.slice(from, start).replace(/^\ufeff/, ''))) from = start;
+  if (/\S/.test(text.slice(from, start))) from = start;
   const own = from;
   while (from > 0) {
     const above = lineStart(text, from - 1);
@@ -94,7 +162,7 @@ function removeLines({ text }: Document, start: number, end: number): Edit {
     from = above;
   }
   // Comments that begin the file are about the file.
-  if (from === 0) from = own;
+  if (from === lineStart(text, 0)) from = own;
   let to = lineEnd(text, end);
   for (let next = to; next < text.length; ) {
     const lineTo = lineEnd(text, next);
@@ -113,13 +181,15 @@ function removeLines({ text }: Document, start: number, end: number): Edit {
   return { start: from, end: to, text: '' };
 }
 
-/** Adds a top-level entry at the end of the file. */
+/** Adds a top-level entry at the end of the file, or where `...` ends its text. */
 export function appendTop(document: Document, key: string, content: Content): Edit {
   const { text, root } = document;
   if (root?.flow) {
     if (root.entries.length > 0) return appendEntry(document, root, key, content);
     return { start: root.start, end: root.end, text: `${key}:${content.block('')}` };
   }
-  const end = text.length;
+  const from = root?.end ?? 0;
+  const closed = /^\.\.\.(?=\s|$)/m.exec(text.slice(from));
+  const end = closed === null ? text.length : from + closed.index;
   return insertLine(text, end, `${key}:${content.block('')}\n`);
 }

@@ -3,8 +3,8 @@ import { quote } from '../diagnostic/quote.ts';
 import { findEntry, findValue, type MapNode, textOf } from '../yaml/node.ts';
 import { yamlKey } from '../yaml/write.ts';
 import { contentOf, flowText, type Plain } from './content.ts';
-import { applyEdits, type Document, type Edit, lineStart, openDocument, refuse } from './document.ts';
-import { appendEntry, appendTop, removeEntry, replaceValue } from './entry.ts';
+import { applyEdits, BY_HAND, type Document, type Edit, lineStart, openDocument, refuse } from './document.ts';
+import { appendEntry, appendTop, isAlias, isOwn, mergeRemovals, removeEntry, replaceValue } from './entry.ts';
 
 /** A remote as `remote add` writes it. */
 export interface RemoteDefinition {
@@ -30,15 +30,18 @@ export function setRemoteText(text: string, file: ProjectPath, remote: RemoteDef
     flow: `{${yamlKey(name)}: ${line.flow}}`,
     block: (indent: string) => `\n${indent}  ${yamlKey(name)}: ${line.flow}`,
   };
-  if (!remotes) return applyEdits(document, [appendTop(document, 'remotes', all)]);
+  const places = [['remotes', name]];
+  if (!remotes) return applyEdits(document, [appendTop(document, 'remotes', all)], places);
   const map = remotes.value;
   const empty =
     (map.kind === 'scalar' && map.value === null) || (map.kind === 'map' && map.flow && map.entries.length === 0);
-  if (empty) return applyEdits(document, [replaceValue(document, remotes, all, document.root?.flow === true)]);
+  if (empty) return applyEdits(document, [replaceValue(document, remotes, all, document.root?.flow === true)], places);
   if (map.kind !== 'map') return refuse(document, map, 'remotes must be a map');
+  if (isAlias(document, map)) return refuse(document, map, 'remotes is written elsewhere in the file', BY_HAND);
   const before = findEntry(map, name);
-  if (before) return applyEdits(document, [replaceValue(document, before, line, map.flow)]);
-  return applyEdits(document, [appendEntry(document, map, yamlKey(name), line)]);
+  if (before && isOwn(map, before))
+    return applyEdits(document, [replaceValue(document, before, line, map.flow)], places);
+  return applyEdits(document, [appendEntry(document, map, yamlKey(name), line)], places);
 }
 
 /** Takes a remote out, and `remote:` with it where that named it. */
@@ -52,9 +55,12 @@ export function removeRemoteText(text: string, file: ProjectPath, name: string):
   if (!root || map?.kind !== 'map' || index === -1) {
     return refuse(document, { start: 0, end: 0 }, `there is no remote ${quote(name)} in ${file}`);
   }
+  const [entry] = map.entries.slice(index);
+  if (entry && map.entries.length > 1 && !isOwn(map, entry))
+    return refuse(document, map, `the remote ${quote(name)} is written elsewhere in the file`, BY_HAND);
   const edits = [map.entries.length > 1 ? removeEntry(document, map, index) : removeTop(document, root, 'remotes')];
   if (textOf(findValue(root, 'remote')) === name) edits.push(removeTop(document, root, 'remote'));
-  return applyEdits(document, merged(edits));
+  return applyEdits(document, mergeRemovals(document, edits), [['remotes', name], ['remote']], ['remotes', name]);
 }
 
 function removeTop(document: Document, root: MapNode, key: string): Edit {
@@ -63,17 +69,6 @@ function removeTop(document: Document, root: MapNode, key: string): Edit {
     root,
     root.entries.findIndex((entry) => entry.key.value === key),
   );
-}
-
-/** Removals that touch or overlap become one. */
-function merged(edits: readonly Edit[]): Edit[] {
-  const result: Edit[] = [];
-  for (const edit of [...edits].sort((a, b) => a.start - b.start)) {
-    const last = result.at(-1);
-    if (last && edit.start <= last.end) result[result.length - 1] = { ...last, end: Math.max(last.end, edit.end) };
-    else result.push(edit);
-  }
-  return result;
 }
 
 /** Writes `remote: NAME`; undefined takes it out. */
@@ -87,14 +82,15 @@ export function setDefaultRemoteText(
   const document = opened.value;
   const { root } = document;
   const before = root && findEntry(root, 'remote');
+  const places = [['remote']];
   if (name === undefined)
-    return root && before ? applyEdits(document, [removeTop(document, root, 'remote')]) : ok(text);
+    return root && before ? applyEdits(document, [removeTop(document, root, 'remote')], places) : ok(text);
   const content = contentOf(name);
-  if (root && before) return applyEdits(document, [replaceValue(document, before, content, root.flow)]);
+  if (root && before) return applyEdits(document, [replaceValue(document, before, content, root.flow)], places);
   const remotes = root && !root.flow ? findEntry(root, 'remotes') : undefined;
   if (remotes) {
     const at = lineStart(text, remotes.key.start);
-    return applyEdits(document, [{ start: at, end: at, text: `remote:${content.block('')}\n` }]);
+    return applyEdits(document, [{ start: at, end: at, text: `remote:${content.block('')}\n` }], places);
   }
-  return applyEdits(document, [appendTop(document, 'remote', content)]);
+  return applyEdits(document, [appendTop(document, 'remote', content)], places);
 }

@@ -4,8 +4,18 @@ import { quote } from '../diagnostic/quote.ts';
 import { type Entry, findEntry, findValue, type MapNode, type Node } from '../yaml/node.ts';
 import { yamlKey } from '../yaml/write.ts';
 import { contentOf, type Plain } from './content.ts';
-import { applyEdits, type Document, type Edit, openDocument, refuse } from './document.ts';
-import { appendEntry, appendTop, isAlias, isOwn, removeEntry, replaceValue } from './entry.ts';
+import { applyEdits, BY_HAND, type Document, type Edit, openDocument, refuse } from './document.ts';
+import {
+  appendEntries,
+  appendEntry,
+  appendTop,
+  type Content,
+  isAlias,
+  isOwn,
+  mergeRemovals,
+  removeEntry,
+  replaceValue,
+} from './entry.ts';
 
 /** An out as `stage add` writes it; paths are relative to the stage's wdir. */
 export interface OutDefinition {
@@ -57,33 +67,43 @@ export function addStageText(
   const definition = definitionOf(stage);
   const stages = document.root && findEntry(document.root, 'stages');
   const key = yamlKey(stage.name);
-  if (!stages) return applyEdits(document, [appendTop(document, 'stages', contentOf({ [stage.name]: definition }))]);
+  const places = [['stages', stage.name]];
+  if (!stages)
+    return applyEdits(document, [appendTop(document, 'stages', contentOf({ [stage.name]: definition }))], places);
   if (stages.value.kind !== 'map') {
     const empty = stages.value.kind === 'scalar' && stages.value.value === null;
     if (!empty) return refuse(document, stages.value, 'stages must be a map');
-    return applyEdits(document, [replaceValue(document, stages, contentOf({ [stage.name]: definition }), false)]);
+    return applyEdits(
+      document,
+      [replaceValue(document, stages, contentOf({ [stage.name]: definition }), false)],
+      places,
+    );
   }
   const before = findEntry(stages.value, stage.name);
   if (!before) {
     if (stages.value.flow && stages.value.entries.length === 0) {
       const flow = document.root?.flow === true;
-      return applyEdits(document, [replaceValue(document, stages, contentOf({ [stage.name]: definition }), flow)]);
+      return applyEdits(
+        document,
+        [replaceValue(document, stages, contentOf({ [stage.name]: definition }), flow)],
+        places,
+      );
     }
-    return applyEdits(document, [appendEntry(document, stages.value, key, contentOf(definition))]);
+    return applyEdits(document, [appendEntry(document, stages.value, key, contentOf(definition))], places);
   }
   if (!options.replace) {
     return refuse(document, before.key, `there is a stage ${quote(stage.name)} already`, 'use -f to write it anew');
   }
   if (before.value.kind !== 'map' || isAlias(document, before.value))
-    return applyEdits(document, [replaceValue(document, before, contentOf(definition), stages.value.flow)]);
+    return applyEdits(document, [replaceValue(document, before, contentOf(definition), stages.value.flow)], places);
   if (isTemplate(before.value))
-    return refuse(document, before.key, `${quote(stage.name)} comes from a template`, 'edit the file itself');
+    return refuse(document, before.key, `${quote(stage.name)} comes from a template`, BY_HAND);
   const merged = before.value.entries.find((entry) => isStale(before.value as MapNode, entry, definition));
   if (merged) {
     const message = `${quote(stage.name)} has ${quote(String(merged.key.value))} from a map that is merged into it`;
-    return refuse(document, before.key, message, 'edit the file itself');
+    return refuse(document, before.key, message, BY_HAND);
   }
-  return applyEdits(document, rewrite(document, before.value, definition));
+  return applyEdits(document, rewrite(document, before.value, definition), places);
 }
 
 /** A name that commands may give: what DVC allows. */
@@ -150,25 +170,26 @@ function isStale(map: MapNode, entry: Entry, definition: Definition): boolean {
 }
 
 function rewrite(document: Document, map: MapNode, definition: Definition): Edit[] {
-  const edits: Edit[] = [];
+  const replaced: Edit[] = [];
+  const removed: Edit[] = [];
+  const gone = new Set<Node>();
   map.entries.forEach((entry, index) => {
     const key = String(entry.key.value);
     const wanted = definition[key];
     if (!isOwn(map, entry)) return;
-    if (wanted === undefined) {
-      if (REWRITTEN.has(key)) edits.push(removeEntry(document, map, index));
-    } else if (!sameValue(toValue(entry.value), wanted as Value)) {
-      edits.push(replaceValue(document, entry, contentOf(wanted), map.flow));
+    if (wanted === undefined && REWRITTEN.has(key)) {
+      removed.push(removeEntry(document, map, index));
+      gone.add(entry.value);
+    } else if (wanted !== undefined && !sameValue(toValue(entry.value), wanted as Value)) {
+      replaced.push(replaceValue(document, entry, contentOf(wanted), map.flow));
     }
   });
   const missing = Object.entries(definition).filter(([key, wanted]) => {
     const entry = findEntry(map, key);
     return entry === undefined || (!isOwn(map, entry) && !sameValue(toValue(entry.value), wanted as Value));
   });
-  const added = missing.map(([key, value]) => appendEntry(document, map, key, contentOf(value)));
-  const first = added[0];
-  if (first) edits.push({ ...first, text: added.map((edit) => edit.text).join('') });
-  return edits;
+  const added = missing.map(([key, value]): [string, Content] => [yamlKey(key), contentOf(value)]);
+  return [...mergeRemovals(document, removed), ...replaced, ...appendEntries(document, map, added, gone)];
 }
 
 function isTemplate(stage: MapNode): boolean {
@@ -223,15 +244,16 @@ export function removeStageText(text: string, file: ProjectPath, name: string): 
   const found = findStage(text, file, name);
   if (!found.ok) return found;
   const { document, stages, index } = found.value;
-  if (stages.entries.length > 1) return applyEdits(document, [removeEntry(document, stages, index)]);
+  const places = [['stages', name]];
+  if (stages.entries.length > 1) {
+    const entry = stages.entries[index];
+    if (entry && !isOwn(stages, entry))
+      return refuse(document, stages, `the stage ${quote(name)} is written elsewhere in the file`, BY_HAND);
+    return applyEdits(document, [removeEntry(document, stages, index)], places, ['stages', name]);
+  }
   const root = document.root as MapNode;
-  return applyEdits(document, [
-    removeEntry(
-      document,
-      root,
-      root.entries.findIndex((entry) => entry.key.value === 'stages'),
-    ),
-  ]);
+  const all = root.entries.findIndex((entry) => entry.key.value === 'stages');
+  return applyEdits(document, [removeEntry(document, root, all)], places);
 }
 
 /** Writes `frozen: true` into a stage, or takes it out. A group is frozen as a whole. */
@@ -244,17 +266,19 @@ export function setFrozenText(
   const found = findStage(text, file, name);
   if (!found.ok) return found;
   const { document, value } = found.value;
+  const places = [['stages', name]];
   const stage = findValue(value, 'do') ?? value;
   if (stage.kind !== 'map') return refuse(document, stage, `the stage ${quote(name)} must be a map`);
   if (isAlias(document, stage)) {
-    return refuse(document, stage, `the stage ${quote(name)} is written elsewhere in the file`, 'edit the file itself');
+    return refuse(document, stage, `the stage ${quote(name)} is written elsewhere in the file`, BY_HAND);
   }
   const index = stage.entries.findIndex((entry) => entry.key.value === 'frozen');
   const entry = stage.entries[index];
   const now = entry === undefined ? false : entry.value.kind === 'scalar' ? entry.value.value : undefined;
   if (now === frozen) return ok(text);
   if (!entry || !isOwn(stage, entry))
-    return applyEdits(document, [appendEntry(document, stage, 'frozen', contentOf(frozen))]);
-  if (frozen) return applyEdits(document, [replaceValue(document, entry, contentOf(true), stage.flow)]);
-  return applyEdits(document, [removeEntry(document, stage, index)]);
+    return applyEdits(document, [appendEntry(document, stage, 'frozen', contentOf(frozen))], places);
+  if (frozen) return applyEdits(document, [replaceValue(document, entry, contentOf(true), stage.flow)], places);
+  const flag = findValue(value, 'do') === undefined ? ['frozen'] : ['do', 'frozen'];
+  return applyEdits(document, [removeEntry(document, stage, index)], places, ['stages', name, ...flag]);
 }
