@@ -431,7 +431,7 @@ describe('gc refuses where what is needed can not be told', () => {
     const before = cacheFiles();
     const { status, stderr } = await project.dag(['gc', '-w', '-f', '--runs']);
     expect(status).toBe(1);
-    expect(stderr).toContain("the listing of 'data' was damaged");
+    expect(stderr).toContain("the listing of 'data' is lost");
     expect(cacheFiles()).toEqual(before);
   });
 });

@@ -8,7 +8,7 @@ export interface RevisionLock {
   readonly file: ProjectPath;
   /** The first of the commits, in the order given, that has it so. */
   readonly commit: CommitId;
-  /** undefined where the text is no lock. */
+  /** undefined where the text is no lock, or git lacks it or the folder that may hold it. */
   readonly lock: Lock | undefined;
 }
 
@@ -22,6 +22,7 @@ export function locksOf(repository: Repository, commits: readonly CommitId[]): R
   const idLength = (commits[0]?.length ?? 40) / 2;
   const blobs = new Map<string, { file: ProjectPath; commit: CommitId; id: string }>();
   const seen = new Set<string>();
+  const unread: RevisionLock[] = [];
   let level = commits.map((commit) => ({
     id: `${commit}:${repository.prefix}`,
     folder: ROOT as ProjectPath,
@@ -33,7 +34,12 @@ export function locksOf(repository: Repository, commits: readonly CommitId[]): R
     const next: typeof level = [];
     for (const { id, folder, commit } of level) {
       const bytes = trees.get(id);
-      if (bytes === undefined) continue;
+      if (bytes === undefined) {
+        // The project's own folder need not be there at every commit; what a commit names must be.
+        const mayLack = folder === ROOT && repository.prefix !== '';
+        if (!mayLack) unread.push({ file: joinPath(folder, LOCK_FILE), commit, lock: undefined });
+        continue;
+      }
       const entries = parsed.get(id) ?? parseGitTree(bytes, idLength);
       parsed.set(id, entries);
       for (const entry of entries) {
@@ -52,8 +58,10 @@ export function locksOf(repository: Repository, commits: readonly CommitId[]): R
     level = next;
   }
   const texts = repository.read([...blobs.values()].map(({ id }) => id));
-  return [...blobs.values()].map(({ file, commit, id }) => {
-    const parsed = parseLock(texts.get(id)?.toString('utf8') ?? '', file);
-    return { file, commit, lock: parsed.ok ? parsed.value : undefined };
+  const found = [...blobs.values()].map(({ file, commit, id }) => {
+    const text = texts.get(id);
+    const parsed = text === undefined ? undefined : parseLock(text.toString('utf8'), file);
+    return { file, commit, lock: parsed?.ok === true ? parsed.value : undefined };
   });
+  return [...found, ...unread];
 }

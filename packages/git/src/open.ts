@@ -6,17 +6,16 @@ import type { CommitId, Repository } from './repository.ts';
 /** Objects asked for in one go. */
 const BATCH = 4000;
 
+type Env = Readonly<Record<string, string | undefined>>;
+
 /**
  * Opens the repository that a folder lies in.
  * @param folder the project root, absolute.
  * @param env the environment that git is run in.
  * @returns undefined outside a git work tree.
- * @throws FailureError `io` where there is no git to run.
+ * @throws FailureError `io` where there is no git to run, or it refuses: a repository of another owner, say.
  */
-export function openRepository(
-  folder: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Repository | undefined {
+export function openRepository(folder: string, env: Env): Repository | undefined {
   const run = (args: readonly string[], input?: string): { status: number | null; stdout: Buffer; stderr: Buffer } => {
     const ended = spawnSync('git', ['--no-optional-locks', ...args], {
       cwd: folder,
@@ -28,17 +27,22 @@ export function openRepository(
     const why = (ended.error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is not on PATH' : ended.error.message;
     throw new FailureError({ code: 'io', message: `git could not be run: ${why}` }, { cause: ended.error });
   };
-  const lines = (...args: string[]): string[] => {
-    const { status, stdout, stderr } = run(args);
-    if (status === 0) return stdout.toString('utf8').split('\n').filter(Boolean);
-    const said = stderr
+  const checked = (args: readonly string[], input?: string): Buffer => {
+    const { status, stdout, stderr } = run(args, input);
+    if (status === 0) return stdout;
+    const [said = ''] = stderr
       .toString('utf8')
       .trim()
-      .replace(/^fatal: /, '');
-    throw new FailureError({ code: 'io', message: `git ${args[0]} failed: ${said}` });
+      .replace(/^fatal: /, '')
+      .split('\n');
+    throw new FailureError({ code: 'io', message: `git ${args[0]} failed in ${folder}: ${said}` });
   };
+  const lines = (...args: string[]): string[] => checked(args).toString('utf8').split('\n').filter(Boolean);
   const inside = run(['rev-parse', '--show-prefix']);
-  if (inside.status !== 0) return undefined;
+  if (inside.status !== 0 && /not a git repository|must be run in a work tree/.test(inside.stderr.toString('utf8'))) {
+    return undefined;
+  }
+  if (inside.status !== 0) checked(['rev-parse', '--show-prefix']);
   const commitOf = (revision: string): CommitId | undefined => {
     const { status, stdout } = run(['rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`]);
     const id = stdout.toString('utf8').trim();
@@ -59,10 +63,11 @@ export function openRepository(
     branches: () => unique([...head(), ...tips('refs/heads')]),
     tags: () => unique(tips('refs/tags')),
     commits(since) {
-      const when = since === undefined ? [] : [`--since=${since.toISOString()}`];
-      const reached = lines('rev-list', '--all', ...when) as CommitId[];
-      const fromHead = head().length === 0 ? [] : (lines('rev-list', 'HEAD', ...when) as CommitId[]);
-      return unique([...reached, ...fromHead]);
+      // Not --since: it ends at the first old commit, and younger ones may lie behind that where clocks differ.
+      const oldest = since === undefined ? 0 : since.getTime() / 1000;
+      const reached = lines('rev-list', '--timestamp', '--all', ...head());
+      const dated = reached.map((line) => line.split(' ')).filter(([time]) => Number(time) >= oldest);
+      return dated.map(([, id]) => id as CommitId);
     },
     back: (count) =>
       head().length === 0 ? [] : (lines('rev-list', '--first-parent', `--max-count=${count}`, 'HEAD') as CommitId[]),
@@ -71,13 +76,29 @@ export function openRepository(
       const found = new Map<string, Buffer>();
       for (let from = 0; from < wanted.length; from += BATCH) {
         const part = wanted.slice(from, from + BATCH);
-        const { stdout } = run(['cat-file', '--batch'], `${part.join('\n')}\n`);
-        parseBatch(stdout, part, found);
+        parseBatch(checked(['cat-file', '--batch'], `${part.join('\n')}\n`), part, found);
       }
       return found;
     },
   };
 }
+
+/** An environment in which git finds the repository by the folder alone: inside a hook it names the hook's. */
+export function withoutRepository(env: Env): Env {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !NAMES_REPOSITORY.has(name)));
+}
+
+/** As `git rev-parse --local-env-vars` has them, but for those that hold settings. */
+const NAMES_REPOSITORY: ReadonlySet<string> = new Set([
+  'GIT_DIR',
+  'GIT_WORK_TREE',
+  'GIT_COMMON_DIR',
+  'GIT_INDEX_FILE',
+  'GIT_OBJECT_DIRECTORY',
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  'GIT_NAMESPACE',
+  'GIT_PREFIX',
+]);
 
 function isId(text: string): boolean {
   return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);

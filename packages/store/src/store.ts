@@ -1,10 +1,10 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Artifact, type Digest, decodeTree, type ObjectFailure, type TreeEntry } from '@dag/model';
+import { type Artifact, type Digest, decodeTree, digestHex, type ObjectFailure, type TreeEntry } from '@dag/model';
 import { openBatch, openStaging } from './batch.ts';
 import { checkAll, looseObjects, quarantineLoose } from './check.ts';
 import { isComplete } from './complete.ts';
-import { fsyncFile, fsyncFolder, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
+import { fsyncFile, fsyncFolder, listNames, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
 import { isErrno, ObjectDamaged, ObjectMissing, withIo } from './failure.ts';
 import { applyGc } from './gc/apply.ts';
 import { planGc } from './gc/plan.ts';
@@ -140,6 +140,13 @@ class FileStore implements Store {
       if (!isErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOENT')) throw error;
     }
     return moved;
+  }
+
+  suspects(digest: Digest): string[] {
+    const { quarantine } = this.#layout;
+    const isSuspect = (name: string): boolean => name === digestHex(digest) || name.endsWith('.pack');
+    const aside = withIo('list', quarantine, () => listNames(quarantine).filter(isSuspect));
+    return [...aside.map((name) => join(quarantine, name)), ...this.#packs.unreadable()];
   }
 
   *list(): Iterable<{ readonly digest: Digest; readonly size: number }> {

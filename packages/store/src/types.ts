@@ -51,6 +51,11 @@ export interface Store {
   checkAll(options?: CheckOptions): Promise<CheckReport>;
   /** Moves the bad bytes of an object out of the way, so that nothing trusts or keeps them; says where they are now. */
   quarantine(digest: Digest): string | undefined;
+  /**
+   * Files that may hold an object all the same where it counts as missing: what is in quarantine under its name, packs in
+   * quarantine, and packs that can't be read.
+   */
+  suspects(digest: Digest): string[];
   /** Every object in the cache; one that is there twice comes twice. */
   list(): Iterable<{ readonly digest: Digest; readonly size: number }>;
   /** Stores bytes; durable on return. */

@@ -95,11 +95,18 @@ export function revisionRoots(repository: Repository, revisions: Revisions): Roo
   });
 }
 
-/** What the locks of commits name, for telling what an object was: locks that can't be read name nothing. */
-export function commitRoots(repository: Repository, commits: readonly CommitId[]): Root[] {
-  return locksOf(repository, commits).flatMap(({ lock, commit }) =>
-    lock === undefined ? [] : lockRoots(lock, commit.slice(0, 7)),
-  );
+/** What the locks of all commits name, for telling what an object was: what can't be read names nothing. */
+export function historyRoots(root: string, env: Env): Root[] {
+  try {
+    const repository = openRepository(root, env);
+    if (repository === undefined) return [];
+    return locksOf(repository, repository.commits()).flatMap(({ lock, commit }) =>
+      lock === undefined ? [] : lockRoots(lock, commit.slice(0, 7)),
+    );
+  } catch (error) {
+    if (error instanceof FailureError) return [];
+    throw error;
+  }
 }
 
 /** What a run record names. */

@@ -1,10 +1,9 @@
-import { openRepository } from '@dag/git';
 import { type Digest, FailureError, isInside, isWithin, type ObjectFailure, type ProjectPath } from '@dag/model';
 import type { DamagedObject } from '@dag/store';
 import { asFailure, EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
-import { commitRoots, namesOf, recordRoots, type Use, workspaceRoots } from '../project/roots.ts';
+import { historyRoots, namesOf, recordRoots, type Use, workspaceRoots } from '../project/roots.ts';
 import { allTracked } from '../project/tracked.ts';
 import { workProgress } from '../render/progress.ts';
 import { bytesText, count } from '../render/units.ts';
@@ -83,8 +82,7 @@ async function usesOf(
   if (wanted.size === 0) return new Map();
   const here = namesOf(store, workspaceRoots(root, pipeline.files), wanted);
   if (here.size === wanted.size) return here;
-  const repository = openRepository(root, context.io.env);
-  const history = repository === undefined ? [] : commitRoots(repository, repository.commits());
+  const history = historyRoots(root, context.io.env);
   const runs = [...store.runs.list()].flatMap(recordRoots);
   const uses = new Map([...namesOf(store, [...history, ...runs], wanted), ...here]);
   if (uses.size < wanted.size) {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { openRepository } from '@dag/git';
-import { type Digest, digestHex, FailureError } from '@dag/model';
+import { openRepository, withoutRepository } from '@dag/git';
+import { type Digest, FailureError } from '@dag/model';
 import type { GcPlan, RunFile } from '@dag/store';
 import { EXIT } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
@@ -9,7 +9,7 @@ import { linkedObjects } from '../project/linked.ts';
 import { type OldLog, oldLogs } from '../project/old-logs.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import {
-  commitRoots,
+  historyRoots,
   markLive,
   namesOf,
   otherProjectRoots,
@@ -105,18 +105,13 @@ function findWork(
   if (needsGit) roots.push(...revisionRoots(repositoryOf(root, context.io.env), revisions));
   for (const other of elsewhere) {
     roots.push(...otherProjectRoots(other));
-    const repository = needsGit ? openRepository(other, context.io.env) : undefined;
+    const repository = needsGit ? openRepository(other, withoutRepository(context.io.env)) : undefined;
     if (repository !== undefined) roots.push(...revisionRoots(repository, revisions));
   }
   const live = new Set<Digest>();
   for (const { path: lost, digest } of markLive(store, roots, live)) {
-    if (fs.existsSync(path.join(store.dir, 'quarantine', digestHex(digest)))) {
-      throw new FailureError({
-        code: 'refused',
-        message: `the listing of '${lost}' was damaged, and what it names can't be told: nothing is removed`,
-        hint: "get it again with 'dag fetch', or make it again with 'dag repro -f' or 'dag add'",
-      });
-    }
+    const [suspect] = store.suspects(digest);
+    if (suspect !== undefined) throw listingLost(lost, suspect);
     context.say(`warning: the listing of '${lost}' is not in the cache, so nothing keeps what was inside it`);
   }
   for (const digest of linkedObjects(
@@ -130,6 +125,14 @@ function findWork(
   const now = since ?? BigInt(project.clock().getTime() + 1000) * 1_000_000n;
   const logs = oldLogs(store.dir, store.runs.files(), old, oldestKept(project));
   return { plan: store.planGc(live, now), records: old, logs, gone: sharing.gone, others: old.flatMap(namedBy) };
+}
+
+function listingLost(folder: string, suspect: string): FailureError {
+  return new FailureError({
+    code: 'refused',
+    message: `the listing of '${folder}' is lost, maybe with ${suspect}, and what it names can't be told: nothing is removed`,
+    hint: `get it again with 'dag fetch', or make it again with 'dag repro -f' or 'dag add'; where its files may go, remove ${suspect}`,
+  });
 }
 
 function namedBy({ record }: RunFile): Root[] {
@@ -175,8 +178,7 @@ const DEFAULT_KEEP_DAYS = 30;
 /** Lists what goes, by the paths that used it last; all of it with --dry, -v or --json. */
 function show(context: Context, project: OpenProject, { plan, others }: Work, options: Options): void {
   if (plan.dead.size === 0) return;
-  const repository = openRepository(project.root, context.io.env);
-  const history = repository === undefined ? [] : commitRoots(repository, repository.commits());
+  const history = historyRoots(project.root, context.io.env);
   const names = namesOf(project.store, [...history, ...others], new Set(plan.dead.keys()));
   const lines: string[] = [];
   for (const [digest, size] of plan.dead) {

@@ -102,6 +102,12 @@ export class PackSet {
     return [...this.#readers.values()];
   }
 
+  /** Packs that are there and can't be opened, or are damaged and can't be moved away. */
+  unreadable(): string[] {
+    this.refresh();
+    return [...this.#ignored].map((name) => join(this.#layout.packs, name));
+  }
+
   close(): void {
     for (const reader of this.#readers.values()) reader.close();
     this.#open = 0;
