@@ -66,7 +66,7 @@ export interface ReproRun {
   /** Kills whatever runs. */
   abort(): void;
   readonly selected: ReadonlySet<StageAddress>;
-  readonly outcomes: Map<StageAddress, Outcome>;
+  readonly outcomes: Outcomes;
   /** Puts the cached outs of all selected stages into .gitignore, once: before the first of them is made. */
   ignoreOuts(): Promise<void>;
   emit(event: ReproEvent): void;
@@ -98,7 +98,21 @@ export function stopsOnFailure(run: ReproRun): boolean {
   return (run.options.onFailure ?? 'stop') === 'stop';
 }
 
+/** What became of stages. Whether any failed is asked before each of them, so it is known without a look at all. */
+export class Outcomes extends Map<StageAddress, Outcome> {
+  readonly #failed = new Set<StageAddress>();
+
+  override set(address: StageAddress, outcome: Outcome): this {
+    if (outcome.kind === 'failed') this.#failed.add(address);
+    else this.#failed.delete(address);
+    return super.set(address, outcome);
+  }
+
+  get anyFailed(): boolean {
+    return this.#failed.size > 0;
+  }
+}
+
 export function anyFailed(run: ReproRun): boolean {
-  for (const outcome of run.outcomes.values()) if (outcome.kind === 'failed') return true;
-  return false;
+  return run.outcomes.anyFailed;
 }

@@ -16,7 +16,7 @@ import { Observer } from './observer.ts';
 import type { Project } from './project.ts';
 import { pruneLocks } from './prune.ts';
 import { ignoreOuts } from './record.ts';
-import type { ReproOptions, ReproRun, ReproSignals } from './repro-run.ts';
+import { Outcomes, type ReproOptions, type ReproRun, type ReproSignals } from './repro-run.ts';
 import { Meter } from './run/meter.ts';
 import { schedule } from './schedule.ts';
 import { checkSources } from './sources.ts';
@@ -58,7 +58,7 @@ export async function repro(
     signals: { ...signals, kill },
     abort: () => aborted.abort(),
     selected: new Set(selection),
-    outcomes: new Map(),
+    outcomes: new Outcomes(),
     announced: new Set(),
     ignoreOuts: () => (ignored ??= ignoreOuts(project, stages)),
     emit,

@@ -13,10 +13,10 @@ export function updateGitignore(
 ): ProjectPath[] {
   const top = gitTop(context.root);
   if (top === undefined) return [];
-  const removed = edit(context, changes.remove, removeLine);
+  const removed = edit(context, changes.remove, removeLines);
   const rules = openIgnoreRules(top, '.gitignore');
   const seen = changes.add.filter((path) => !isIgnoredByGit(rules, top, context.root, path));
-  const added = edit(context, seen, addLine);
+  const added = edit(context, seen, addLines);
   return [...new Set([...removed, ...added])].sort();
 }
 
@@ -33,17 +33,20 @@ function fileOf(path: ProjectPath): ProjectPath {
   return joinPath(parentPath(path), '.gitignore');
 }
 
-/** Changes the line of each path in the .gitignore beside it. Returns the files that changed. */
+/** Changes the lines of paths in the .gitignore beside it. Returns the files that changed. */
 function edit(
   context: Context,
   paths: readonly ProjectPath[],
-  change: (text: string, line: string) => string,
+  change: (text: string, lines: readonly string[]) => string,
 ): ProjectPath[] {
   const touched: ProjectPath[] = [];
   for (const [file, ofFile] of groupBy(new Set(paths), fileOf)) {
     const abs = join(context.root, file);
     const before = withIo('read', file, () => readText(abs));
-    const after = ofFile.reduce((text, path) => change(text, ignoreLine(baseName(path))), before);
+    const after = change(
+      before,
+      ofFile.map((path) => ignoreLine(baseName(path))),
+    );
     if (after === before) continue;
     if (after === '') withIo('remove', file, () => removeFile(abs));
     else writeFileAtomic(context, file, after);
@@ -52,15 +55,17 @@ function edit(
   return touched;
 }
 
-function addLine(text: string, line: string): string {
+function addLines(text: string, lines: readonly string[]): string {
   const end = text.includes('\r\n') ? '\r\n' : '\n';
-  return text === '' || text.endsWith('\n') ? `${text}${line}${end}` : `${text}${end}${line}${end}`;
+  const between = text === '' || text.endsWith('\n') ? '' : end;
+  return `${text}${between}${lines.map((line) => `${line}${end}`).join('')}`;
 }
 
-function removeLine(text: string, line: string): string {
+function removeLines(text: string, lines: readonly string[]): string {
+  const gone = new Set(lines);
   return text
     .split(/(?<=\n)/)
-    .filter((one) => one.replace(/\r?\n$/, '') !== line)
+    .filter((one) => !gone.has(one.replace(/\r?\n$/, '')))
     .join('');
 }
 

@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ignoreAnswer, joinPath, type ProjectPath, ROOT } from '@dag/model';
+import { type IgnoreAnswer, ignoreAnswer, ignoreTest, joinPath, type ProjectPath, ROOT } from '@dag/model';
 import { isErrno } from '@dag/store';
-import ignore, { type Ignore } from 'ignore';
+import ignore from 'ignore';
+
+/** What one ignore file says of a path seen from it. */
+type Test = (path: string) => IgnoreAnswer;
 
 /** The rules that hold in one folder: those of its ignore file and of the folders above, outermost first. */
 export interface FolderRules {
   readonly folder: ProjectPath;
-  readonly chain: readonly { readonly folder: ProjectPath; readonly rules: Ignore }[];
+  readonly chain: readonly { readonly folder: ProjectPath; readonly test: Test }[];
 }
 
 /** Rules in gitignore's language, read from files of one name in every folder of the project. */
@@ -23,22 +26,22 @@ export const NO_RULES: FolderRules = { folder: ROOT, chain: [] };
 
 /** An ignore file that is there is read once: its rules are as they stood when they were first asked for. */
 export function openIgnoreRules(root: string, fileName: string): IgnoreRules {
-  const known = new Map<ProjectPath, Ignore>();
-  const read = (folder: ProjectPath): Ignore | undefined => {
+  const known = new Map<ProjectPath, Test>();
+  const read = (folder: ProjectPath): Test | undefined => {
     const before = known.get(folder);
     if (before !== undefined) return before;
     try {
-      const rules = ignore({ ignorecase: false }).add(readFileSync(join(root, folder, fileName), 'utf8'));
-      known.set(folder, rules);
-      return rules;
+      const test = ignoreTest(readFileSync(join(root, folder, fileName), 'utf8'), compile);
+      known.set(folder, test);
+      return test;
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) return undefined;
       throw error;
     }
   };
   const enter = (above: FolderRules, folder: ProjectPath): FolderRules => {
-    const rules = read(folder);
-    return { folder, chain: rules === undefined ? above.chain : [...above.chain, { folder, rules }] };
+    const test = read(folder);
+    return { folder, chain: test === undefined ? above.chain : [...above.chain, { folder, test }] };
   };
   return {
     enter,
@@ -52,6 +55,11 @@ export function openIgnoreRules(root: string, fileName: string): IgnoreRules {
   };
 }
 
+function compile(text: string): Test {
+  const rules = ignore({ ignorecase: false }).add(text);
+  return (path) => rules.test(path);
+}
+
 /** Whether a name in a folder is left out. The innermost file that speaks of it decides, as in git. */
 export function isIgnored(rules: FolderRules, name: string, isFolder: boolean): boolean {
   for (let i = rules.chain.length - 1; i >= 0; i--) {
@@ -59,7 +67,7 @@ export function isIgnored(rules: FolderRules, name: string, isFolder: boolean): 
     if (link === undefined) continue;
     const path = joinPath(rules.folder, name);
     const inside = link.folder === '' ? path : path.slice(link.folder.length + 1);
-    const answer = ignoreAnswer((one) => link.rules.test(one), isFolder ? `${inside}/` : inside);
+    const answer = ignoreAnswer(link.test, isFolder ? `${inside}/` : inside);
     if (answer.ignored) return true;
     if (answer.unignored) return false;
   }

@@ -1,5 +1,5 @@
-import { ignoreAnswer, joinPath, type ProjectPath, parentPath, ROOT } from '@dag/model';
-import ignore, { type Ignore } from 'ignore';
+import { type IgnoreAnswer, ignoreAnswer, ignoreTest, joinPath, type ProjectPath, parentPath, ROOT } from '@dag/model';
+import ignore from 'ignore';
 import type { SourceReader } from '../pipeline.ts';
 
 /** Which paths .gitignore and .dagignore files leave out. */
@@ -16,11 +16,11 @@ export interface IgnoreRules {
 
 /** Rules read through `reader`, folder by folder as a walk enters them: a deeper file wins over those above it. */
 export function ignoreRules(reader: SourceReader): IgnoreRules {
-  const git = new Map<ProjectPath, Ignore>();
-  const own = new Map<ProjectPath, Ignore>();
-  const take = (name: string, folder: ProjectPath, rules: Map<ProjectPath, Ignore>) => {
+  const git = new Map<ProjectPath, Test>();
+  const own = new Map<ProjectPath, Test>();
+  const take = (name: string, folder: ProjectPath, rules: Map<ProjectPath, Test>) => {
     const bytes = reader.read(joinPath(folder, name));
-    if (bytes) rules.set(folder, ignore({ ignorecase: false }).add(new TextDecoder().decode(bytes)));
+    if (bytes) rules.set(folder, ignoreTest(new TextDecoder().decode(bytes), compile));
   };
   return {
     enter(folder, names) {
@@ -39,13 +39,21 @@ export function ignoreRules(reader: SourceReader): IgnoreRules {
   };
 }
 
-function matches(rules: ReadonlyMap<ProjectPath, Ignore>, path: ProjectPath, kind: 'file' | 'folder'): boolean {
+/** What one ignore file says of a path seen from it. */
+type Test = (path: string) => IgnoreAnswer;
+
+function compile(text: string): Test {
+  const rules = ignore({ ignorecase: false }).add(text);
+  return (path) => rules.test(path);
+}
+
+function matches(rules: ReadonlyMap<ProjectPath, Test>, path: ProjectPath, kind: 'file' | 'folder'): boolean {
   if (rules.size === 0) return false;
   for (let folder = parentPath(path); ; folder = parentPath(folder)) {
-    const matcher = rules.get(folder);
-    if (matcher) {
+    const test = rules.get(folder);
+    if (test) {
       const inside = folder === ROOT ? path : path.slice(folder.length + 1);
-      const verdict = ignoreAnswer((one) => matcher.test(one), kind === 'folder' ? `${inside}/` : inside);
+      const verdict = ignoreAnswer(test, kind === 'folder' ? `${inside}/` : inside);
       if (verdict.ignored) return true;
       if (verdict.unignored) return false;
     }
