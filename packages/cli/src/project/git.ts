@@ -1,11 +1,40 @@
 import { spawnSync } from 'node:child_process';
-import type { ProjectPath } from '@dag/model';
+import { type ProjectPath, parentPath, ROOT } from '@dag/model';
 
-/** Whether git tracks a path, or anything inside it; false outside git. */
-export function trackedByGit(root: string, path: ProjectPath): boolean {
-  const { status, stdout } = spawnSync('git', ['-C', root, 'ls-files', '-z', '--', `:(literal)${path}`], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
-  return status === 0 && stdout !== '';
+/** So many paths are asked for at once: they have to fit on a command line. */
+const PATHS_AT_ONCE = 400;
+
+/** Those of the paths that git tracks, or that hold something that it tracks; none outside git. */
+export function trackedByGit(root: string, paths: readonly ProjectPath[]): ReadonlySet<ProjectPath> {
+  const wanted = new Set(paths);
+  const tracked = new Set<ProjectPath>();
+  for (const file of filesInGit(root, paths)) {
+    for (let at = file; ; at = parentPath(at)) {
+      if (wanted.has(at)) tracked.add(at);
+      if (at === ROOT) break;
+    }
+  }
+  return tracked;
+}
+
+function* filesInGit(root: string, paths: readonly ProjectPath[]): Iterable<ProjectPath> {
+  for (let from = 0; from < paths.length; from += PATHS_AT_ONCE) {
+    const some = paths.slice(from, from + PATHS_AT_ONCE);
+    const files = listed(root, some);
+    if (files !== undefined) yield* files;
+    else if (git(root, ['rev-parse', '--git-dir']) === undefined) return;
+    // One that git does not answer for, in a submodule say, is not to hide the others.
+    else for (const path of some) yield* listed(root, [path]) ?? [];
+  }
+}
+
+/** The files of git's at or in the paths; undefined where git refuses. */
+function listed(root: string, paths: readonly ProjectPath[]): ProjectPath[] | undefined {
+  const text = git(root, ['ls-files', '-z', '--', ...paths.map((path) => `:(literal)${path}`)]);
+  return text?.split('\0').filter((file) => file !== '') as ProjectPath[] | undefined;
+}
+
+function git(root: string, args: readonly string[]): string | undefined {
+  const { status, stdout } = spawnSync('git', ['-C', root, ...args], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  return status === 0 ? stdout : undefined;
 }

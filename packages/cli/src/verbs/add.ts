@@ -36,7 +36,8 @@ export async function add(context: Context, written: readonly string[], options:
   const project = await openProject(context, { mutates: true });
   try {
     const paths = options.glob === true ? expandGlobs(project, written) : projectPaths(project, context, written);
-    for (const wanted of paths) checkAddable(project, wanted);
+    const inGit = trackedByGit(project.root, paths);
+    for (const wanted of paths) checkAddable(project, wanted, inGit);
     if (options.remote !== undefined && !project.pipeline.settings.remotes.has(options.remote)) {
       throw new FailureError({ code: 'usage', message: `there is no remote '${options.remote}'` });
     }
@@ -125,7 +126,7 @@ function projectPaths(project: OpenProject, context: Context, written: readonly 
   return unique;
 }
 
-function checkAddable(project: OpenProject, wanted: ProjectPath): void {
+function checkAddable(project: OpenProject, wanted: ProjectPath, inGit: ReadonlySet<ProjectPath>): void {
   const fail = (message: string, hint?: string): never => {
     throw new FailureError({ code: 'usage', message, ...(hint === undefined ? {} : { hint }) });
   };
@@ -146,7 +147,7 @@ function checkAddable(project: OpenProject, wanted: ProjectPath): void {
       );
     }
   }
-  if (trackedByGit(project.root, wanted)) {
+  if (inGit.has(wanted)) {
     fail(`'${wanted}' is tracked by git`, `take it out of git first, the file stays: git rm -r --cached '${wanted}'`);
   }
   const other = project.pipeline.data.find((entry) => entry.path !== wanted && overlaps(entry.path, wanted));

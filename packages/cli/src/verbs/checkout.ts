@@ -138,7 +138,7 @@ function noLongerTracked(project: OpenProject, items: readonly CheckoutItem[]): 
     ...project.pipeline.data.map((data) => data.path),
     ...[...project.pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path)),
   ]);
-  return rememberedPaths(project.root)
-    .filter((path) => !tracked.has(path) && !declared.has(path) && !trackedByGit(project.root, path))
-    .map((path) => ({ path, artifact: undefined }));
+  const gone = rememberedPaths(project.root).filter((path) => !tracked.has(path) && !declared.has(path));
+  const inGit = trackedByGit(project.root, gone);
+  return gone.filter((path) => !inGit.has(path)).map((path) => ({ path, artifact: undefined }));
 }

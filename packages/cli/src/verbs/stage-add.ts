@@ -59,7 +59,7 @@ function writeStage(
     [...stages].find((stage) => stage.file === file && stage.name === definition.name);
   const [added, before] = [find(pipeline.stages.values()), find(project.pipeline.stages.values())];
   const outs = added?.outs.filter((out) => out.cache).map((out) => out.path) ?? [];
-  const inGit = outs.find((out) => trackedByGit(project.root, out));
+  const [inGit] = trackedByGit(project.root, outs);
   if (inGit !== undefined) {
     throw new FailureError({
       code: 'usage',
