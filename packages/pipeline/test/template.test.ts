@@ -64,7 +64,9 @@ stages:
   });
 
   it('refuse redefinition, templates in vars, lists, and reserved names', () => {
-    expect(problems('vars: [{a: 2}]\n', { 'params.yaml': PARAMS })).toContain("vars sets 'a' again");
+    expect(problems('vars: [{a: 2}]\n', { 'params.yaml': PARAMS })).toContain(
+      "vars sets 'a', which params.yaml sets already",
+    );
     expect(problems('vars: [{x: "${a}"}]\n', { 'params.yaml': PARAMS })).toContain("vars can't hold ${…}");
     expect(problems('vars: [nope.yaml]\n')).toContain("the file 'nope.yaml' does not exist");
     expect(problems('vars: [params.yaml:zz]\n')).toContain("the file 'params.yaml' does not exist");

@@ -1,3 +1,5 @@
+import type { Node } from '../yaml/node.ts';
+
 const LONGEST = 60;
 
 /**
@@ -20,4 +22,13 @@ export function visible(text: string): string {
 
 function hex(character: string): string {
   return character.charCodeAt(0).toString(16).padStart(4, '0');
+}
+
+/** A value in the user's words. */
+export function say(node: Node): string {
+  if (node.kind === 'seq') return 'a list';
+  if (node.kind === 'map') return 'a map';
+  if (node.value === null) return 'empty';
+  if (typeof node.value === 'string') return `the string ${quote(node.value)}`;
+  return typeof node.value === 'boolean' ? `${node.value}` : `the number ${node.value}`;
 }

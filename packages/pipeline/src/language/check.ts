@@ -1,5 +1,5 @@
 import { suggestion } from '../diagnostic/nearest.ts';
-import { quote } from '../diagnostic/quote.ts';
+import { quote, say } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import { type Entry, isUnknown, type MapNode, type Node, type ScalarNode, unknownNode } from '../yaml/node.ts';
@@ -171,6 +171,7 @@ function recovered(
 }
 
 function fitTable(node: MapNode, shape: Shape & { type: 'table' }, name: string, context: CheckContext): Node {
+  if (flagsBeside(node, shape.of, name, context)) return unknownNode(node);
   const entries = mapSame(node.entries, (entry) => {
     const key = entry.key.value;
     if (isUnknown(entry.key)) return entry;
@@ -184,6 +185,17 @@ function fitTable(node: MapNode, shape: Shape & { type: 'table' }, name: string,
     return value === entry.value ? entry : { key: entry.key, value };
   });
   return entries === node.entries ? node : { ...node, entries };
+}
+
+/** Reports flags of a path that stand beside it, as `- model:` and `cache: false` in the same column. */
+function flagsBeside(node: MapNode, flags: Shape, name: string, context: CheckContext): boolean {
+  const [path, first] = node.entries;
+  if (flags.type !== 'map' || path === undefined || first === undefined || path.value.kind !== 'scalar') return false;
+  const rest = node.entries.slice(1).every(({ key }) => Object.hasOwn(flags.fields, String(key.value)));
+  if (!rest || path.value.value !== null || isUnknown(path.value)) return false;
+  const message = `${name}: ${quote(first.key.value)} stands beside ${quote(path.key.value)}, not in it`;
+  context.report.add(context.source, first.key, 'wrong-type', message, `indent it deeper than \`${path.key.value}:\``);
+  return true;
 }
 
 /** Reports a key that nobody knows, with the nearest known one, or where it belongs. */
@@ -219,13 +231,4 @@ const DRAWN = 'the template drew this value: mend it where that is written';
 function wordsOf(shape: Shape): readonly string[] {
   if (shape.type === 'either') return shape.shapes.flatMap(wordsOf);
   return shape.type === 'text' ? (shape.values ?? []) : [];
-}
-
-/** A value in the user's words. */
-function say(node: Node): string {
-  if (node.kind === 'seq') return 'a list';
-  if (node.kind === 'map') return 'a map';
-  if (node.value === null) return 'empty';
-  if (typeof node.value === 'string') return `the string ${quote(node.value)}`;
-  return typeof node.value === 'boolean' ? `${node.value}` : `the number ${node.value}`;
 }

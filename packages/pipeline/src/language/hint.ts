@@ -77,7 +77,7 @@ export function typeHint(node: Node, shape: Shape, name: string): string | undef
   if (name.endsWith('.matrix')) return 'write its lists by name: `matrix: {x: [1, 2]}`';
   const items = /\.(?:matrix\.[^.]+|foreach)$/.test(name);
   if (takes(shape, 'list') && (items || !takes(shape, 'text'))) {
-    if (node.kind === 'scalar') return listHint(node.value, key);
+    if (node.kind === 'scalar') return dashHint(node.value) ?? listHint(node.value, key);
     if (node.kind === 'map') return `put \`- \` before each of its lines, or write \`${key}: [{…}]\``;
   }
   if (name === 'stages' && node.kind === 'seq')
@@ -100,6 +100,12 @@ export function typeHint(node: Node, shape: Shape, name: string): string | undef
   if (node.kind === 'seq' && !takes(shape, 'list') && node.items.length === 1)
     return 'take the brackets or the `- ` out';
   return undefined;
+}
+
+/** Of a text whose lines begin with dashes and no space behind them, which is no list. */
+function dashHint(value: unknown): string | undefined {
+  const first = typeof value === 'string' ? /^-([^\s-]\S*)/.exec(value)?.[1] : undefined;
+  return first === undefined ? undefined : `write a space behind each dash: \`- ${first}\``;
 }
 
 /** The one-item list that was meant. */

@@ -87,6 +87,25 @@ export function withoutDo(definition: MapNode, name: string, source: Source, rep
   return { ...definition, entries: [...rest, { key, value: { ...definition, entries: fields } }] };
 }
 
+/** A matrix with its stage below `do:`, as a foreach has it; reported, and mended for what follows. */
+export function withoutMatrixDo(definition: MapNode, name: string, source: Source, report: Report): MapNode {
+  const body = findEntry(definition, 'do');
+  if (
+    body === undefined ||
+    findEntry(definition, 'matrix') === undefined ||
+    findEntry(definition, 'foreach') !== undefined
+  )
+    return definition;
+  const hint = 'indent what stands below `do:` as far as `matrix:`, and take `do:` out';
+  report.add(source, body.key, 'wrong-type', `${name}: a matrix takes no \`do:\``, hint);
+  const inner = body.value.kind === 'map' ? body.value.entries : [];
+  const entries = definition.entries.flatMap((entry) => (entry === body ? inner : [entry]));
+  return {
+    ...definition,
+    entries: entries.filter((one, i) => entries.findIndex((e) => e.key.value === one.key.value) === i),
+  };
+}
+
 function list(words: readonly string[]): string {
   const last = words.at(-1);
   return words.length < 2 ? `${last}` : `${words.slice(0, -1).join(', ')} and ${last}`;

@@ -14,7 +14,7 @@ import { checkTemplates, resolveNode, type Scope } from '../template/interpolate
 import { type Entry, findEntry, findValue, isUnknown, type MapNode, type Node, type ScalarNode } from '../yaml/node.ts';
 import { buildStage } from './build.ts';
 import type { Draft } from './draft.ts';
-import { keysOutside, withoutDo } from './misplaced.ts';
+import { keysOutside, withoutDo, withoutMatrixDo } from './misplaced.ts';
 import { projectPath } from './paths.ts';
 
 /** A file whose stages are read. */
@@ -108,7 +108,8 @@ function soundItem(item: Combination, name: string, at: Node, place: StagesPlace
 function readDefinition(key: ScalarNode, written: Node, place: StagesPlace): MapNode | undefined {
   const { source, report } = place;
   const name = `stages.${key.value}`;
-  const value = written.kind === 'map' ? withoutDo(written, name, source, report) : written;
+  const value =
+    written.kind === 'map' ? withoutDo(withoutMatrixDo(written, name, source, report), name, source, report) : written;
   const each = value.kind === 'map' && (findEntry(value, 'foreach') ?? findEntry(value, 'do')) !== undefined;
   if (value.kind === 'map' && findEntry(value, 'matrix') === undefined) {
     const stray = each ? undefined : (findEntry(value, 'exclude') ?? findEntry(value, 'include'));

@@ -142,14 +142,11 @@ function merge(
   const conflicts: string[] = [];
   const values = mergeMaps(context.values, added, '', conflicts);
   for (const conflict of conflicts) {
-    const message = `${place.name} sets ${quote(conflict)} again`;
-    place.report.add(
-      place.source,
-      at,
-      'template',
-      `${message} (${from === 'vars' ? 'a map' : from})`,
-      'only maps merge; give it one value',
-    );
+    const first = context.values.get(conflict.split('.')[0] ?? '');
+    const before = first?.kind === 'node' && first.source !== undefined ? `, which ${first.source} sets` : '';
+    const again = `${place.name} sets ${quote(conflict)}${before === '' ? ' again' : `${before} already`}`;
+    const message = from === 'vars' ? again : `${again} (in ${from})`;
+    place.report.add(place.source, at, 'template', message, 'only maps merge; give it one value');
   }
   return { ...context, values };
 }

@@ -1,7 +1,7 @@
 import { sameValue } from '@dag/model';
 import { toValue } from '../data/value.ts';
 import { suggestionOrAll } from '../diagnostic/nearest.ts';
-import { quote } from '../diagnostic/quote.ts';
+import { quote, say } from '../diagnostic/quote.ts';
 import type { Entry, MapNode, Node } from '../yaml/node.ts';
 import { findValue, isUnknown, textNode } from '../yaml/node.ts';
 import { type Bound, entriesOf, inlineNode, itemsOf, kindOf, unwrap } from './bound.ts';
@@ -52,8 +52,12 @@ export function foreachItems(data: Node, name: string, scope: Scope): Combinatio
       else add(byIndex ? String(i) : nameOf(item), [['item', item]]);
     }
   } else {
-    const message = `stages.${name}.foreach must be a list or a map`;
-    scope.report.add(scope.source, data, 'template', message, 'write its items: `foreach: [a, b]`');
+    const message = `stages.${name}.foreach must be a list or a map, not ${say(unwrap(bound))}`;
+    const drawn = data.kind === 'scalar' && typeof data.value === 'string' && data.value.includes('${');
+    const hint = drawn
+      ? 'name a list or a map, or write the items: `foreach: [a, b]`'
+      : 'write its items: `foreach: [a, b]`';
+    scope.report.add(scope.source, data, 'template', message, hint);
     incomplete = true;
   }
   return { list: [...found.values()], incomplete };

@@ -1,6 +1,6 @@
 import type { AnyPath, Value } from '@dag/model';
 import { toValue } from '../data/value.ts';
-import { suggestionOrAll } from '../diagnostic/nearest.ts';
+import { nearest, suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
 import type { Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
@@ -205,10 +205,19 @@ function reportAbsent(
   const where = i === 0 ? '' : ` in ${quote(path.slice(0, i).join('.'))}`;
   let hint = suggestionOrAll(part, known);
   if (parent === undefined && known.length === 0) hint = 'write it into params.yaml, or under `vars:`';
+  if (parent === undefined && isShells(template.inner, part, known) && scope.name.endsWith('.cmd'))
+    hint = `where the shell is to read it, write \`\\${template.text}\``;
   else if (parent !== undefined && kindOf(parent) === 'seq')
     hint = `it is a list of ${itemsOf(parent).length}: count from 0`;
   else if (parent !== undefined && kindOf(parent) === 'scalar') hint = 'it is a single value, with nothing inside';
   failAt(template, node, `${template.text}: there is no ${quote(part)}${where}`, scope, hint);
+}
+
+/** Whether `${…}` is more likely the shell's: an expansion that only shells have, or a name in capitals like no other. */
+function isShells(inner: string, name: string, known: readonly string[]): boolean {
+  const written = inner.trim();
+  if (/^[#!@*?$\d]|:[-=+?]|[%#^,@]|\/|\[[@*]\]/.test(written)) return true;
+  return /^[A-Z_][A-Z\d_]*$/.test(written) && nearest(name, known) === undefined;
 }
 
 function names(scope: Scope): string[] {

@@ -455,10 +455,10 @@ metrics: ["\${nope}"]
           c: {foreach: "\${itms}", do: {cmd: x, outs: ["\${item}"]}}
                         ^^^^^^^
         known here: lr, m, l
-      pipeline.yaml:9:16: stages.d.foreach must be a list or a map
+      pipeline.yaml:9:16: stages.d.foreach must be a list or a map, not the number 1
           d: {foreach: "\${lr}", do: {cmd: x}}
                        ^^^^^^^
-        write its items: \`foreach: [a, b]\`
+        name a list or a map, or write the items: \`foreach: [a, b]\`
       pipeline.yaml:10:13: stages.e.cmd: \${m}: a map alone is no command
           e: {cmd: "\${m}", desc: "\${a..b} \${} \${a[}"}
                     ^^^^
@@ -531,7 +531,7 @@ stages:
         PARAMS,
       ),
     ).toMatchInlineSnapshot(`
-      "pipeline.yaml:1:8: vars sets 'lr' again (a map)
+      "pipeline.yaml:1:8: vars sets 'lr', which params.yaml sets already
         vars: [{lr: 2}, {x: "\${lr}"}]
                ^^^^^^^
         only maps merge; give it one value

@@ -25,6 +25,11 @@ export function lacksColon(text: string, from: Range): SyntaxProblem {
     const hint = `write \`${glued[1]}: ${word.slice(glued[0].length)}\``;
     return { at: { start: colon, end: colon + 1 }, message: 'a space is missing behind the colon', hint };
   }
+  const item = /^-([^\s-].*)$/.exec(word)?.[1];
+  if (item !== undefined) {
+    const at = { start: from.start, end: from.start + 1 };
+    return { at, message: 'a space is missing behind the dash', hint: `write \`- ${item}\`` };
+  }
   const message = `a colon is missing behind ${quote(word)}`;
   return { at: { start: from.start, end }, message, hint: 'a key ends with a colon: `key: value`' };
 }

@@ -23,6 +23,7 @@ function misquoted(text: string, broken: Broken, last: Token | undefined): Synta
   if (last?.style !== 'quoted' || !STRAY.has(broken.code)) return undefined;
   const at = Math.max(broken.at.start, last.end);
   if (text.slice(last.end, at).includes('\n')) return undefined;
+  if (text.slice(last.end, at).trim() !== '') return undefined;
   const mark = text[last.start] as string;
   const opening = { start: last.start, end: last.start + 1 };
   if (text.slice(last.start, last.end).includes('\n')) return neverClosed(text, opening);
