@@ -45,6 +45,25 @@ test('follows git: added, changed and no longer tracked', async () => {
   expect(project.read('data/a')).toBe('2');
 });
 
+test('follows git where a part of a folder came to be tracked by itself, and back', async () => {
+  project.write('data/a', '1');
+  project.write('data/sub/b', '2');
+  await project.dag(['add', 'data']);
+  project.git('add', '-A');
+  project.git('commit', '-qm', 'the folder');
+  await project.dag(['remove', 'data']);
+  expect(await project.dag(['add', 'data/sub'])).toMatchObject({ status: 0 });
+  project.git('add', '-A', '--', ':!data/a');
+  project.git('commit', '-qm', 'its part');
+  project.git('checkout', '-q', 'HEAD~1');
+  expect(await project.dag(['checkout'])).toMatchObject({ status: 0, stderr: '' });
+  expect([project.read('data/a'), project.read('data/sub/b')]).toEqual(['1', '2']);
+  project.git('checkout', '-q', 'main');
+  expect(await project.dag(['checkout'])).toMatchObject({ status: 0, stderr: '' });
+  expect(project.read('data/sub/b')).toBe('2');
+  expect((await project.dag(['status', '--json'])).stdout).toBe('{"stages":{},"data":{}}\n');
+});
+
 test('never overwrites or deletes what is nowhere in the cache, unless forced', async () => {
   project.write('data/a', '1');
   await project.dag(['add', 'data']);

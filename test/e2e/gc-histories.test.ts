@@ -236,6 +236,8 @@ class World {
         const isWhole = store.missing(objectsOf(revision.snapshot)).length === 0;
         store.close();
         if (!isWhole) return;
+        // One that was never committed would stay, and name what only it knows.
+        fs.rmSync(this.path(place, 'pipeline.lock'), { force: true });
         this.git(place, 'checkout', '-q', '-f', '--detach', revision.id);
         this.#heads.set(place, { branch: undefined, revision });
         this.#now.set(place, revision.snapshot);

@@ -1,4 +1,4 @@
-import { isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
+import { type AnyPath, foldersAbove, isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
 import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { trackedByGit } from '../project/git.ts';
@@ -132,13 +132,17 @@ function itemOf(project: OpenProject, { tracked, inside }: Picked, unreadable: O
   return [];
 }
 
+/** What lies in something that is tracked goes with that; what holds something that is tracked stays, for what is beside it. */
 function noLongerTracked(project: OpenProject, items: readonly CheckoutItem[]): CheckoutItem[] {
-  const tracked = new Set<ProjectPath>(items.map((item) => item.path));
-  const declared = new Set([
+  const known = new Set<AnyPath>([
+    ...items.map((item) => item.path),
     ...project.pipeline.data.map((data) => data.path),
     ...[...project.pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path)),
   ]);
-  const gone = rememberedPaths(project.root).filter((path) => !tracked.has(path) && !declared.has(path));
+  const holders = new Set([...known].flatMap((path) => [...foldersAbove(path)]));
+  const gone = rememberedPaths(project.root).filter(
+    (path) => !known.has(path) && !holders.has(path) && ![...foldersAbove(path)].some((folder) => known.has(folder)),
+  );
   const inGit = trackedByGit(project.root, gone);
   return gone.filter((path) => !inGit.has(path)).map((path) => ({ path, artifact: undefined }));
 }

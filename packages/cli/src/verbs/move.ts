@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import {
   FailureError,
+  joinPath,
   overlaps,
   type ProjectPath,
   parentPath,
@@ -10,7 +11,7 @@ import {
   type TrackedData,
 } from '@dag/model';
 import { addDataText, removeDataText, renameDataText } from '@dag/pipeline';
-import { isErrno, tempName } from '@dag/store';
+import { fsyncFile, fsyncFolder, isErrno, tempName } from '@dag/store';
 import { asFailure, EXIT } from '../failure.ts';
 import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
 import { type OpenProject, openProject, reloaded } from '../project/open.ts';
@@ -24,8 +25,9 @@ export async function move(context: Context, [from = '', to = '']: readonly stri
   try {
     const entry = entryAt(project, pathOf(project, context, from), from);
     const wanted = pathOf(project, context, to);
-    const isMoved = await wasMoved(project, entry, wanted);
-    const target = isMoved ? wanted : targetOf(project, entry, wanted, to);
+    const begun = await begunMove(project, entry, wanted);
+    const isMoved = begun !== undefined;
+    const target = begun ?? targetOf(project, entry, wanted, to);
     const release = await project.workspace.acquire(
       { read: [], write: [entry.path, target], purpose: `dag move ${entry.path} ${target}` },
       waiting(context),
@@ -99,13 +101,31 @@ function targetOf(project: OpenProject, entry: TrackedData, wanted: ProjectPath,
   throw usage(`'${target}' exists already`, 'move it out of the way first');
 }
 
-/** Whether a move there was killed between the data and its entry: the data is at its new path, and nothing at the old. */
+/** Where a move was to that was killed: the path itself, or one in the folder that it names. */
+async function begunMove(project: OpenProject, entry: TrackedData, wanted: ProjectPath) {
+  for (const at of [wanted, joinPath(wanted, path.posix.basename(entry.path))]) {
+    if (await wasMoved(project, entry, at)) return at;
+  }
+  return undefined;
+}
+
+/**
+ * Whether a move there was killed before its entry was written: the data is at its new path, and at the old one nothing; or,
+ * on another disk, nothing that the new one lacks, for the original goes file by file when the copy is whole.
+ */
 async function wasMoved(project: OpenProject, entry: TrackedData, target: ProjectPath): Promise<boolean> {
-  const locked = project.locks.data(entry);
-  if (locked === undefined || fs.lstatSync(path.join(project.root, entry.path), { throwIfNoEntry: false }))
-    return false;
-  if (!fs.existsSync(path.join(project.root, target))) return false;
-  return sameArtifact(locked, (await project.workspace.observe([target])).get(target));
+  const stats = (at: ProjectPath) => fs.lstatSync(path.join(project.root, at), { throwIfNoEntry: false });
+  const [old, copy, locked] = [stats(entry.path), stats(target), project.locks.data(entry)];
+  if (copy === undefined || locked === undefined || overlaps(entry.path, target)) return false;
+  if (old !== undefined && old.dev === copy.dev) return false;
+  if (!sameArtifact(locked, (await project.workspace.observe([target])).get(target))) return false;
+  const [left, there] = [await project.workspace.list([entry.path]), await project.workspace.list([target])];
+  for (const [at, { digest, kind }] of left) {
+    if (kind === 'file' && there.get(`${target}${at.slice(entry.path.length)}` as ProjectPath)?.digest !== digest) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /** The data first: where that fails, nothing has changed. Done again after a kill, it goes on where it was. */
@@ -114,7 +134,8 @@ async function rename(project: OpenProject, entry: TrackedData, target: ProjectP
   const [from, to] = [path.join(project.root, entry.path), path.join(project.root, target)];
   project.workspace.updateGitignore({ add: [target], remove: [] });
   try {
-    if (!isMoved) relocate(from, to);
+    if (isMoved) fs.rmSync(from, { recursive: true, force: true });
+    else relocate(from, to);
   } catch (error) {
     project.workspace.updateGitignore({ add: [], remove: [target] });
     if (asFailure(error) === undefined) throw error;
@@ -139,7 +160,7 @@ async function rename(project: OpenProject, entry: TrackedData, target: ProjectP
   await rememberTracked(reloaded(project));
 }
 
-/** Renames; to another file system it copies, and removes the original when the copy is whole. */
+/** Renames; to another file system it copies, and removes the original when the copy is whole and on disk. */
 function relocate(from: string, to: string): void {
   try {
     fs.renameSync(from, to);
@@ -151,12 +172,22 @@ function relocate(from: string, to: string): void {
   const mode = fs.constants.COPYFILE_FICLONE;
   try {
     fs.cpSync(from, temp, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true, mode });
+    fsyncAll(temp);
     fs.renameSync(temp, to);
+    fsyncFolder(path.dirname(to));
   } catch (error) {
     fs.rmSync(temp, { recursive: true, force: true });
     throw error;
   }
   fs.rmSync(from, { recursive: true, force: true });
+}
+
+function fsyncAll(at: string): void {
+  const stats = fs.lstatSync(at);
+  if (stats.isFile()) fsyncFile(at);
+  if (!stats.isDirectory()) return;
+  for (const name of fs.readdirSync(at)) fsyncAll(path.join(at, name));
+  fsyncFolder(at);
 }
 
 function newTexts(project: OpenProject, entry: TrackedData, target: ProjectPath): Map<ProjectPath, string> {
