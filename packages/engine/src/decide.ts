@@ -55,7 +55,8 @@ export function decide(
   cached: Cached,
   options: DecideOptions = {},
 ): Decision {
-  if (options.force !== undefined) return { kind: 'run', changes: [{ changed: 'forced', by: options.force }] };
+  if (options.force !== undefined && !(stage.frozen && locked !== undefined))
+    return { kind: 'run', changes: [{ changed: 'forced', by: options.force }] };
   const inputs = inputChanges(stage, locked, observed);
   const outs = locked === undefined ? [] : outChanges(stage, locked, observed, options.allowMissing ?? false);
   const changes = [...inputs, ...outs];

@@ -22,6 +22,8 @@ import type { Project } from './project.ts';
 export interface StageView {
   readonly observed: Observed;
   readonly missingDeps: readonly AnyPath[];
+  /** Deps that are not there either, and count as what `missing` took them for. */
+  readonly assumed: ReadonlyMap<AnyPath, Artifact>;
   readonly missingParams: readonly MissingParam[];
   /** What is wrong with its params files; nothing that is said of the stage holds before that is mended. */
   readonly paramProblems: readonly Diagnostic[];
@@ -46,8 +48,11 @@ export async function viewStage(
   const seen = await observer.observe(stagePaths(stage));
   const deps = new Map<AnyPath, Artifact>();
   const missingDeps: AnyPath[] = [];
+  const assumed = new Map<AnyPath, Artifact>();
   for (const { path } of stage.deps) {
-    const artifact = seen.get(path) ?? options.missing?.(path);
+    const there = seen.get(path);
+    const artifact = there ?? options.missing?.(path);
+    if (there === undefined && artifact !== undefined) assumed.set(path, artifact);
     if (artifact === undefined) missingDeps.push(path);
     else deps.set(path, artifact);
   }
@@ -73,6 +78,7 @@ export async function viewStage(
   return {
     observed,
     missingDeps,
+    assumed,
     missingParams: params.missing,
     paramProblems: params.diagnostics,
     ...(worker.failure === undefined ? {} : { moduleProblem: worker.failure }),

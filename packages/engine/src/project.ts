@@ -23,6 +23,8 @@ export interface Project {
   /** What every run record says of the surroundings: Node, OS, CPU and the like. Asked once a run. */
   readonly context: () => Readonly<Record<string, string | number | boolean>>;
   readonly clock: () => Date;
+  /** Those of the paths that git tracks, or tracks something in; none outside git. */
+  trackedByGit(paths: readonly ProjectPath[]): ReadonlySet<ProjectPath>;
 }
 
 /** What knows the modules of worker stages. Handed in, so that esbuild is only loaded where a stage needs it. */

@@ -1,4 +1,4 @@
-import type { Failure, StageAddress } from '@dag/model';
+import type { Failure, ProjectPath, StageAddress } from '@dag/model';
 import type { PastRuns } from './critical-path.ts';
 import type { Cached } from './decide.ts';
 import type { ReproEvent } from './event.ts';
@@ -65,6 +65,8 @@ export interface ReproRun {
   readonly announced: Set<StageAddress>;
   /** Kills whatever runs. */
   abort(): void;
+  /** The cached outs of the selected stages that git tracks, or tracks something in; asked once, when first needed. */
+  gitTracked(): ReadonlySet<ProjectPath>;
   readonly selected: ReadonlySet<StageAddress>;
   readonly outcomes: Outcomes;
   /** Puts the cached outs of all selected stages into .gitignore, once: before the first of them is made. */

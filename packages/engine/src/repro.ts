@@ -1,6 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import os from 'node:os';
-import { type Failure, FailureError, type Stage, type StageAddress, unreachable } from '@dag/model';
+import {
+  type Failure,
+  FailureError,
+  isInside,
+  type ProjectPath,
+  type Stage,
+  type StageAddress,
+  unreachable,
+} from '@dag/model';
 import { cachedIn } from './cached.ts';
 import type { PastRuns } from './critical-path.ts';
 import { dataOf, settleData } from './data.ts';
@@ -39,6 +47,7 @@ export async function repro(
   project.locks.require(stages);
   const aborted = new AbortController();
   let ignored: Promise<void> | undefined;
+  let tracked: ReadonlySet<ProjectPath> | undefined;
   const gpus = new Gpus(project.env);
   const past = durationsOf(project.root);
   const kill = AbortSignal.any([signals.kill, aborted.signal]);
@@ -57,6 +66,10 @@ export async function repro(
     options,
     signals: { ...signals, kill },
     abort: () => aborted.abort(),
+    gitTracked: () => {
+      tracked ??= project.trackedByGit(cachedOuts(stages));
+      return tracked;
+    },
     selected: new Set(selection),
     outcomes: new Outcomes(),
     announced: new Set(),
@@ -101,6 +114,10 @@ function closeJournal({ journal, emit }: ReproRun): void {
   journal.close();
   const problem = journal.problem();
   if (problem !== undefined) emit({ event: 'warning', message: `'dag log' will not know of these runs: ${problem}` });
+}
+
+function cachedOuts(stages: readonly Stage[]): ProjectPath[] {
+  return stages.flatMap(({ outs }) => outs.flatMap(({ path, cache }) => (cache && isInside(path) ? [path] : [])));
 }
 
 function stageAt(project: Project, address: StageAddress): Stage {

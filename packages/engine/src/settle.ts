@@ -5,6 +5,7 @@ import {
   type Failure,
   FailureError,
   insideOuts,
+  isInside,
   type RunRecord,
   type Stage,
   unreachable,
@@ -183,7 +184,7 @@ async function shortOfGpus(run: ReproRun, stage: Stage): Promise<Outcome | undef
 }
 
 async function execute(run: ReproRun, stage: Stage, seen: StageView): Promise<Outcome> {
-  const problem = problemOf(stage, seen);
+  const problem = problemOf(stage, seen) ?? inGit(run, stage) ?? (await bringDeps(run, stage, seen));
   if (problem !== undefined) return failed(run, stage, problem, 0);
   const gpus = await leaseGpus(run, stage);
   try {
@@ -207,6 +208,39 @@ function leaseGpus(run: ReproRun, stage: Stage): Promise<GpuLease | undefined> {
     onWarning: (message, hint) =>
       run.emit({ event: 'warning', stage: stage.address, message, ...(hint === undefined ? {} : { hint }) }),
   });
+}
+
+/** Outs that git tracks: they would be both git's and the cache's, and each would undo the other's work. */
+function inGit(run: ReproRun, stage: Stage): Failure | undefined {
+  const tracked = run.gitTracked();
+  const both = stage.outs.flatMap(({ path, cache }) => (cache && isInside(path) && tracked.has(path) ? [path] : []));
+  if (both.length === 0) return undefined;
+  const names = both.map((path) => `'${path}'`).join(', ');
+  return {
+    code: 'refused',
+    message: `stage '${stage.address}' does not run: its out${both.length === 1 ? '' : 's'} ${names} ${both.length === 1 ? 'is' : 'are'} tracked by git`,
+    hint: `run 'git rm -r --cached ${both.join(' ')}' first, or declare with 'cache: false' that git keeps ${both.length === 1 ? 'it' : 'them'}`,
+  };
+}
+
+/** Deps that were taken for what the lock says come back from the cache: a command needs them there. */
+async function bringDeps(run: ReproRun, stage: Stage, { assumed }: StageView): Promise<Failure | undefined> {
+  if (assumed.size === 0) return undefined;
+  const items = [...insideOuts(assumed)].map(([path, artifact]) => ({ path, artifact }));
+  if (run.options.fetcher !== undefined) await run.options.fetcher.fetch(items, run.signals.stop);
+  const { failed, missing } = await run.project.workspace.checkout(items, {
+    allowMissing: true,
+    signal: run.signals.kill,
+  });
+  run.observer.forget(assumed.keys());
+  const lacking = [...failed, ...missing][0]?.path ?? [...assumed.keys()].find((path) => !isInside(path));
+  if (lacking === undefined) return undefined;
+  return {
+    code: 'missing-dep',
+    path: lacking,
+    message: `'${lacking}', which stage '${stage.address}' needs, is neither here nor in the cache`,
+    hint: 'run without --allow-missing to make it again, or with --pull to fetch it',
+  };
 }
 
 function problemOf(stage: Stage, view: StageView): Failure | undefined {

@@ -9,6 +9,7 @@ import { DEFAULT_LINK, openWorkspace } from '@dag/workspace';
 import type { Context } from '../verb.ts';
 import { runContext } from './context.ts';
 import { workspaceLockFiles } from './files.ts';
+import { trackedByGit } from './git.ts';
 import { loadProject } from './load.ts';
 import { readRemembered } from './remembered.ts';
 import { placeSchema } from './schema.ts';
@@ -72,6 +73,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
     partial: new Set(readRemembered(root).partial),
     env: context.io.env,
     context: runContext(root),
+    trackedByGit: (paths) => trackedByGit(root, paths),
     clock: () => new Date(),
     close: async () => {
       await workspace.close();
