@@ -58,7 +58,10 @@ export function processIo(): Io {
       },
       atExit,
     },
-    interactive: process.stdin.isTTY === true,
+    // Standard input is opened by looking at it, which takes milliseconds.
+    get interactive() {
+      return process.stdin.isTTY === true;
+    },
     ask,
   };
 }
