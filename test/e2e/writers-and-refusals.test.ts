@@ -195,6 +195,16 @@ test('the first stage of a sub-folder gets its .gitignore', async () => {
   expect(project.read('sub/.gitignore')).toBe('/o\n');
 });
 
+test('a sub-folder whose last stage is removed has no pipeline.yaml; the project keeps its own', async () => {
+  stages('  s:\n    cmd: echo > p\n    outs: [p]\n');
+  fs.mkdirSync(project.path('sub'));
+  await project.dag(['stage', 'add', '-n', 'su', '-o', 'o', 'echo > o'], { cwd: 'sub' });
+  await project.dag(['remove', 'sub/pipeline.yaml:su', 's']);
+  expect(project.exists('sub/pipeline.yaml')).toBe(false);
+  expect(project.exists('sub/pipeline.lock')).toBe(false);
+  expect(project.exists('pipeline.yaml')).toBe(true);
+});
+
 test('where .gitignore can not be written no stage begins, and its outs and lock entry stay', async () => {
   stages('  s:\n    cmd: cp f d/o\n    deps: [f]\n    outs: [d/o]\n');
   project.write('f', '1');

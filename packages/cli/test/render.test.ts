@@ -109,6 +109,32 @@ describe('a graph', () => {
     expect(drawGraph({ nodes: [], edges: [] })).toBe('');
   });
 
+  test('as text, a rail that others cross being told from one that joins', () => {
+    const edges: [string, string][] = [
+      ['a', 'd'],
+      ['b', 'z'],
+      ['c', 'd'],
+      ['c', 'z'],
+    ];
+    expect(`\n${drawGraph({ nodes: ['a', 'b', 'c', 'd', 'z'], edges })}`).toBe(
+      `
+● a
+│ ● b
+│ │ ● c
+├─│─┤
+● │ │ d
+  ├─╯
+  ● z
+`,
+    );
+  });
+
+  test('names that Mermaid would take for marks', () => {
+    expect(mermaidText({ nodes: ['"a" #1; <b>&`'], edges: [] })).toBe(
+      'flowchart TD\n  n1["#quot;a#quot; #35;1; #lt;b#gt;#amp;#96;"]\n',
+    );
+  });
+
   test('as Mermaid and as Graphviz', () => {
     expect(mermaidText(graph)).toMatchInlineSnapshot(`
       "flowchart TD

@@ -19,6 +19,11 @@ function select(targets: string[], options: SelectOptions = {}, cwd = ''): strin
   return result.ok ? result.value : 'message' in result.error ? result.error.message : '';
 }
 
+function hint(targets: string[], cwd = ''): string | undefined {
+  const result = selectStages(pipeline, targets, {}, path(cwd));
+  return !result.ok && 'hint' in result.error ? result.error.hint : undefined;
+}
+
 describe('selectStages', () => {
   it.each<[string[], SelectOptions, string, string[]]>([
     [[], {}, '', ['a', 'b', 'c', 'x', 'each@1', 'each@2']],
@@ -49,5 +54,10 @@ describe('selectStages', () => {
   it('says what it does not know', () => {
     expect(select(['eahc'])).toBe("'eahc' is no stage, out, tracked path or pipeline.yaml");
     expect(select(['../../x'])).toContain('is no stage');
+    expect(hint(['eahc'])).toBe("did you mean 'each'?");
+    expect(hint(['s'])).toBe("did you mean 'sub/pipeline.yaml:s'?");
+    expect(hint([':quite'], 'sub')).toBe("'dag stage list' names the stages");
+    expect(hint(['each'], 'sub')).toBe("did you mean '../pipeline.yaml:each'?");
+    expect(hint(['../y/zz'], 'sub')).toBe("did you mean '../y/z'?");
   });
 });

@@ -40,7 +40,7 @@ function railsText(rails: readonly (Set<string> | undefined)[], column: number):
   return cells.join(' ').trimEnd();
 }
 
-/** The line above a node: rails that lead to it bend into its column. */
+/** The line above a node: rails that lead to it bend into its column; others pass it unbroken. */
 function joinLine(rails: readonly (Set<string> | undefined)[], incoming: readonly number[], column: number): string {
   const all = [...incoming, column];
   const [low, high] = [Math.min(...all), Math.max(...all)];
@@ -55,8 +55,8 @@ function joinLine(rails: readonly (Set<string> | undefined)[], incoming: readonl
       const down = goesOn || index === column;
       const up = incoming.includes(index) || goesOn;
       cell = corner(up, down, left, right);
-    } else if (inSpan) cell = goesOn ? '┼' : '─';
-    else if (goesOn) cell = '│';
+    } else if (goesOn) cell = '│';
+    else if (inSpan) cell = '─';
     line += cell;
     if (index < width - 1) line += inSpan && index < high ? '─' : ' ';
   }
@@ -81,10 +81,22 @@ const CORNERS: Readonly<Record<string, string>> = {
   dlr: '┬',
 };
 
+/** What labels of Mermaid take for marks or HTML, and how they write it. */
+const MERMAID_ESCAPES: Readonly<Record<string, string>> = {
+  '"': '#quot;',
+  '#': '#35;',
+  '&': '#amp;',
+  '<': '#lt;',
+  '>': '#gt;',
+  '`': '#96;',
+};
+
 /** A Mermaid flowchart. */
 export function mermaidText({ nodes, edges }: ShownGraph): string {
   const ids = new Map(nodes.map((node, index) => [node, `n${index + 1}`]));
-  const lines = nodes.map((node) => `  ${ids.get(node)}["${node.replaceAll('"', '#quot;')}"]`);
+  const lines = nodes.map(
+    (node) => `  ${ids.get(node)}["${node.replaceAll(/["#&<>`]/g, (c) => MERMAID_ESCAPES[c] ?? c)}"]`,
+  );
   return `flowchart TD\n${[...lines, ...edges.map(([from, to]) => `  ${ids.get(from)} --> ${ids.get(to)}`)].join('\n')}\n`;
 }
 

@@ -43,6 +43,7 @@ export async function remove(
         project.workspace.updateGitignore({ add: [], remove: paths.filter(isInside) });
       });
       await forget(project, stages, data);
+      for (const file of new Set([...stages, ...data].map((item) => item.file))) removeEmpty(project, file);
       for (const out of held) fs.rmSync(absolutePath(project.root, out), { recursive: true, force: true });
     } finally {
       release();
@@ -97,6 +98,12 @@ function stagesAt(project: OpenProject, target: string): Stage[] {
     });
   }
   return selected.value.flatMap((address) => project.pipeline.stages.get(address) ?? []);
+}
+
+/** Deletes a pipeline.yaml that says nothing; the one at the top stays, as it marks the project. */
+function removeEmpty(project: OpenProject, file: ProjectPath): void {
+  if (parentPath(file) === '' || textOf(project, file).trim() !== '') return;
+  fs.rmSync(absolutePath(project.root, file), { force: true });
 }
 
 /** Takes the lock entries out, and the paths out of what is remembered as tracked: their files are the user's now. */

@@ -6,9 +6,11 @@ import {
   type ProjectPath,
   parentPath,
   type Result,
+  relativePath,
   type StageAddress,
 } from '@dag/model';
-import { suggestion } from '../diagnostic/nearest.ts';
+import { nearest } from '../diagnostic/nearest.ts';
+import { quote } from '../diagnostic/quote.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { resolveTarget } from './target.ts';
 
@@ -40,7 +42,7 @@ export function selectStages(
   const named: StageAddress[] = [];
   for (const target of targets) {
     const found = resolveTarget(pipeline, target, cwd, { glob: options.glob === true });
-    if (found === undefined) return err(unknownTarget(pipeline, target));
+    if (found === undefined) return err(unknownTarget(pipeline, target, cwd));
     named.push(...found.stages);
   }
   if (targets.length === 0) named.push(...defaultStages(pipeline, cwd));
@@ -78,9 +80,27 @@ function reach(
   return seen;
 }
 
-function unknownTarget(pipeline: Pipeline, target: string): Failure {
-  const known = [...pipeline.stages.keys(), ...pipeline.groups.keys(), ...pipeline.data.map((data) => data.path)];
-  const outs = [...pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path));
-  const hint = suggestion(target, [...known, ...outs]) ?? "'dag stage list' names the stages";
-  return { code: 'usage', message: `'${target}' is no stage, out, tracked path or pipeline.yaml`, hint };
+function unknownTarget(pipeline: Pipeline, target: string, cwd: ProjectPath): Failure {
+  const own = joinPath(cwd, 'pipeline.yaml');
+  const named = new Map<string, string>();
+  const know = (word: string, written: string): void => {
+    if (!named.has(word)) named.set(word, written);
+  };
+  const knowStage = (file: ProjectPath, name: string): void => {
+    const from = `${relativePath(cwd, file)}:${name}`;
+    if (file === own) know(name, name);
+    else know(from, from);
+    know(name, from);
+  };
+  for (const stage of pipeline.stages.values()) {
+    knowStage(stage.file, stage.name);
+    const [group = ''] = stage.name.split('@', 1);
+    if (group !== stage.name) knowStage(stage.file, group);
+    for (const out of stage.outs) know(relativePath(cwd, out.path), relativePath(cwd, out.path));
+  }
+  for (const { path } of pipeline.data) know(relativePath(cwd, path), relativePath(cwd, path));
+  const near = nearest(target.replace(/^:/, ''), named.keys());
+  const hint =
+    near === undefined ? "'dag stage list' names the stages" : `did you mean ${quote(named.get(near) as string)}?`;
+  return { code: 'usage', message: `${quote(target)} is no stage, out, tracked path or pipeline.yaml`, hint };
 }
