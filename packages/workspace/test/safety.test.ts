@@ -182,6 +182,23 @@ describe('what can not be kept is refused by name', () => {
   });
 });
 
+test('a folder that nobody may write to is set aside, comes back as it was, and goes when it is not needed', async () => {
+  project.write('data/inner/a', 'a');
+  project.write('.cache/tmp/.keep', '');
+  for (const folder of ['data/inner', 'data']) chmodSync(at(folder), 0o555);
+  await asNobody([project.root], async () => {
+    const first = project.ws.setAside([path('data')]);
+    expect(existsSync(at('data'))).toBe(false);
+    project.write('data', 'half of a new one');
+    first.putBack();
+    expect(project.read('data/inner/a')).toBe('a');
+    expect(lstatSync(at('data')).mode & 0o777).toBe(0o555);
+    const second = project.ws.setAside([path('data')]);
+    second.discard();
+    expect([existsSync(at('data')), readdirSync(at('.cache/tmp'))]).toEqual([false, ['.keep']]);
+  });
+});
+
 describe('a listing from elsewhere is not trusted', () => {
   const store = (entries: TreeEntry[]): Artifact => {
     const digest = project.store.putBytes(encodeTree(entries));

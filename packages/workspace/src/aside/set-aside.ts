@@ -1,10 +1,11 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type AnyPath, absolutePath } from '@dag/model';
 import { fsyncFolder, isErrno, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { Aside } from '../types.ts';
 import { type AsideEntry, closeJournal, dropJournal, placeFor, stands, writeJournal } from './journal.ts';
+import { moveTree, removeTree } from './trees.ts';
 
 /** See `Workspace.setAside`: the journal first, then the renames. If one fails, what was moved comes back. */
 export function setAside(context: Context, paths: readonly AnyPath[]): Aside {
@@ -22,7 +23,7 @@ export function setAside(context: Context, paths: readonly AnyPath[]): Aside {
   for (const { path, at } of entries) {
     if (at === undefined) continue;
     try {
-      withIo('set aside', path, () => renameSync(absolutePath(root, path), at));
+      withIo('set aside', path, () => moveTree(absolutePath(root, path), at));
     } catch (error) {
       putBack(root, entries, undefined);
       dropAside(folder, entries);
@@ -59,7 +60,7 @@ export function putBack(root: string, entries: readonly AsideEntry[], keep: stri
       if (stands(abs)) clear(abs, keep === undefined ? undefined : join(keep, String(i)));
       if (at === undefined) return;
       mkdirSync(dirname(abs), { recursive: true });
-      renameSync(at, abs);
+      moveTree(at, abs);
       fsyncFolder(dirname(abs));
       back.push(path);
     });
@@ -69,12 +70,12 @@ export function putBack(root: string, entries: readonly AsideEntry[], keep: stri
 
 function clear(abs: string, to: string | undefined): void {
   if (to === undefined) {
-    rmSync(abs, { recursive: true, force: true });
+    removeTree(abs);
     return;
   }
   mkdirSync(dirname(to), { recursive: true });
   try {
-    renameSync(abs, to);
+    moveTree(abs, to);
   } catch (error) {
     if (!isErrno(error, 'EXDEV')) throw error;
     renameSync(abs, `${abs}.dag-kept`);
@@ -90,7 +91,7 @@ export function dropAside(folder: string, entries: readonly AsideEntry[]): void 
       return;
     }
     closeJournal(folder);
-    for (const { at } of entries) if (at !== undefined) rmSync(at, { recursive: true, force: true });
-    rmSync(folder, { recursive: true, force: true });
+    for (const { at } of entries) if (at !== undefined) removeTree(at);
+    removeTree(folder);
   });
 }
