@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Diagnostic } from '@dag/model';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
+import { readCases, topics } from '../../../test/differential/cases.ts';
 import { toValue } from '../src/data/value.ts';
 import { pipelineJsonSchema } from '../src/index.ts';
 import { parseYaml } from '../src/yaml/parse.ts';
@@ -90,6 +91,25 @@ describe('the JSON Schema', () => {
   it.each(REFUSED)('refuses what the parser refuses: %s', (text) => {
     expect(byParser(text)).not.toEqual([]);
     expect(bySchema(text)).toBe(false);
+  });
+
+  it('takes and refuses the cases made by hand as the parser does', () => {
+    const wrong: string[] = [];
+    for (const { name, files } of topics().flatMap(readCases)) {
+      const text = files['pipeline.yaml'] ?? '';
+      const { root, problems } = parseYaml(text);
+      if (root?.kind !== 'map' || problems.length > 0) continue;
+      const told = load(files).diagnostics.filter(({ file }) => file === 'pipeline.yaml');
+      // In JSON keys are text, and what a template draws only the parser knows.
+      const shape = told.some(
+        ({ code, message }) =>
+          code === 'unknown-key' ||
+          (code === 'wrong-type' && !/ must be a string(?:$|, not)| or a map, not the number/.test(message)),
+      );
+      const fits = validate(toValue(root));
+      if (fits ? shape : told.length === 0) wrong.push(`${name}: ${JSON.stringify(validate.errors?.[0])}`);
+    }
+    expect(wrong).toEqual([]);
   });
 
   const folder = corpusFolder();

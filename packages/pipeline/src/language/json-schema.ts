@@ -51,7 +51,7 @@ function schemaOf(shape: Shape, templates: boolean): Record<string, unknown> {
     case 'number':
       return orTemplate({ type: 'number', minimum: 0 }, templates);
     case 'null':
-      return { type: 'null' };
+      return shape.empty === true ? { enum: [null, {}, '', false] } : { type: 'null' };
     case 'any':
       return {};
     case 'list':
