@@ -1,4 +1,4 @@
-import type { Artifact, Fingerprint, RunRecord } from '@dag/model';
+import type { Fingerprint, RunRecord } from '@dag/model';
 import type { Store } from '@dag/store';
 import type { Cached } from './decide.ts';
 import { runKey } from './run-key.ts';
@@ -6,13 +6,8 @@ import { runKey } from './run-key.ts';
 /** The cache as decisions ask it. */
 export function cachedIn(store: Store): Cached {
   return {
-    complete: (artifact) => isComplete(store, artifact),
+    complete: (artifact) => store.isComplete(artifact),
     runs: (fingerprint: Fingerprint): readonly RunRecord[] =>
       store.runs.find(runKey(fingerprint)).sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1)),
   };
-}
-
-/** Whether the store holds every object of an artifact. */
-export function isComplete(store: Store, artifact: Artifact): boolean {
-  return store.isComplete(artifact);
 }

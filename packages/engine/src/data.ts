@@ -11,7 +11,6 @@ import {
   type TrackedData,
 } from '@dag/model';
 import { findPlaces, type Places } from '@dag/pipeline';
-import { isComplete } from './cached.ts';
 import type { ReproEvent } from './event.ts';
 import type { Observer } from './observer.ts';
 import type { Fetcher, Project } from './project.ts';
@@ -108,11 +107,11 @@ async function bringBack(
   options: DataOptions,
 ): Promise<boolean> {
   if (options.dry) {
-    const comes = options.fetcher !== undefined || isComplete(project.store, locked);
+    const comes = options.fetcher !== undefined || project.store.isComplete(locked);
     if (comes) observer.learn([[entry.path, locked]]);
     return comes;
   }
-  if (!isComplete(project.store, locked)) {
+  if (!project.store.isComplete(locked)) {
     const fetched = await options.fetcher?.fetch([{ path: entry.path, artifact: locked }], options.signal);
     if (fetched !== true) return false;
   }

@@ -7,7 +7,6 @@ import {
   type RunRecord,
   type Stage,
 } from '@dag/model';
-import { isComplete } from './cached.ts';
 import { usesRunCache } from './decide.ts';
 import type { StageView } from './observe-stage.ts';
 import type { ReproRun } from './repro-run.ts';
@@ -51,7 +50,7 @@ export async function findElsewhere(run: ReproRun, stage: Stage, view: StageView
 }
 
 async function fetchAll(run: ReproRun, outs: ReadonlyMap<ProjectPath, Artifact>): Promise<boolean> {
-  const missing = [...outs].filter(([, artifact]) => !isComplete(run.project.store, artifact));
+  const missing = [...outs].filter(([, artifact]) => !run.project.store.isComplete(artifact));
   const items = missing.map(([path, artifact]) => ({ path, artifact }));
   return items.length === 0 || (await run.options.fetcher?.fetch(items, run.signals.stop)) === true;
 }

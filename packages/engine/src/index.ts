@@ -1,4 +1,4 @@
-export { cachedIn, isComplete } from './cached.ts';
+export { cachedIn } from './cached.ts';
 export { commandText, compareInputs } from './changes.ts';
 export { type CommitReport, commitStages } from './commit.ts';
 export { decide, type Uncacheable, usesRunCache } from './decide.ts';

@@ -11,7 +11,6 @@ import {
   sameArtifact,
   type TrackedData,
 } from '@dag/model';
-import { isComplete } from './cached.ts';
 import { inputChanges, outChanges } from './decide.ts';
 import { stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
@@ -72,7 +71,7 @@ function notInCache(
   return stage.outs.flatMap(({ path, cache }): Change[] => {
     const artifact = outs.get(path);
     if (!cache || artifact === undefined || !sameArtifact(artifact, locked.outs.get(path))) return [];
-    if (isComplete(project.store, artifact)) return [];
+    if (project.store.isComplete(artifact)) return [];
     return [{ changed: 'out', path, how: 'not-in-cache', after: artifact }];
   });
 }
@@ -87,5 +86,5 @@ function dataChange(
   if (before === undefined) return { changed: 'data', path, how: 'new', ...(after === undefined ? {} : { after }) };
   if (after === undefined) return { changed: 'data', path, how: 'deleted', before };
   if (!sameArtifact(before, after)) return { changed: 'data', path, how: 'modified', before, after };
-  return isComplete(project.store, after) ? undefined : { changed: 'data', path, how: 'not-in-cache', after };
+  return project.store.isComplete(after) ? undefined : { changed: 'data', path, how: 'not-in-cache', after };
 }

@@ -17,6 +17,7 @@ export type { Collector } from './in-use.ts';
 export { layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
 export { linkLoose, publishLoose } from './loose.ts';
 export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } from './owner.ts';
+export type { SharedIndex } from './pack/read.ts';
 export { decodeRunRecord, encodeRunRecord } from './run-json.ts';
 export { dropStaged, type Staging } from './staging.ts';
 export { EXECUTABLE, type FolderRecord, KNOWN, STAT_COLUMNS } from './stat-cache/folder.ts';

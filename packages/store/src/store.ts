@@ -14,6 +14,7 @@ import { announceGc, type Collector, isGcAtWork, WriterMark } from './in-use.ts'
 import { type Layout, layoutOf, loosePath, OBJECT_MODE } from './layout.ts';
 import { LooseSnapshot, looseSize, publishLoose } from './loose.ts';
 import { tempName } from './owner.ts';
+import type { SharedIndex } from './pack/read.ts';
 import { salvagePack } from './pack/salvage.ts';
 import { PackSet } from './pack/set.ts';
 import { openRuns } from './runs.ts';
@@ -33,9 +34,12 @@ import { objectsOf } from './walk.ts';
 /** Largest tree that is read, in bytes: a folder of some ten million names. */
 const TREE_LIMIT = 2 ** 30;
 
-/** Opens a cache folder. Cheap: nothing is read or made before it is needed. */
-export function openStore(options: { readonly dir: string }): Store {
-  return new FileStore(options.dir);
+/**
+ * Opens a cache folder. Cheap: nothing is read or made before it is needed.
+ * @param options.indexes what `Store.shareIndexes` of another thread gave: those packs' indexes are not read again.
+ */
+export function openStore(options: { readonly dir: string; readonly indexes?: readonly SharedIndex[] }): Store {
+  return new FileStore(options.dir, options.indexes);
 }
 
 class FileStore implements Store {
@@ -47,10 +51,10 @@ class FileStore implements Store {
   readonly #bad = new Set<Digest>();
   readonly #mark: WriterMark;
 
-  constructor(dir: string) {
+  constructor(dir: string, indexes?: readonly SharedIndex[]) {
     this.dir = dir;
     this.#layout = layoutOf(dir);
-    this.#packs = new PackSet(this.#layout);
+    this.#packs = new PackSet(this.#layout, indexes);
     this.#mark = new WriterMark(this.#layout.users);
     this.runs = openRuns(this.#layout);
   }
@@ -182,6 +186,10 @@ class FileStore implements Store {
 
   openStaging(): Staging {
     return openStaging(this.#layout, (hash, at) => this.#isPacked(hash, at));
+  }
+
+  shareIndexes(): SharedIndex[] {
+    return this.#packs.share();
   }
 
   objectsOf(artifact: Artifact, onMissingTree?: (failure: ObjectFailure) => void): Iterable<ArtifactObject> {

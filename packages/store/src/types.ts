@@ -1,5 +1,6 @@
 import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord, TreeEntry } from '@dag/model';
 import type { Collector } from './in-use.ts';
+import type { SharedIndex } from './pack/read.ts';
 import type { Staging } from './staging.ts';
 
 /** One object that an artifact is made of. */
@@ -64,6 +65,8 @@ export interface Store {
   importFile(tempPath: string, expected: Digest): void;
   /** Many objects with one fsync for all. */
   writeBatch(): StoreBatch;
+  /** For threads: the indexes of packs read so far, to be opened with there; a million objects' take 44 MB. */
+  shareIndexes(): SharedIndex[];
   /** For threads: stages one thread's part of a batch, which `adopt` then takes over. */
   openStaging(): Staging;
   /**

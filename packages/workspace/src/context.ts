@@ -86,7 +86,9 @@ export function openContext(options: WorkspaceOptions): Context {
     threads() {
       if (threads !== undefined) return threads;
       const url = size > 0 ? hashWorkerUrl() : undefined;
-      if (url !== undefined) threads = threadPool(url, threadSetup(), size);
+      if (url !== undefined) {
+        threads = threadPool(url, () => ({ ...threadSetup(), indexes: store.shareIndexes() }), size);
+      }
       return threads;
     },
     everywhere: async (job) => [...((await local?.everywhere(job)) ?? []), ...((await threads?.everywhere(job)) ?? [])],

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Artifact, Digest } from '@dag/model';
 import { openStore } from '@dag/store';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { runs } from '../../../test/fuzz.ts';
 import { buildChild, removeChild, startChild } from './child/build.ts';
 import { commitOne, listing, newProject, type Project, path } from './helpers.ts';
 
@@ -44,13 +45,13 @@ async function killAfter(ms: number, ...args: string[]): Promise<string> {
 
 const leftovers = (): string[] => readdirSync(at('.cache/tmp'));
 
-describe('kill -9 at a random moment', () => {
+describe('kill -9 at a random moment', { timeout: 60_000 * runs(1) }, () => {
   test('of commit: what was committed is whole, what was not is no harm, the next commit works', async () => {
     project = newProject();
     fillData('first');
     const first = await commitOne(project.ws, 'data');
-    for (let round = 0; round < 12; round++) {
-      fillData(`round ${round}`, 600 + 150 * round);
+    for (let round = 0; round < runs(12); round++) {
+      fillData(`round ${round}`, 600 + 150 * (round % 12));
       const before = listing(at('data'));
       const printed = await killAfter(Math.random() * 250, 'commit', project.root, 'data');
       const ws = project.reopen();
@@ -71,7 +72,7 @@ describe('kill -9 at a random moment', () => {
     fillData('two');
     const two = await commitOne(project.ws, 'data');
     const both = [one, two].map((artifact) => JSON.stringify(artifact));
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < runs(8); round++) {
       if (round % 4 === 0) rmSync(at('data'), { recursive: true, force: true });
       await killAfter(Math.random() * 400, 'checkout', project.root, ...both);
       const ws = project.reopen();
@@ -89,7 +90,7 @@ describe('kill -9 at a random moment', () => {
     project = newProject();
     fillData('old', 20);
     const before = listing(at('data'));
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < runs(20); round++) {
       await killAfter(Math.random() * 60, 'aside', project.root);
       project.reopen().recover();
       expect(listing(at('data'))).toEqual(before);

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { basename } from 'node:path';
 import { blake3Digest, type Digest, digestHex } from '@dag/model';
 import { hashBytes } from '../hash.ts';
 import {
@@ -15,13 +16,21 @@ import {
   searchIndex,
 } from './format.ts';
 
+/** The checked index of a pack, in memory that the threads of this process share. */
+export interface SharedIndex {
+  /** Of the pack's file. */
+  readonly name: string;
+  readonly memory: SharedArrayBuffer;
+  readonly count: number;
+}
+
 /** A published pack: its index in memory, its file open while it is in use. */
 export class PackReader {
   readonly path: string;
   readonly index: Index;
   #fd: number | undefined;
 
-  private constructor(path: string, index: Index, fd: number) {
+  private constructor(path: string, index: Index, fd: number | undefined) {
     this.path = path;
     this.index = index;
     this.#fd = fd;
@@ -41,13 +50,25 @@ export class PackReader {
       if (footer === undefined || !path.endsWith(`${footer.indexHash.toString('hex')}.pack`)) return undefined;
       const bytes = readRange(fd, { offset: footer.indexOffset, length: indexSize(footer.count) });
       if (digestHex(hashBytes(bytes)) !== footer.indexHash.toString('hex')) return undefined;
-      const index = indexOf(bytes, footer.count);
-      if (!isSoundIndex(index, footer)) return undefined;
-      reader = new PackReader(path, index, fd);
+      if (!isSoundIndex(indexOf(bytes, footer.count), footer)) return undefined;
+      const memory = Buffer.from(new SharedArrayBuffer(bytes.length));
+      bytes.copy(memory);
+      reader = new PackReader(path, indexOf(memory, footer.count), fd);
       return reader;
     } finally {
       if (reader === undefined) closeSync(fd);
     }
+  }
+
+  /** A pack whose index another thread of this process has read and checked. */
+  static adopt(path: string, { memory, count }: SharedIndex): PackReader {
+    return new PackReader(path, indexOf(Buffer.from(memory), count), undefined);
+  }
+
+  /** What `adopt` takes, for other threads. */
+  share(): SharedIndex {
+    const { bytes, count } = this.index;
+    return { name: basename(this.path), memory: bytes.buffer as unknown as SharedArrayBuffer, count };
   }
 
   /** Where a hash stands in the index; -1 where it does not. */

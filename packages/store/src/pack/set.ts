@@ -6,7 +6,7 @@ import { isErrno } from '../failure.ts';
 import { hashOf } from '../hash-set.ts';
 import type { Layout } from '../layout.ts';
 import type { Range } from './format.ts';
-import { PackReader } from './read.ts';
+import { PackReader, type SharedIndex } from './read.ts';
 import { type PackTable, packTable } from './table.ts';
 
 /** Pack files kept open at once, at most; a process may have some 1,024 files open. */
@@ -30,9 +30,17 @@ export class PackSet {
   /** Time of the folder that the list stands for; undefined when it was too fresh to tell. */
   #folderTime: number | undefined;
   #open = 0;
+  readonly #shared: ReadonlyMap<string, SharedIndex>;
 
-  constructor(layout: Layout) {
+  /** @param shared indexes that need not be read again. */
+  constructor(layout: Layout, shared: readonly SharedIndex[] = []) {
     this.#layout = layout;
+    this.#shared = new Map(shared.map((index) => [index.name, index]));
+  }
+
+  /** The indexes that were read so far. */
+  share(): SharedIndex[] {
+    return [...this.#readers.values()].map((reader) => reader.share());
   }
 
   /** Where an object is, in the packs as they are now. */
@@ -133,6 +141,8 @@ export class PackSet {
   /** Opens a pack. One that is damaged goes to quarantine: its objects count as missing and can be fetched or made again. */
   #load(name: string): PackReader | undefined {
     const path = join(this.#layout.packs, name);
+    const shared = this.#shared.get(name);
+    if (shared !== undefined) return PackReader.adopt(path, shared);
     try {
       const reader = PackReader.open(path);
       if (reader !== undefined) return reader;

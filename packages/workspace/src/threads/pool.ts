@@ -95,12 +95,12 @@ class Thread {
   }
 }
 
-/** Up to `size` worker threads, started when there is work for them. */
-export function threadPool(url: URL, setup: ThreadSetup, size: number): Pool {
+/** Up to `size` worker threads, started when there is work for them. @param setup asked for when one starts. */
+export function threadPool(url: URL, setup: () => ThreadSetup, size: number): Pool {
   let threads: Thread[] = [];
   return {
     async run(jobs, onResult, signal) {
-      while (threads.length < Math.min(size, jobs.length)) threads.push(new Thread(url, setup));
+      while (threads.length < Math.min(size, jobs.length)) threads.push(new Thread(url, setup()));
       let next = 0;
       let failed = false;
       const lane = async (thread: Thread): Promise<void> => {

@@ -1,5 +1,5 @@
 import type { ObjectFailure } from '@dag/model';
-import type { CheckPart, Staged } from '@dag/store';
+import type { CheckPart, SharedIndex, Staged } from '@dag/store';
 import type { LinkStrategy } from '../types.ts';
 
 /** What a thread needs to know before its first job; plain data. */
@@ -8,6 +8,8 @@ export interface ThreadSetup {
   /** The stat cache's folder. */
   readonly statCache: string | undefined;
   readonly link: readonly LinkStrategy[];
+  /** Indexes of packs that this process has read already. */
+  readonly indexes?: readonly SharedIndex[];
 }
 
 /** Work for one thread. `op` tells operations that run at the same time apart. */

@@ -47,7 +47,7 @@ export class ThreadWork {
 
   constructor(setup: ThreadSetup, statCache = openStatCache(setup.statCache)) {
     this.#setup = setup;
-    this.#store = openStore({ dir: setup.storeDir });
+    this.#store = openStore({ dir: setup.storeDir, indexes: setup.indexes ?? [] });
     this.statCache = statCache;
   }
 
