@@ -121,3 +121,17 @@ test('links to the cache can be edited after unprotect, and never before', async
   await project.dag(['checkout', '-f'], link);
   expect(project.read('big')).toBe('x'.repeat(100_000));
 });
+
+test.each(['hardlink', 'symlink'])('an edit through a %s, as root can make it, is seen and named', async (link) => {
+  project.write('.cache/local.yaml', `cache: {link: [${link}]}\n`);
+  project.write('big', Buffer.alloc(300_000, 'a'));
+  await project.dag(['add', 'big']);
+  fs.chmodSync(project.path('big'), 0o644);
+  project.write('big', Buffer.alloc(300_000, 'b'));
+  expect((await project.dag(['status', '-q'])).status).toBe(1);
+  const failed = [(await summary('checkout'))['failed'], (await summary('fsck'))['failed']].flat();
+  expect(failed).toEqual([expect.objectContaining({ path: 'big', reason: expect.stringContaining('another digest') })]);
+  const { problems } = (await summary('doctor')) as { problems: string[] };
+  const told = problems.some((problem) => problem.includes('no mode stops root'));
+  expect(told).toBe(process.getuid?.() === 0);
+});

@@ -71,6 +71,11 @@ function projectFacts(context: Context, project: OpenProject, problems: string[]
       'no reflinks here: each large file takes its space twice; cache.link: [hardlink] or [symlink] shares it, read-only',
     );
   }
+  if (process.getuid?.() === 0 && (first === 'hardlink' || first === 'symlink')) {
+    problems.push(
+      `large files are ${first}s to the cache, and no mode stops root: an edit in place damages the cache; use copies, or another user`,
+    );
+  }
   return {
     root,
     cache: {
