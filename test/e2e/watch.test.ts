@@ -1,4 +1,5 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Held, holdCommands } from '../rigs/held.ts';
 import { makeProject, type Ran, type TestProject } from '../rigs/project.ts';
@@ -119,3 +120,24 @@ test('a pipeline.yaml that is broken is told, and mended it goes on; Ctrl-C ends
   expect((await started?.ended)?.status).toBe(130);
   expect(project.read('a')).toBe('1\n');
 });
+
+test('an input that can not be read is told, and does not end it', async () => {
+  project.write('pipeline.yaml', PAIR);
+  project.write('in', '1\n');
+  project.write('other', 'x\n');
+  const until = watch();
+  await until(isWatching);
+  makeFifo(project.path('in'));
+  const events = await until(isWatching);
+  expect(changes(events)).toEqual(['in']);
+  expect(events.filter((event) => event['event'] === 'error')).toHaveLength(1);
+  project.write('new', '2\n');
+  fs.renameSync(project.path('new'), project.path('in'));
+  expect(summary(await until((event) => isWatching(event) && project.read('b') === '2\nx\n'))).toBeDefined();
+});
+
+/** Puts a pipe, which is no content, in the place of a file. */
+function makeFifo(file: string): void {
+  execFileSync('mkfifo', [`${file}.fifo`]);
+  fs.renameSync(`${file}.fifo`, file);
+}

@@ -30,19 +30,19 @@ export async function watchVerb(context: Context, targets: readonly string[], op
   try {
     while (!context.stop.aborted) {
       const round = await openRound(context, targets, options);
-      if (round.kind === 'broken') {
-        watched = new Set([...watched, ...round.files]);
-        await watcher.set(watched);
-        await idle(context, watched.size);
-        await news.next();
-        continue;
-      }
       try {
-        watched = round.inputs.paths;
-        await watcher.set(watched);
-        await follow(context, round, options, news);
+        watched = round.kind === 'broken' ? new Set([...watched, ...round.files]) : round.inputs.paths;
+        // What changed between the reading of it and the watching is not told: it is read again.
+        if (await watcher.set(watched)) continue;
+        if (round.kind === 'sound') {
+          await follow(context, round, options, news);
+        } else {
+          showError(round.error, context.io, context.json);
+          await idle(context, watched.size);
+          await news.next();
+        }
       } finally {
-        await round.project.close();
+        if (round.kind === 'sound') await round.project.close();
       }
     }
     return 0;
@@ -85,19 +85,25 @@ interface Round {
   readonly inputs: Inputs;
 }
 
-type Opened = Round | { readonly kind: 'broken'; readonly files: ReadonlySet<AnyPath> };
+/** A project that does not hold together: why, and the files that may mend it. */
+interface Broken {
+  readonly kind: 'broken';
+  readonly error: FailureError;
+  readonly files: ReadonlySet<AnyPath>;
+}
 
-/** The project as it stands; where it does not hold together that is said, with the files that may mend it. */
-async function openRound(context: Context, targets: readonly string[], options: Options): Promise<Opened> {
+/** The project as it stands. */
+async function openRound(context: Context, targets: readonly string[], options: Options): Promise<Round | Broken> {
+  let project: OpenProject | undefined;
   try {
-    const project = await openProject(context, { targets, mutates: true });
+    project = await openProject(context, { targets, mutates: true });
     const selection = selectedStages(project, targets, options);
     return { kind: 'sound', project, selection, inputs: inputsOf(project, selection) };
   } catch (error) {
+    await project?.close();
     if (!(error instanceof FailureError) || error.failure.code !== 'invalid-pipeline') throw error;
-    showError(error, context.io, context.json);
     const named = error.failure.diagnostics.map((diagnostic) => diagnostic.file as AnyPath);
-    return { kind: 'broken', files: new Set([...named, 'pipeline.yaml' as AnyPath]) };
+    return { kind: 'broken', error, files: new Set([...named, 'pipeline.yaml' as AnyPath]) };
   }
 }
 

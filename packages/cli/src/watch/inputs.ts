@@ -1,6 +1,7 @@
 import {
   type AnyPath,
   type Artifact,
+  FailureError,
   isWithin,
   overlaps,
   parentPath,
@@ -63,12 +64,14 @@ function downstreamOf(pipeline: Pipeline, from: readonly StageAddress[]): Set<St
 
 /**
  * What inputs hold, by content: a file that is touched, or written anew with the same bytes, has not changed. The stat cache
- * keeps a look at many files from reading them all.
+ * keeps a look at many files from reading them all. What can't be read (somebody is still writing it, say) is taken for
+ * changed whenever it is touched: the run that follows says what is wrong.
  */
 export class Contents {
   readonly #project: OpenProject;
   readonly #paths: readonly AnyPath[];
-  #known: ReadonlyMap<AnyPath, Artifact | undefined> = new Map();
+  /** Without those that could not be read. */
+  readonly #known = new Map<AnyPath, Artifact | undefined>();
 
   constructor(project: OpenProject, paths: Iterable<AnyPath>) {
     this.#project = project;
@@ -77,16 +80,34 @@ export class Contents {
 
   /** Takes what stands there from now on as known. */
   async learn(): Promise<void> {
-    this.#known = await this.#project.workspace.observe(this.#paths);
+    this.#know(this.#paths, await this.#look(this.#paths));
   }
 
   /** The inputs around `touched` whose content is another than the known one; it is known from then on. */
   async changed(touched: ReadonlySet<AnyPath>): Promise<AnyPath[]> {
     if (touched.size === 0) return [];
     const candidates = this.#paths.filter((path) => [...touched].some((one) => overlaps(path, one)));
-    const now = await this.#project.workspace.observe(candidates);
-    const changed = candidates.filter((path) => !sameArtifact(this.#known.get(path), now.get(path)));
-    this.#known = new Map([...this.#known, ...now]);
+    const now = await this.#look(candidates);
+    const isKnown = (path: AnyPath): boolean => this.#known.has(path) && now.has(path);
+    const changed = candidates.filter((path) => !isKnown(path) || !sameArtifact(this.#known.get(path), now.get(path)));
+    this.#know(candidates, now);
     return changed;
+  }
+
+  #know(paths: readonly AnyPath[], found: ReadonlyMap<AnyPath, Artifact | undefined>): void {
+    for (const path of paths) {
+      if (found.has(path)) this.#known.set(path, found.get(path));
+      else this.#known.delete(path);
+    }
+  }
+
+  /** What stands at paths; none of them where one can't be read. */
+  async #look(paths: readonly AnyPath[]): Promise<ReadonlyMap<AnyPath, Artifact | undefined>> {
+    try {
+      return await this.#project.workspace.observe(paths);
+    } catch (error) {
+      if (error instanceof FailureError) return new Map();
+      throw error;
+    }
   }
 }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type AnyPath, absolutePath, parseAnyPath } from '@dag/model';
+import { type AnyPath, absolutePath, isExternal, parseAnyPath } from '@dag/model';
 import { type FSWatcher, watch } from 'chokidar';
 
 /** Milliseconds without another change after which changes are told: an editor's save is several. */
@@ -21,6 +21,7 @@ export class Watcher {
   readonly #options: WatcherOptions;
   #watcher: FSWatcher | undefined;
   #paths: ReadonlySet<AnyPath> = new Set();
+  #outside: readonly AnyPath[] = [];
   #touched = new Set<AnyPath>();
   #timer: NodeJS.Timeout | undefined;
   #poll: boolean;
@@ -30,13 +31,18 @@ export class Watcher {
     this.#poll = options.poll;
   }
 
-  /** Watches these paths instead of those before; done when no change after it can be missed. */
-  async set(paths: ReadonlySet<AnyPath>): Promise<void> {
+  /**
+   * Watches these paths instead of those before; done when no change after it can be missed.
+   * @returns whether they are others, so that changes before it may have been missed.
+   */
+  async set(paths: ReadonlySet<AnyPath>): Promise<boolean> {
     const same = paths.size === this.#paths.size && [...paths].every((one) => this.#paths.has(one));
-    if (same && this.#watcher !== undefined) return;
+    if (same && this.#watcher !== undefined) return false;
     this.#paths = paths;
+    this.#outside = [...paths].filter(isExternal);
     await this.#watcher?.close();
     await this.#start();
+    return true;
   }
 
   async close(): Promise<void> {
@@ -71,7 +77,7 @@ export class Watcher {
 
   /** A file as its input is written: from the root, or absolute. */
   #nameOf(file: string): string {
-    for (const one of this.#paths) if (one.startsWith('/') && (file === one || file.startsWith(`${one}/`))) return file;
+    for (const one of this.#outside) if (file === one || file.startsWith(`${one}/`)) return file;
     return path.relative(this.#options.root, file).split(path.sep).join('/');
   }
 
