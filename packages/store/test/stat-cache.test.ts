@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { EXECUTABLE, type FileStats, hashOf, hashText, isSettled, KNOWN, openStatCache } from '../src/index.ts';
+import { EXECUTABLE, type FileStats, hashOf, hashText, isPast, isSettled, KNOWN, openStatCache } from '../src/index.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -60,6 +60,14 @@ test('a flipped byte in a value is noticed', async () => {
   expect(again.find(stats(7))).toBeUndefined();
   expect(again.find(stats(8))).toBe(hashText('8'));
   again.close();
+});
+
+test('an mtime is past when the next one is sure to be another, also where only whole seconds are kept', () => {
+  const at = (time: bigint) => stats(1, { mtimeNs: time, ctimeNs: time });
+  expect(isPast(at(9_974_000_000n), 10_000)).toBe(true);
+  expect(isPast(at(9_976_000_000n), 10_000)).toBe(false);
+  expect(isPast(at(8_000_000_000n), 10_000)).toBe(false);
+  expect(isPast(at(7_000_000_000n), 10_000)).toBe(true);
 });
 
 test('a file that is younger than the clock can tell is not settled', () => {

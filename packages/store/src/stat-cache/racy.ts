@@ -6,7 +6,7 @@ const FINE_GRAIN_NS = 20_000_000n;
 const COARSE_GRAIN_NS = 2_100_000_000n;
 const SECOND_NS = 1_000_000_000n;
 
-/** Milliseconds after which a change is sure to leave another time than one before, on a usual file system. */
+/** Milliseconds after which a change is sure to leave another time than one before, where parts of a second are kept. */
 const SETTLE_MS = 25;
 
 /**
@@ -19,7 +19,8 @@ export function settledTime(): number {
 
 /** Whether what is written to a file from a moment on (ms since 1970) is sure to leave another mtime. */
 export function isPast(stats: FileStats, fromMs: number): boolean {
-  return stats.mtimeNs <= BigInt(fromMs - SETTLE_MS) * 1_000_000n;
+  const step = stats.mtimeNs % SECOND_NS === 0n ? COARSE_GRAIN_NS : BigInt(SETTLE_MS) * 1_000_000n;
+  return stats.mtimeNs <= BigInt(fromMs) * 1_000_000n - step;
 }
 
 /** The clock that file times are compared with, in ns since 1970. */
