@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import path from 'node:path';
 import { type AnyPath, absolutePath, isExternal, parseAnyPath } from '@dag/model';
 import { type FSWatcher, watch } from 'chokidar';
@@ -16,7 +17,10 @@ export interface WatcherOptions {
   onPoll(reason: string): void;
 }
 
-/** Watches files and folders of a project. A path that is not there is watched for. */
+/**
+ * Watches files and folders of a project, by the folders that lead to them: one that is not there, or goes and comes back
+ * (as git does it), is watched for.
+ */
 export class Watcher {
   readonly #options: WatcherOptions;
   #watcher: FSWatcher | undefined;
@@ -52,15 +56,13 @@ export class Watcher {
 
   async #start(): Promise<void> {
     const { root } = this.#options;
-    const watcher = watch(
-      [...this.#paths].map((one) => absolutePath(root, one)),
-      {
-        ignoreInitial: true,
-        usePolling: this.#poll,
-        atomic: false,
-        ignored: (file) => path.basename(file) === '.git' || file === path.join(root, '.cache'),
-      },
-    );
+    const { from, isWanted } = scopeOf(root, this.#paths);
+    const watcher = watch([...from], {
+      ignoreInitial: true,
+      usePolling: this.#poll,
+      atomic: false,
+      ignored: (file) => path.basename(file) === '.git' || file === path.join(root, '.cache') || !isWanted(file),
+    });
     this.#watcher = watcher;
     watcher.on('all', (_, file) => this.#touch(file));
     await new Promise<void>((resolve, reject) => {
@@ -70,7 +72,7 @@ export class Watcher {
           this.#poll = true;
           this.#options.onPoll(`${(error as Error).message}`);
           watcher.close().then(() => this.#start().then(resolve, reject), reject);
-        } else if (!isAbsence(error)) reject(error);
+        } else if (!isOfOnePath(error)) reject(error);
       });
     });
   }
@@ -94,11 +96,61 @@ export class Watcher {
   }
 }
 
+/** Where to watch from, and what below it: the paths, all that is inside them, and the folders on the way there. */
+function scopeOf(root: string, paths: ReadonlySet<AnyPath>): Scope {
+  const from = new Set([root]);
+  const wanted = new Set<string>();
+  const onTheWay = new Set<string>();
+  const real = new Map<string, boolean>();
+  for (const one of paths) {
+    const file = absolutePath(root, one);
+    wanted.add(file);
+    const folder = path.dirname(file);
+    if (!real.has(folder)) real.set(folder, isExternal(one) ? false : leadsThere(root, folder));
+    // Behind a link, or outside: watched by its own folder, so far as that may be read.
+    if (real.get(folder) === false) from.add(isReadable(folder) ? folder : file);
+    for (let at = folder; !onTheWay.has(at); at = path.dirname(at)) onTheWay.add(at);
+  }
+  return {
+    from,
+    isWanted: (file) => {
+      if (onTheWay.has(file)) return true;
+      for (let at = file; ; at = path.dirname(at)) {
+        if (wanted.has(at)) return true;
+        if (path.dirname(at) === at) return false;
+      }
+    },
+  };
+}
+
+interface Scope {
+  readonly from: ReadonlySet<string>;
+  isWanted(file: string): boolean;
+}
+
+/** Whether the way from the root to a folder goes over no link; it need not be there. */
+function leadsThere(root: string, folder: string): boolean {
+  for (let at = folder; at.length > root.length; at = path.dirname(at)) {
+    if (fs.lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() === true) return false;
+  }
+  return true;
+}
+
+function isReadable(folder: string): boolean {
+  try {
+    fs.accessSync(folder, fs.constants.R_OK | fs.constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** No more inotify watches, or no more open files. */
 function isExhausted(error: unknown): boolean {
   return ['ENOSPC', 'EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-function isAbsence(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+/** Something is gone again, or may not be read: the stages that read it say so. */
+function isOfOnePath(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
