@@ -399,3 +399,25 @@ test('commands run in a fixed shell, know their stage and root, and their whole 
   expect(more).toEqual([]);
   expect(project.read(`.cache/logs/s/${log}`)).toBe(`/bin/sh s ${project.root}\n`);
 });
+
+test('a frozen stage never runs: what nobody made is missing, and what was put there is taken', async () => {
+  const stages =
+    '  n:\n    cmd: touch ran-n\n    frozen: true\n  b:\n    cmd: cat a > b\n    deps: [a]\n    outs: [b]\n';
+  project.write('pipeline.yaml', `stages:\n  a:\n    cmd: echo 1 > a\n    outs: [a]\n    frozen: true\n${stages}`);
+  const refused = await project.dag(['repro', '-f']);
+  expect(refused).toMatchObject({ status: 2 });
+  expect(refused.stderr).toMatchInlineSnapshot(`
+    "error: pipeline.yaml:4:12: 'a', an out of stage 'a', does not exist, and the stage is frozen: it never runs
+          outs: [a]
+                 ^
+      put it there, or let the stage make it: 'dag unfreeze a'
+    "
+  `);
+  expect((await project.dag(['status', '--json'])).stdout).toContain(
+    '"a":[{"changed":"out","path":"a","how":"deleted"}]',
+  );
+  project.write('a', 'by hand\n');
+  expect(await project.repro(['-f'])).toMatchObject({ skipped: ['a', 'n'], ran: ['b'], status: 0 });
+  expect(project.read('b')).toBe('by hand\n');
+  expect(project.exists('ran-n')).toBe(false);
+});

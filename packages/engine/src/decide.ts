@@ -55,12 +55,11 @@ export function decide(
   cached: Cached,
   options: DecideOptions = {},
 ): Decision {
-  if (options.force !== undefined && !(stage.frozen && locked !== undefined))
-    return { kind: 'run', changes: [{ changed: 'forced', by: options.force }] };
+  if (stage.frozen) return decideFrozen(stage, locked, observed, cached, options);
+  if (options.force !== undefined) return { kind: 'run', changes: [{ changed: 'forced', by: options.force }] };
   const inputs = inputChanges(stage, locked, observed);
   const outs = locked === undefined ? [] : outChanges(stage, locked, observed, options.allowMissing ?? false);
   const changes = [...inputs, ...outs];
-  if (stage.frozen && locked !== undefined) return decideFrozen(locked, outs, cached);
   if (observed.pending.length > 0 && !always(inputs)) {
     return { kind: 'undecided', upstream: observed.pending, changes };
   }
@@ -70,13 +69,15 @@ export function decide(
     const back = insideOuts(locked.outs);
     if (restorable(back.values(), cached)) return { kind: 'restore', from: { kind: 'lock' }, outs: back, changes };
   }
-  if (options.noRunCache !== true && usesRunCache(stage)) {
-    const record = cached.runs(observed.fingerprint).find((run) => restorable(run.outs.values(), cached));
-    if (record !== undefined) {
-      return { kind: 'restore', from: { kind: 'run', record }, outs: record.outs, changes };
-    }
-  }
+  const record = earlierRun(stage, observed, cached, options);
+  if (record !== undefined) return { kind: 'restore', from: { kind: 'run', record }, outs: record.outs, changes };
   return { kind: 'run', changes };
+}
+
+/** The newest run with the same inputs whose outs can be had. */
+function earlierRun(stage: Stage, observed: Observed, cached: Cached, options: DecideOptions): RunRecord | undefined {
+  if (options.noRunCache === true || !usesRunCache(stage)) return undefined;
+  return cached.runs(observed.fingerprint).find((run) => restorable(run.outs.values(), cached));
 }
 
 /** Why a stage runs every time, unless it is frozen: nothing that the lock says keeps it from that. */
@@ -150,8 +151,21 @@ export function stageFolder(stage: Stage): ProjectPath {
   return stage.file.slice(0, Math.max(0, stage.file.lastIndexOf('/'))) as ProjectPath;
 }
 
-/** What is gone comes back; what stands there stays as it is, edited or not. */
-function decideFrozen(locked: LockedStage, outs: readonly Change[], cached: Cached): Decision {
+/** It never runs, forced or not. What is gone comes back; what stands there stays as it is, edited or not. */
+function decideFrozen(
+  stage: Stage,
+  locked: LockedStage | undefined,
+  observed: Observed,
+  cached: Cached,
+  options: DecideOptions,
+): Decision {
+  if (locked === undefined) {
+    const record = observed.pending.length > 0 ? undefined : earlierRun(stage, observed, cached, options);
+    if (record === undefined) return { kind: 'skip', reason: 'frozen' };
+    const changes = inputChanges(stage, locked, observed);
+    return { kind: 'restore', from: { kind: 'run', record }, outs: record.outs, changes };
+  }
+  const outs = outChanges(stage, locked, observed, options.allowMissing ?? false);
   const missing = outs.filter((change) => change.changed === 'out' && change.how === 'deleted').filter(isInProject);
   const inside = insideOuts(locked.outs);
   if (missing.length > 0 && restorable(inside.values(), cached)) {

@@ -51,6 +51,13 @@ export class SourceProblems {
     }
   }
 
+  frozenOut(stage: Stage, out: AnyPath): void {
+    const hint = `put it there, or let the stage make it: 'dag unfreeze ${stage.address}'`;
+    const message = (who: string) =>
+      `'${out}', an out of ${who}, does not exist, and the stage is frozen: it never runs`;
+    this.#add(stage, { part: 'out', path: out }, out, message, hint);
+  }
+
   behindSymlink(stage: Stage, out: ProjectPath, link: ProjectPath): void {
     const hint = 'name the real place in the outs; it has to lie in the project';
     const message = (who: string) => `'${out}', an out of ${who}, lies behind the symlink '${link}'`;

@@ -14,6 +14,8 @@ import {
   type StageAddress,
 } from '@dag/model';
 import type { MissingParam } from '@dag/pipeline';
+import { decide } from './decide.ts';
+import { viewStage } from './observe-stage.ts';
 import type { Project } from './project.ts';
 import type { ReproRun } from './repro-run.ts';
 import { MISSING_PARAM_HINT, missingParamText, SourceProblems } from './source-problems.ts';
@@ -29,7 +31,15 @@ export async function checkSources(run: ReproRun, stages: readonly Stage[]): Pro
   const tracked = new PathIndex(project.pipeline.data.map((data) => data.path));
   const problems = new SourceProblems(project);
   for (const stage of stages) {
-    if (stage.frozen) continue;
+    if (stage.frozen) {
+      // What its lock names comes back from the cache, or is missed by who reads it.
+      if (project.locks.stage(stage) !== undefined) continue;
+      const { observed } = await viewStage(project, observer, stage);
+      if (decide(stage, undefined, observed, run.cached).kind !== 'skip') continue;
+      const seen = await observer.observe(stage.outs.map((out) => out.path));
+      for (const { path } of stage.outs) if (seen.get(path) === undefined) problems.frozenOut(stage, path);
+      continue;
+    }
     const seen = await observer.observe(stage.deps.map((dep) => dep.path));
     for (const dep of stage.deps) {
       if (seen.get(dep.path) !== undefined || made.overlaps(dep.path) || tracked.overlaps(dep.path)) continue;

@@ -53,13 +53,19 @@ async function stageStatus(
   const { observed, paramProblems } = await viewStage(project, observer, stage);
   problems.push(...paramProblems);
   const locked = project.locks.stage(stage);
-  const inputs = stage.frozen && locked !== undefined ? [] : inputChanges(stage, locked, observed);
-  if (locked === undefined) return inputs;
+  const inputs = stage.frozen ? [] : inputChanges(stage, locked, observed);
+  if (locked === undefined) return stage.frozen ? missingOuts(stage, observed.outs) : inputs;
   return [
     ...inputs,
     ...outChanges(stage, locked, observed, false),
     ...notInCache(project, stage, locked, observed.outs),
   ];
+}
+
+/** What nobody will make: the stage is frozen, and never ran. */
+function missingOuts(stage: Stage, outs: ReadonlyMap<AnyPath, Artifact | undefined>): Change[] {
+  const missing = stage.outs.filter(({ path }) => outs.get(path) === undefined);
+  return missing.map(({ path }) => ({ changed: 'out', path, how: 'deleted' }));
 }
 
 function notInCache(

@@ -170,7 +170,8 @@ describe('decide', () => {
     expect(decide(frozen, locked, view, nothing)).toEqual({ kind: 'skip', reason: 'frozen' });
     const gone = { ...view, outs: new Map([[path('model'), undefined]]) };
     expect(decide(frozen, locked, gone, everything).kind).toBe('restore');
-    expect(decide(frozen, undefined, observed, nothing).kind).toBe('run');
+    expect(decide(frozen, undefined, observed, nothing)).toEqual({ kind: 'skip', reason: 'frozen' });
+    expect(decide(frozen, undefined, observed, nothing, { force: 'force' }).kind).toBe('skip');
   });
 
   test('a stage that declares nothing always runs, until it is frozen', () => {
