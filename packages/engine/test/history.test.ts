@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { noteDuration, readDurations } from '../src/history/durations.ts';
 import { openJournal, readJournal } from '../src/history/journal.ts';
+import { logsOf } from '../src/history/past.ts';
 
 let root: string;
 beforeEach(() => {
@@ -73,6 +74,50 @@ describe('the journal', () => {
       { kind: 'run', stage: 'evaluate', state: 'running' },
       { kind: 'restored', stage: 'train', key: KEY },
     ]);
+  });
+
+  test('lines that say something else are passed over, whatever they hold', () => {
+    const journal = openJournal(root);
+    journal.end(journal.begin(begun('train')), ended);
+    journal.close();
+    const member = fc.oneof(fc.constantFrom('id', 'ok', 'train', KEY, at.toISOString()), fc.jsonValue());
+    const keys = [
+      'run',
+      'end',
+      'restored',
+      'stage',
+      'at',
+      'key',
+      'owner',
+      'context',
+      'status',
+      'seconds',
+      'logs',
+      'usage',
+    ];
+    const line = fc.dictionary(fc.constantFrom(...keys), member);
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 10 }), (lines) => {
+        fs.writeFileSync(file('journal-old.ndjson'), lines.map((one) => `${JSON.stringify(one)}\n`).join(''));
+        const attempts = readJournal(root);
+        expect(attempts).toContainEqual(expect.objectContaining({ stage: 'train', state: ended }));
+        for (const one of attempts) {
+          if (one.kind === 'restored' || typeof one.state === 'string') continue;
+          expect(['ok', 'failed', 'cancelled']).toContain(one.state.status);
+          expect(one.state.logs.every((name) => typeof name === 'string')).toBe(true);
+        }
+      }),
+    );
+    fs.appendFileSync(
+      file('journal.ndjson'),
+      `${JSON.stringify({ run: 'x', stage: 's', at: at.toISOString(), key: KEY })}\n${JSON.stringify({ end: 'x' })}\n`,
+    );
+    expect(readJournal(root)).toContainEqual(expect.objectContaining({ stage: 's', state: 'killed' }));
+  });
+
+  test('a record names logs in their folder only', () => {
+    expect(logsOf({ context: { log: 'train/2026.log' } })).toEqual(['train/2026.log']);
+    expect(logsOf({ context: { log: '../../secret' } })).toEqual([]);
   });
 
   test('a run whose dag was killed is known as such', () => {

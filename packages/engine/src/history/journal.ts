@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Owner, ownerState, thisOwner } from '@dag/store';
+import { ownerState, thisOwner } from '@dag/store';
 import type { Usage } from '../run/usage.ts';
 
 /** What is known of a run when it starts. */
@@ -128,7 +128,10 @@ export function readJournal(root: string): Attempt[] {
   const { current, old } = journalFiles(root);
   const lines = [old, current].flatMap((file) => readLines(file));
   const ends = new Map<string, Ended>();
-  for (const line of lines) if (typeof line['end'] === 'string') ends.set(line['end'], line as unknown as Ended);
+  for (const line of lines) {
+    const end = endOf(line);
+    if (end !== undefined) ends.set(String(line['end']), end);
+  }
   const attempts = lines.flatMap((line): Attempt[] => {
     const { at, key } = line;
     if (typeof at !== 'string' || Number.isNaN(Date.parse(at)) || typeof key !== 'string') return [];
@@ -144,7 +147,7 @@ export function readJournal(root: string): Attempt[] {
         at,
         key,
         fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined,
-        context: (context ?? {}) as Record<string, string | number | boolean>,
+        context: plainly(context, 'string', 'number', 'boolean'),
         state: ends.get(run) ?? (isAlive(owner) ? 'running' : 'killed'),
       },
     ];
@@ -152,8 +155,33 @@ export function readJournal(root: string): Attempt[] {
   return attempts.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
+/** How a run ended; undefined for a line that says no such thing. */
+function endOf(line: Record<string, unknown>): Ended | undefined {
+  const { end, status, seconds, exitCode, signal, message, logs, usage } = line;
+  if (typeof end !== 'string' || typeof seconds !== 'number') return undefined;
+  if (status !== 'ok' && status !== 'failed' && status !== 'cancelled') return undefined;
+  return {
+    status,
+    seconds,
+    ...(typeof exitCode === 'number' ? { exitCode } : {}),
+    ...(typeof signal === 'string' ? { signal } : {}),
+    ...(typeof message === 'string' ? { message } : {}),
+    logs: Array.isArray(logs) ? logs.filter((name) => typeof name === 'string') : [],
+    usage: plainly(usage, 'number'),
+  };
+}
+
+/** Those members of an object that are of some types. */
+function plainly<T extends string | number | boolean>(value: unknown, ...types: readonly string[]): Record<string, T> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => types.includes(typeof one)));
+}
+
 function isAlive(owner: unknown): boolean {
-  const state = ownerState(owner as Owner);
+  const { host, pid, start } = (owner ?? {}) as Record<string, unknown>;
+  if (typeof host !== 'string' || typeof pid !== 'number' || typeof start !== 'number') return false;
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  const state = ownerState({ host, pid, start });
   return state === 'self' || state === 'alive';
 }
 

@@ -102,7 +102,7 @@ function ofRecord(record: RunRecord): Entry {
   const usage: Usage = Object.fromEntries(
     USAGE.flatMap((name) => (typeof context[name] === 'number' ? [[name, context[name]]] : [])),
   );
-  const { log, exitCode } = context;
+  const { exitCode } = context;
   const isCommit = context['committed'] === true;
   const run = {
     stage,
@@ -113,10 +113,15 @@ function ofRecord(record: RunRecord): Entry {
     ...(typeof exitCode === 'number' ? { exitCode } : {}),
     context,
     usage,
-    logs: typeof log === 'string' ? [log] : [],
+    logs: logsOf(record),
     outs,
   } as const;
   return { run, fingerprint };
+}
+
+/** What a run printed, by its record, which may come from elsewhere: it names nothing outside the folder of logs. */
+export function logsOf({ context: { log } }: Pick<RunRecord, 'context'>): string[] {
+  return typeof log === 'string' && !log.split(/[\\/]/).includes('..') ? [log] : [];
 }
 
 /** The runs of one stage, oldest first, each with what sets it apart from those before. */
