@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { runs } from '../../../test/fuzz.ts';
 import { readClaims } from '../src/gpu/claim.ts';
 import { type HeldDevices, heldClaims, leaseDevices } from '../src/gpu/queue.ts';
@@ -59,6 +59,20 @@ test('a device is one holder’s; the best free ones are given', async () => {
   first.release();
   expect((await lease(['b', 'a'], 1, { wait: false })).devices).toEqual(['a']);
   second.release();
+});
+
+test('a holder goes on where the folder is lost', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const held = await lease(['a']);
+  fs.rmSync(folder, { recursive: true });
+  vi.advanceTimersByTime(60_000);
+  expect(readClaims(folder, Date.now())).toMatchObject([{ held: ['a'] }]);
+  fs.rmSync(folder, { recursive: true });
+  fs.writeFileSync(folder, 'no folder');
+  vi.advanceTimersByTime(60_000);
+  fs.rmSync(folder);
+  held.release();
 });
 
 test('who wants all is not passed by those who want less, and nobody takes a part', async () => {

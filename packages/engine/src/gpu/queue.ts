@@ -86,7 +86,7 @@ export async function leaseDevices(folder: string, request: LeaseRequest, option
     removeClaim(folder, draft.id);
     throw error;
   }
-  const heartbeat = setInterval(() => touchClaim(folder, claim, new Date()), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => beat(folder, claim), HEARTBEAT_MS);
   heartbeat.unref();
   let open = true;
   return {
@@ -104,6 +104,15 @@ export async function leaseDevices(folder: string, request: LeaseRequest, option
       removeClaim(folder, claim.id);
     },
   };
+}
+
+/** Where it fails (the disk is full, somebody took the folder) other machines may take the holder for dead; it goes on. */
+function beat(folder: string, claim: Claim): void {
+  try {
+    touchClaim(folder, claim, new Date());
+  } catch {
+    // The next beat tries again.
+  }
 }
 
 /** Claims that hold devices, for people to look at. */
@@ -145,7 +154,7 @@ async function waitForTurn(
       pause = Math.min(pause * 2, LAST_POLL_MS);
       if (Date.now() - touched > HEARTBEAT_MS) {
         touched = Date.now();
-        touchClaim(folder, claim, new Date(touched));
+        beat(folder, claim);
       }
     }
   } finally {
