@@ -18,12 +18,13 @@ export async function pruneLocks(project: Project): Promise<void> {
   for (const file of files) {
     const { stages, data } = project.locks.stale(file, pipeline);
     const gone = [...data.keys(), ...[...stages.values()].flatMap((stage) => [...stage.outs.keys()].filter(isInside))];
+    // The entries go last: they are what tells of the lines, should it be killed between.
+    await project.locks.exclusively(() =>
+      project.workspace.updateGitignore({ add: [], remove: gone.filter((path) => !kept.has(path)) }),
+    );
     await project.locks.update(file, {
       stages: new Map([...stages.keys()].map((name) => [name, undefined])),
       data: new Map([...data.keys()].map((path) => [path, undefined])),
     });
-    await project.locks.exclusively(() =>
-      project.workspace.updateGitignore({ add: [], remove: gone.filter((path) => !kept.has(path)) }),
-    );
   }
 }

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { ownerOf } from '@dag/store';
+import { listNames, ownerOf } from '@dag/store';
 
 /** How often what was told to end is looked at, and how long it has before it is killed, in milliseconds. */
 const POLL_MS = 10;
@@ -57,7 +57,7 @@ function newerThan(leader: number): number[] {
 
 /** The `dag` processes of which stages are at work: they end their own. */
 function ownersOfRunning(cacheDir: string): ReadonlySet<number> {
-  const names = fs.readdirSync(path.join(cacheDir, 'running'));
+  const names = listNames(path.join(cacheDir, 'running'));
   return new Set(names.flatMap((name) => ownerOf(name)?.pid ?? []));
 }
 
