@@ -74,13 +74,22 @@ function locksOf(name: fc.Arbitrary<string>): fc.Arbitrary<Lock> {
     fc.constant(folder),
     fc.constant<Artifact>({ ...file, executable: true }),
   );
-  const stage: fc.Arbitrary<LockedStage> = fc.record({
+  const anyPath = fc.oneof({ weight: 9, arbitrary: projectPath }, fc.constantFrom(path('/abs/x'), path('../up')));
+  const own = {
     cmd: fc.oneof(fc.string(), fc.array(fc.string(), { minLength: 1 })),
-    deps: map(projectPath, artifact),
-    params: map(projectPath, map(name, value)),
+    wdir: projectPath,
+    shell: fc.array(fc.oneof(fc.string(), name), { minLength: 1, maxLength: 3 }),
+    salt: fc.oneof(fc.string(), name),
+  };
+  const maps = {
+    deps: map(anyPath, artifact),
+    params: map(anyPath, map(name, value)),
     env: map(name, fc.option(fc.string())),
-    outs: map(projectPath, artifact),
-  });
+    outs: map(anyPath, artifact),
+  };
+  const stage: fc.Arbitrary<LockedStage> = fc
+    .tuple(fc.record(own, { requiredKeys: ['cmd'] }), fc.record(maps))
+    .map(([some, rest]) => ({ ...some, ...rest }));
   return fc.record({ data: map(projectPath, artifact), stages: map(name, stage) });
 }
 
@@ -149,6 +158,13 @@ describe('the reader of locks in the form that is written', () => {
       const folder = name.slice(0, Math.max(0, name.lastIndexOf('/'))) as ProjectPath;
       expect(readWritten(renderLock(lock, path(name)), folder)).toEqual(lock);
     }
+    const deps = new Map([
+      [path('../up'), file],
+      [path('/abs/x'), folder],
+    ]);
+    const stage = { ...train, deps, shell: ['bash', '-c', 'set -e; "$0"'], salt: "it's 2" };
+    const own: Lock = { ...lock, stages: new Map([['own', stage]]) };
+    expect(readWritten(renderLock(own, path('pipeline.lock')), '' as ProjectPath)).toEqual(own);
   });
 
   it("gives the plain reader's answer, or none, whatever happens to a lock", () => {

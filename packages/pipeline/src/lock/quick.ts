@@ -1,9 +1,12 @@
 import {
+  type AnyPath,
   type Artifact,
   type Digest,
+  isInside,
   type Lock,
   type LockedStage,
   type ProjectPath,
+  resolveAnyPath,
   resolvePath,
   type Value,
 } from '@dag/model';
@@ -43,6 +46,8 @@ const CMD = new RegExp(` {4}cmd: ${WORD}\n`, 'y');
 const CMDS = / {4}cmd:\n/y;
 const LINE = new RegExp(` {6}- ${WORD}\n`, 'y');
 const WDIR = new RegExp(` {4}wdir: ${WORD}\n`, 'y');
+const SHELL = / {4}shell:\n/y;
+const SALT = new RegExp(` {4}salt: ${WORD}\n`, 'y');
 const DEPS = / {4}deps:\n/y;
 const PARAMS = / {4}params:\n/y;
 const VALUES = new RegExp(` {6}${WORD}: (\\{[^\n]*\\})\n`, 'y');
@@ -70,7 +75,9 @@ class Written {
 
   lock(): Lock {
     if (!this.take(HEAD)) throw new NotWritten();
-    const data = this.take(DATA) ? this.artifacts(OUTER_ARTIFACT) : new Map<ProjectPath, Artifact>();
+    const data = this.take(DATA)
+      ? this.artifacts(OUTER_ARTIFACT, (word) => this.insidePath(word))
+      : new Map<ProjectPath, Artifact>();
     const stages = new Map<string, LockedStage>();
     if (this.take(STAGES)) {
       for (let name = this.take(NAME); name; name = this.take(NAME)) add(stages, keyOf(name[1]), this.stage());
@@ -85,13 +92,21 @@ class Written {
     if (this.take(EMPTY)) return { deps: new Map(), params: new Map(), env: new Map(), outs: new Map() };
     const cmd = this.command();
     const wdir = this.take(WDIR);
+    const shell = this.take(SHELL) ? this.lines() : undefined;
+    const salt = this.take(SALT);
     const stage = {
       ...(cmd === undefined ? {} : { cmd }),
       ...(wdir === undefined ? {} : { wdir: this.path(wordOf(wdir[1])) }),
-      deps: this.take(DEPS) ? this.artifacts(INNER_ARTIFACT) : new Map<ProjectPath, Artifact>(),
-      params: this.take(PARAMS) ? this.params() : new Map<ProjectPath, Values>(),
+      ...(shell === undefined ? {} : { shell }),
+      ...(salt === undefined ? {} : { salt: wordOf(salt[1]) }),
+      deps: this.take(DEPS)
+        ? this.artifacts(INNER_ARTIFACT, (word) => this.anyPath(word))
+        : new Map<AnyPath, Artifact>(),
+      params: this.take(PARAMS) ? this.params() : new Map<AnyPath, Values>(),
       env: this.env(),
-      outs: this.take(OUTS) ? this.artifacts(INNER_ARTIFACT) : new Map<ProjectPath, Artifact>(),
+      outs: this.take(OUTS)
+        ? this.artifacts(INNER_ARTIFACT, (word) => this.anyPath(word))
+        : new Map<AnyPath, Artifact>(),
     };
     if (this.pos === start) throw new NotWritten();
     return stage;
@@ -100,15 +115,18 @@ class Written {
   private command(): string | readonly string[] | undefined {
     const one = this.take(CMD);
     if (one) return wordOf(one[1]);
-    if (!this.take(CMDS)) return undefined;
+    return this.take(CMDS) ? this.lines() : undefined;
+  }
+
+  private lines(): readonly string[] {
     const lines: string[] = [];
     for (let line = this.take(LINE); line; line = this.take(LINE)) lines.push(wordOf(line[1]));
     if (lines.length === 0) throw new NotWritten();
     return lines;
   }
 
-  private artifacts(line: RegExp): Map<ProjectPath, Artifact> {
-    const found = new Map<ProjectPath, Artifact>();
+  private artifacts<P extends AnyPath>(line: RegExp, pathOf: (word?: string) => P): Map<P, Artifact> {
+    const found = new Map<P, Artifact>();
     for (let match = this.take(line); match; match = this.take(line)) {
       const digest = match[2] as Digest;
       const size = Number(match[3]);
@@ -117,16 +135,16 @@ class Written {
         files === undefined
           ? { kind: 'file', digest, size, executable: match[5] !== undefined }
           : { kind: 'folder', digest, size, files: Number(files) };
-      add(found, this.trackedPath(match[1]), artifact);
+      add(found, pathOf(match[1]), artifact);
     }
     if (found.size === 0) throw new NotWritten();
     return found;
   }
 
-  private params(): Map<ProjectPath, Values> {
-    const found = new Map<ProjectPath, Values>();
+  private params(): Map<AnyPath, Values> {
+    const found = new Map<AnyPath, Values>();
     for (let match = this.take(VALUES); match; match = this.take(VALUES)) {
-      add(found, this.trackedPath(match[1]), this.map(match[2]));
+      add(found, this.anyPath(match[1]), this.map(match[2]));
     }
     if (found.size === 0) throw new NotWritten();
     return found;
@@ -151,10 +169,16 @@ class Written {
   }
 
   /** A path that may be in a lock. */
-  private trackedPath(written: string | undefined): ProjectPath {
-    const path = this.path(keyOf(written));
-    const first = path.split('/', 1)[0];
-    if (path === '' || first === '.git' || first === '.cache') throw new NotWritten();
+  private anyPath(word?: string): AnyPath {
+    const path = resolveAnyPath(this.folder, keyOf(word));
+    const first = path?.split('/', 1)[0];
+    if (path === undefined || path === '' || first === '.git' || first === '.cache') throw new NotWritten();
+    return path;
+  }
+
+  private insidePath(word?: string): ProjectPath {
+    const path = this.anyPath(word);
+    if (!isInside(path)) throw new NotWritten();
     return path;
   }
 
@@ -179,7 +203,7 @@ function add<K, V>(map: Map<K, V>, key: K, value: V): void {
 }
 
 /** How a word begins that may mean something else than itself, and what may not be in one. */
-const NO_PLAIN = /^[-?:,[\]{}#&*!|>%@`=<]|^\.\.\.|:(?: |$)| #| $/;
+const NO_PLAIN = /^-(?: |$)|^[?:,[\]{}#&*!|>%@`=<]|^\.\.\.|:(?: |$)| #| $/;
 
 /** A key as written. Longer ones YAML does not take for keys. */
 function keyOf(written = ''): string {
