@@ -2,7 +2,7 @@ import type { Decision, Stage, StageAddress } from '@dag/model';
 import { criticalOrder } from './critical-path.ts';
 import { planStages } from './plan.ts';
 import { anyFailed, blocker, type ReproRun, stopsOnFailure } from './repro-run.ts';
-import { settleStage } from './settle.ts';
+import { settleStage } from './settle/settle.ts';
 
 /** Starts each stage as soon as all that it needs is settled and there is room for it. */
 export async function schedule(run: ReproRun, stages: readonly Stage[]): Promise<void> {

@@ -1,0 +1,41 @@
+import type { Decision, RunRecord, Stage } from '@dag/model';
+import type { StageView } from '../observe-stage.ts';
+import { recordResult } from '../record.ts';
+import type { Outcome, ReproRun } from '../repro-run.ts';
+import { announce } from './announce.ts';
+
+type Restore = Extract<Decision, { kind: 'restore' }>;
+
+/** Takes a result from the cache. @returns undefined, which has been told, where the cache could not give it back. */
+export async function restore(
+  run: ReproRun,
+  stage: Stage,
+  view: StageView,
+  decision: Restore,
+): Promise<Outcome | undefined> {
+  const items = [...decision.outs].map(([path, artifact]) => ({ path, artifact }));
+  await run.ignoreOuts();
+  const report = await run.project.workspace.checkout(items, { force: true, signal: run.signals.kill });
+  run.observer.forget(decision.outs.keys());
+  if (report.failed.length > 0) {
+    // A damaged object is in quarantine by now, so that the next decision knows that it isn't there.
+    const named = report.failed.map((failure) => `${failure.path} (${failure.reason})`).join(', ');
+    run.emit({ event: 'warning', stage: stage.address, message: `the cache could not give back ${named}` });
+    return undefined;
+  }
+  announce(run, stage, decision);
+  if (decision.from.kind === 'run') noteRestored(run, stage, decision.from.record);
+  run.observer.learn(decision.outs);
+  // What came back as the lock has it changes nothing there, least of all for a frozen stage, whose deps may be others now.
+  if (decision.from.kind !== 'lock') await recordResult(run.project, { stage, view, outs: decision.outs }, true);
+  return { kind: 'restored', savedSeconds: savedSeconds(decision) };
+}
+
+function noteRestored({ project, journal }: ReproRun, stage: Stage, { key, startedAt }: RunRecord): void {
+  journal.restored({ stage: stage.address, at: project.clock(), key, from: startedAt });
+}
+
+/** What the run took whose result comes back. */
+export function savedSeconds(decision: Restore): number {
+  return decision.from.kind === 'run' ? decision.from.record.seconds : 0;
+}
