@@ -103,7 +103,9 @@ function targetOf(project: OpenProject, entry: TrackedData, wanted: ProjectPath,
 
 /** Where a move was to that was killed: the path itself, or one in the folder that it names. */
 async function begunMove(project: OpenProject, entry: TrackedData, wanted: ProjectPath) {
-  for (const at of [wanted, joinPath(wanted, path.posix.basename(entry.path))]) {
+  const isFolder = fs.statSync(path.join(project.root, wanted), { throwIfNoEntry: false })?.isDirectory() === true;
+  const inside = isFolder ? [joinPath(wanted, path.posix.basename(entry.path))] : [];
+  for (const at of [wanted, ...inside]) {
     if (await wasMoved(project, entry, at)) return at;
   }
   return undefined;
