@@ -68,14 +68,14 @@ export const WITHOUT_DVC =
   'real DVC is not installed (python3 -m venv DIR && DIR/bin/pip install dvc, then DVC_PYTHON=DIR/bin/python)';
 
 /**
- * A Python that can import dvc: `DVC_PYTHON`, the one that CI installs, that of the `dvc` on PATH, or of /opt/dvc. Undefined
+ * A Python that can import dvc: `DVC_PYTHON`, the one that CI installs, or that of the `dvc` on PATH. Undefined
  * where there is none.
  */
 export function findDvcPython(): string | undefined {
   const named = process.env['DVC_PYTHON'];
   if (named !== undefined && named !== '') return named;
   const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  const candidates = [join(cache, 'dag-ci/dvc/bin/python'), pythonOfCommand(), '/opt/dvc/bin/python'];
+  const candidates = [join(cache, 'dag-ci/dvc/bin/python'), pythonOfCommand()];
   return candidates.find((python): python is string => python !== undefined && canImport(python));
 }
 

@@ -1,11 +1,7 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { expect, test } from 'vitest';
+import { projectPerTest } from '../rigs/per-test.ts';
 
-let project: TestProject;
-beforeEach(() => {
-  project = makeProject();
-});
-afterEach(() => project.remove());
+const project = projectPerTest();
 
 test('a shell can be named, for a stage or a file, and another one is a change', async () => {
   const yaml = (top: string, stage: string) =>

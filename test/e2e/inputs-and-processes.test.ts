@@ -1,22 +1,13 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { DAG, NODE } from '../rigs/dag.ts';
-import { type Held, holdCommands } from '../rigs/held.ts';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { heldPerTest, projectPerTest } from '../rigs/per-test.ts';
 
-let project: TestProject;
-let held: Held;
-beforeEach(async () => {
-  project = makeProject();
-  held = await holdCommands();
-  await project.dag(['init']);
-});
-afterEach(async () => {
-  await held.close();
-  project.remove();
-});
+const project = projectPerTest();
+const held = heldPerTest();
+beforeEach(async () => void (await project.dag(['init'])));
 
 function stages(text: string): void {
   project.write('pipeline.yaml', `stages:\n${text}`);

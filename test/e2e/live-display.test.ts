@@ -1,18 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Held, holdCommands } from '../rigs/held.ts';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { describe, expect, test } from 'vitest';
+import { heldPerTest, projectPerTest } from '../rigs/per-test.ts';
 import { hasTerminals, onTerminal } from '../rigs/terminal.ts';
 
-let project: TestProject;
-let held: Held;
-beforeEach(async () => {
-  project = makeProject();
-  held = await holdCommands();
-});
-afterEach(async () => {
-  await held.close();
-  project.remove();
-});
+const project = projectPerTest();
+const held = heldPerTest();
 
 const NAMES = Array.from({ length: 20 }, (_, i) => `stage${String(i).padStart(2, '0')}`);
 

@@ -1,19 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Held, holdCommands } from '../rigs/held.ts';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { describe, expect, test } from 'vitest';
+import { heldPerTest, projectPerTest } from '../rigs/per-test.ts';
 
-let project: TestProject;
-let held: Held;
-beforeEach(async () => {
-  project = makeProject();
-  held = await holdCommands();
-});
-afterEach(async () => {
-  await held.close();
-  project.remove();
-});
+const project = projectPerTest();
+const held = heldPerTest();
 
 /** `train` prints its rate, takes what `factor` says as its score, and fails where that is 3. */
 const TRAIN = `stages:

@@ -1,13 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { describe, expect, test } from 'vitest';
+import { projectPerTest } from '../rigs/per-test.ts';
 
-let project: TestProject;
-beforeEach(() => {
-  project = makeProject();
-});
-afterEach(() => project.remove());
+const project = projectPerTest();
 
 /** The folder that holds the project. */
 const base = (): string => path.dirname(project.root);

@@ -1,12 +1,8 @@
 import fs from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { describe, expect, test } from 'vitest';
+import { projectPerTest } from '../rigs/per-test.ts';
 
-let project: TestProject;
-beforeEach(() => {
-  project = makeProject();
-});
-afterEach(() => project.remove());
+const project = projectPerTest();
 
 /** up: a.txt → b.txt (upper case); twice: b.txt, lr → c.txt. Each appends its name to `ran`, which nothing declares. */
 const CHAIN = `stages:

@@ -1,17 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Held, holdCommands } from '../rigs/held.ts';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { expect, test } from 'vitest';
+import { heldPerTest, projectPerTest } from '../rigs/per-test.ts';
 
-let project: TestProject;
-let held: Held;
-beforeEach(async () => {
-  project = makeProject();
-  held = await holdCommands();
-});
-afterEach(async () => {
-  await held.close();
-  project.remove();
-});
+const project = projectPerTest();
+const held = heldPerTest();
 
 interface TraceEvent {
   readonly ph: string;

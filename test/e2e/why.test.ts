@@ -1,12 +1,8 @@
 import fs from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { expect, test } from 'vitest';
+import { projectPerTest } from '../rigs/per-test.ts';
 
-let project: TestProject;
-beforeEach(() => {
-  project = makeProject();
-});
-afterEach(() => project.remove());
+const project = projectPerTest();
 
 const PIPELINE = `stages:
   prep:

@@ -1,20 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Held, holdCommands } from '../rigs/held.ts';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { heldPerTest, projectPerTest } from '../rigs/per-test.ts';
+import { makeProject } from '../rigs/project.ts';
 
-let project: TestProject;
-let held: Held;
-beforeEach(async () => {
-  project = makeProject();
-  held = await holdCommands();
-  await project.dag(['init']);
-});
-afterEach(async () => {
-  await held.close();
-  project.remove();
-});
+const project = projectPerTest();
+const held = heldPerTest();
+beforeEach(async () => void (await project.dag(['init'])));
 
 /** Appends to the pipeline.yaml that init wrote. */
 function stages(text: string): void {
