@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** A program that we are measured against. */
@@ -17,7 +17,8 @@ interface Known {
   readonly command: string;
   /** The variable that names its executable; without it, PATH is searched. */
   readonly variable: string;
-  readonly versionArgs: readonly string[];
+  /** What makes it print its version; undefined: its package.json, above the executable, says it. */
+  readonly versionArgs: readonly string[] | undefined;
   readonly install: string;
 }
 
@@ -45,6 +46,13 @@ const KNOWN = {
     versionArgs: ['--version'],
     install: 'apt-get install make',
   },
+  wireit: {
+    name: 'wireit',
+    command: 'wireit',
+    variable: 'WIREIT',
+    versionArgs: undefined,
+    install: 'npm install wireit',
+  },
 } as const satisfies Record<string, Known>;
 
 export type PeerId = keyof typeof KNOWN;
@@ -64,8 +72,12 @@ export function findPeer(id: PeerId): Peer {
 function look({ name, command, variable, versionArgs, install }: Known): Peer {
   const path = findCommand(process.env[variable], command);
   if (path === undefined) return { name, path, install, version: '' };
-  const text = execFileSync(path, [...versionArgs], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  return { name, path, install, version: /\d+(\.\d+)+/.exec(text)?.[0] ?? 'unknown' };
+  const text =
+    versionArgs === undefined
+      ? readFileSync(join(realpathSync(path), '../../package.json'), 'utf8')
+      : execFileSync(path, [...versionArgs], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  const version = versionArgs === undefined ? /"version": "([^"]+)"/.exec(text)?.[1] : /\d+(\.\d+)+/.exec(text)?.[0];
+  return { name, path, install, version: version ?? 'unknown' };
 }
 
 /** @returns the path of a command that is named, or else found in PATH. */
