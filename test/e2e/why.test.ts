@@ -107,3 +107,17 @@ test('what waits for a stage above, and what the run cache has no part in, say s
   expect(await why('train')).toMatch(/^train may run: it depends on what 'prep' makes\n/);
   expect(await why('grow')).toContain('no part in the run cache: its out keep persists');
 });
+
+test('a run that ended without a result is told of', async () => {
+  project.write('pipeline.yaml', 'stages:\n  s:\n    cmd: echo tried; exit 3\n    outs: [o]\n');
+  expect(await project.repro()).toMatchObject({ status: 1 });
+  expect((await project.dag(['why', 's'])).stdout.replace(/\d{4}-\d\d-\d\d \d\d:\d\d UTC/, 'WHEN')).toBe(
+    "s would run, because\n  never run to its end\nlast run: WHEN, failed (exit status 3); 'dag log s --output' shows what it printed\n" +
+      'no part in the run cache: it has no deps or params that its result could be known by\n',
+  );
+  const [json] = (await project.dag(['why', 's', '--json'])).events;
+  expect(json).toMatchObject({ last_run: { result: 'failed', exit_code: 3 } });
+  project.write('pipeline.yaml', 'stages:\n  s:\n    cmd: echo tried > o\n    outs: [o]\n');
+  await project.repro();
+  expect((await project.dag(['why', 's'])).stdout).not.toContain('last run');
+});

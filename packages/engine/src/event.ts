@@ -1,5 +1,6 @@
 import type { Artifact, Change, Decision, Failure, ProjectPath, RunRecord, StageAddress } from '@dag/model';
 import type { Uncacheable } from './decide.ts';
+import type { PastRun } from './history/past.ts';
 import type { Variation } from './history/results.ts';
 
 /** What happens while `repro` works, in order. Reporters render it; the engine itself prints nothing. */
@@ -74,6 +75,8 @@ export interface Explanation {
   readonly decision: Decision;
   /** The earlier run that is nearest to what would run now, and how the two differ; undefined when there is none. */
   readonly nearest?: { readonly record: RunRecord; readonly changes: readonly Change[] };
+  /** Its last run, where that ended without a result and the stage is not settled. */
+  readonly unfinished?: PastRun;
   /** Set where runs with these inputs made different bytes. */
   readonly variation?: Variation;
   /** Why the stage has no part in the run cache; undefined where it has. */

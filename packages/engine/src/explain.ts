@@ -12,6 +12,7 @@ import { cachedIn } from './cached.ts';
 import { compareInputs } from './changes.ts';
 import { decide, uncacheable } from './decide.ts';
 import type { Explanation } from './event.ts';
+import { type PastRun, pastRuns } from './history/past.ts';
 import { variationOf } from './history/results.ts';
 import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
@@ -64,15 +65,19 @@ function explanationOf(
   }
   const variation = variationOf(project.store.runs.find(runKey(observed.fingerprint)));
   const outside = uncacheable(stage);
+  const last = isUnsettled(decision) ? pastRuns(project, (address) => address === stage.address)[0] : undefined;
   return {
     stage: stage.address,
     decision,
     ...(nearest === undefined ? {} : { nearest }),
+    ...(last === undefined || !WITHOUT_RESULT.has(last.result) ? {} : { unfinished: last }),
     ...(variation === undefined ? {} : { variation }),
     ...(outside === undefined ? {} : { uncacheable: outside }),
     unchanged: unchangedOf(observed.fingerprint, 'changes' in decision ? decision.changes : []),
   };
 }
+
+const WITHOUT_RESULT: ReadonlySet<PastRun['result']> = new Set(['failed', 'cancelled', 'killed', 'running']);
 
 /** All that was compared, less what differs; a dep, key, variable or out by its name. */
 function unchangedOf(now: Fingerprint, changes: readonly Change[]): Explanation['unchanged'] {

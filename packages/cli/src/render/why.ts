@@ -13,7 +13,7 @@ const NAMES = 5;
 
 /** What `why` says of a stage, for scripts. */
 export function whyJson(explanation: Explanation, inside: Insides): unknown {
-  const { stage, decision, nearest, variation, uncacheable, unchanged } = explanation;
+  const { stage, decision, nearest, unfinished, variation, uncacheable, unchanged } = explanation;
   const changes = (of: readonly Change[]): unknown[] => of.map((change) => json(change, inside));
   return {
     stage,
@@ -28,6 +28,16 @@ export function whyJson(explanation: Explanation, inside: Insides): unknown {
             started_at: nearest.record.startedAt,
             key: nearest.record.key,
             changes: changes(nearest.changes),
+          },
+        }),
+    ...(unfinished === undefined
+      ? {}
+      : {
+          last_run: {
+            started_at: unfinished.at,
+            result: unfinished.result,
+            ...(unfinished.exitCode === undefined ? {} : { exit_code: unfinished.exitCode }),
+            ...(unfinished.signal === undefined ? {} : { signal: unfinished.signal }),
           },
         }),
     ...(variation === undefined ? {} : { not_reproducible: variation }),
@@ -52,7 +62,7 @@ function json(change: Change, insides: Insides): Record<string, unknown> {
 
 /** What `why` says of a stage, for people. */
 export function* whyLines(explanation: Explanation, inside: Insides, colour: boolean): Generator<string> {
-  const { stage, decision, nearest, variation, uncacheable, unchanged } = explanation;
+  const { stage, decision, nearest, unfinished, variation, uncacheable, unchanged } = explanation;
   const name = paint('bold', stage, colour);
   const compared = [
     named(unchanged.deps, 'dep'),
@@ -70,7 +80,10 @@ export function* whyLines(explanation: Explanation, inside: Insides, colour: boo
       break;
     case 'run':
       yield `${name} would run, because`;
-      for (const change of decision.changes) yield `  ${changeText(change)}${insideText(inside.get(change))}`;
+      for (const change of decision.changes) {
+        const isBegun = change.changed === 'never-run' && unfinished !== undefined;
+        yield `  ${changeText(change)}${isBegun ? ' to its end' : insideText(inside.get(change))}`;
+      }
       break;
     case 'undecided':
       yield `${name} may run: it depends on what ${quoted(decision.upstream)} makes`;
@@ -83,12 +96,21 @@ export function* whyLines(explanation: Explanation, inside: Insides, colour: boo
   if ('changes' in decision && decision.kind !== 'restore' && compared.length > 0) {
     yield `unchanged: ${compared.join(', ')}`;
   }
+  if (unfinished !== undefined) yield unfinishedText(unfinished);
   if (variation !== undefined) yield variationText(variation);
   const isStale = decision.kind === 'run' || (decision.kind === 'undecided' && decision.changes.length > 0);
   if (nearest !== undefined && isStale) yield* nearestLines(nearest, decision.changes, inside);
   if (uncacheable !== undefined) {
     yield `no part in the run cache: ${uncacheableText(uncacheable)}`;
   }
+}
+
+function unfinishedText({ stage, at, result, exitCode, signal }: NonNullable<Explanation['unfinished']>): string {
+  const when = `${at.slice(0, 16).replace('T', ' ')} UTC`;
+  if (result === 'running') return `it is running since ${when}`;
+  const how = signal ?? (exitCode === undefined || exitCode === 0 ? undefined : `exit status ${exitCode}`);
+  const told = how === undefined ? result : `${result} (${how})`;
+  return `last run: ${when}, ${told}; 'dag log ${stage} --output' shows what it printed`;
 }
 
 function* nearestLines(
