@@ -8,7 +8,7 @@ import { openProject } from '../../packages/cli/src/project/open.ts';
 import type { Context } from '../../packages/cli/src/verb.ts';
 import { runs } from '../fuzz.ts';
 import { makeProject } from '../rigs/project.ts';
-import { type Edit, markEdit, plainEdits, shapes, World } from './world.ts';
+import { type Edit, markEdit, outsOf, plainEdits, shapes, World } from './world.ts';
 
 const rounds = (edits: readonly fc.Arbitrary<Edit>[]): fc.Arbitrary<Edit[][]> =>
   fc.array(fc.array(fc.oneof(...edits), { maxLength: 3 }), { minLength: 1, maxLength: 5 });
@@ -68,10 +68,6 @@ test('two processes at once do what one does, and nothing twice', async () => {
 }, 120_000);
 
 const NOTHING_SAID = { status: 0, stderr: '' };
-
-function outsOf(root: string, world: World): string[] {
-  return world.shapes.map((_, index) => fs.readFileSync(path.join(root, `o${index}`), 'utf8'));
-}
 
 async function run(root: string, jobs: number): Promise<ReproSummary> {
   const context = {

@@ -54,6 +54,10 @@ export const markEdit: fc.Arbitrary<Edit> = fc.record({
   mark: fc.constantFrom(...MARKS),
 });
 
+/** Where the command of a stage stands: nothing made, half of its out, all of it. */
+export const MOMENTS = ['began', 'half', 'made'] as const;
+export type Moment = (typeof MOMENTS)[number];
+
 interface Locked {
   readonly key: string;
   readonly content: string;
@@ -98,6 +102,7 @@ export class World {
         break;
       case 'mark': {
         const marks = this.#marks[one.which];
+        if (one.mark === 'frozen' && this.outs[one.which] === undefined) return;
         if (marks?.delete(one.mark) === false) marks.add(one.mark);
         break;
       }
@@ -131,10 +136,14 @@ export class World {
     return [`s${source}`, ...stages.sort((a, b) => a - b).map((at) => `o${at}`)];
   }
 
+  /** It notes that it began, has half an out for a moment, and does what the variable AT says at each of its moments. */
   #command(index: number): string {
     const from = this.#inputs(index).join(' ');
     const make = this.shapes[index]?.kind === 'copy' ? `cat ${from}` : `cat ${from} | wc -l`;
-    return `echo t${index} >> ran; ${make} > o${index} && true ${this.#commands[index]}`;
+    const at = (moment: Moment): string => `at=${moment}; eval "$AT"`;
+    const half = `printf half > o${index}`;
+    const whole = `${make} > o${index} && true ${this.#commands[index]}`;
+    return `echo t${index} >> ran; ${[at('began'), half, at('half'), whole, at('made')].join('; ')}`;
   }
 
   #yaml(): string {
@@ -144,7 +153,7 @@ export class World {
       const out = `o${index}: {cache: ${!marks.has('uncached')}, persist: ${marks.has('persist')}}`;
       return [
         `  t${index}:`,
-        `cmd: ${this.#command(index)}`,
+        `cmd: ${JSON.stringify(this.#command(index))}`,
         `deps: [${deps.join(', ')}]`,
         `outs: [{${out}}]`,
         ...(marks.has('param') ? [`params: [p${index}]`] : []),
@@ -164,7 +173,12 @@ export class World {
 
   /** Whether all are skipped when nothing has changed. */
   get settles(): boolean {
-    return this.#marks.every((marks) => !marks.has('always') || marks.has('frozen'));
+    return this.shapes.every((_, index) => !this.alwaysRuns(`t${index}`));
+  }
+
+  alwaysRuns(stage: string): boolean {
+    const marks = this.#marks[Number(stage.slice(1))];
+    return marks?.has('always') === true && !marks.has('frozen');
   }
 
   #settle(index: number): 'ran' | 'restored' | 'skipped' {
@@ -187,6 +201,8 @@ export class World {
       if (locked?.key === key && this.#objects.has(locked.content)) [how, made] = ['restored', locked.content];
       else if (isKept && earlier !== undefined && this.#objects.has(earlier)) how = 'restored';
     }
+    // It never runs, nor is anything recorded of it.
+    if (how === 'ran' && marks.has('frozen')) return 'skipped';
     if (how === 'ran') {
       if (!marks.has('uncached')) this.#objects.add(made);
       if (isKept) this.#results.set(key, made);
@@ -195,4 +211,9 @@ export class World {
     this.outs[index] = made;
     return how;
   }
+}
+
+/** The outs of all stages, as they stand. */
+export function outsOf(root: string, world: World): string[] {
+  return world.shapes.map((_, index) => fs.readFileSync(path.join(root, `o${index}`), 'utf8'));
 }
