@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { heldPerTest, projectPerTest } from '../rigs/per-test.ts';
@@ -120,6 +121,33 @@ describe('past runs', () => {
     expect(await runs()).toMatchObject([{ stage: 'hold', result: 'killed' }]);
   });
 
+  test('one on another machine works while its lock lives, and after that nobody knows', async () => {
+    project.write(
+      'pipeline.yaml',
+      `stages:\n  hold:\n    cmd: ${JSON.stringify(held.command('hold'))}\n    outs: [never]\n`,
+    );
+    const { child, ended } = project.start(['repro']);
+    const command = await held.started('hold');
+    child.kill('SIGKILL');
+    await ended;
+    process.kill(command.pid, 'SIGKILL');
+    await command.gone;
+    // What it left, as if a machine far away had: its line in the journal, and its claim to the paths of the stage.
+    const [claim] = fs.readdirSync(project.path('.cache/locks'));
+    for (const file of [`.cache/locks/${claim}`, '.cache/journal/1.ndjson']) {
+      const text = project.read(file).replaceAll(os.hostname(), 'far-away');
+      project.write(file, text.replace(/"host":"[0-9a-f]{8}"/, '"host":"00000000"'));
+    }
+    fs.renameSync(
+      project.path(`.cache/locks/${claim}`),
+      project.path(`.cache/locks/${claim?.replace(/-[0-9a-f]{8}-/, '-00000000-')}`),
+    );
+    expect(await runs()).toMatchObject([{ stage: 'hold', result: 'running', host: 'far-away' }]);
+    fs.rmSync(project.path('.cache/locks'), { recursive: true });
+    expect(await runs()).toMatchObject([{ stage: 'hold', result: 'unknown' }]);
+    expect((await project.dag(['log'])).stdout).toContain('it ran on far-away, which never said how it ended');
+  });
+
   test('one that was interrupted', async () => {
     project.write(
       'pipeline.yaml',
@@ -135,7 +163,7 @@ describe('past runs', () => {
   test('records stand in where the journal is gone; stages that are gone are known by their name', async () => {
     train(1);
     await project.repro();
-    fs.rmSync(project.path('.cache/logs'), { recursive: true });
+    fs.rmSync(project.path('.cache/journal'), { recursive: true });
     expect(await runs('train')).toMatchObject([{ result: 'ok', metrics: { 'm.json': { score: 8 } } }]);
     project.write('pipeline.yaml', 'stages: {}\n');
     expect(await runs()).toMatchObject([{ stage: 'train', result: 'ok' }]);

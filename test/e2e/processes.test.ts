@@ -169,4 +169,20 @@ describe('two processes', () => {
     expect(second.stderr).toMatch(/waiting for dag repro: stage 'a' \(pid \d+/);
     expect(held.order).toEqual(['a']);
   });
+
+  test('what one made while the other was elsewhere is not made again', async () => {
+    project.write('in', 'old');
+    const cmd = `echo ran >> "$DAG_ROOT/../ran"; cat in > out`;
+    const last = `  last:\n    cmd: ${JSON.stringify(cmd)}\n    deps: [in]\n    outs: [out: {cache: false}]\n`;
+    stages({ first: {} });
+    project.write('pipeline.yaml', project.read('pipeline.yaml') + last);
+    const one = project.repro();
+    const first = await held.started('first');
+    project.write('in', 'new');
+    expect(await project.repro(['last'])).toMatchObject({ ran: ['last'] });
+    first.release();
+    expect(await one).toMatchObject({ status: 0, ran: ['first'], skipped: ['last'] });
+    expect(project.read('../ran')).toBe('ran\n');
+    expect(project.read('pipeline.lock')).toContain('last:');
+  });
 });

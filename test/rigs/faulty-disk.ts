@@ -1,6 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
-import path from 'node:path';
+import { compilePreload } from './preload.ts';
 
 // A library, compiled when it is needed and put before libc, that makes calls on some files fail as a broken disk does.
 // EIO_CALL is read, write or fsync; EIO_PATH a part of the path of the files that are hit.
@@ -55,14 +53,7 @@ export function faultyDisk(
 ):
   | { readonly env: (call: 'read' | 'write' | 'fsync', part: string) => Record<string, string> }
   | { readonly why: string } {
-  if (process.platform !== 'linux') return { why: 'libc is wrapped on Linux only' };
-  const [source, library] = [path.join(folder, 'eio.c'), path.join(folder, 'eio.so')];
-  fs.writeFileSync(source, SOURCE);
-  try {
-    execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl'], { stdio: 'pipe' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { why: 'there is no cc' };
-    throw error;
-  }
-  return { env: (call, part) => ({ LD_PRELOAD: library, EIO_CALL: call, EIO_PATH: part }) };
+  const made = compilePreload(folder, 'eio', SOURCE);
+  if ('why' in made) return made;
+  return { env: (call, part) => ({ LD_PRELOAD: made.library, EIO_CALL: call, EIO_PATH: part }) };
 }

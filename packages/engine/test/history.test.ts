@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { thisOwner } from '@dag/store';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { noteDuration, readDurations } from '../src/history/durations.ts';
@@ -19,6 +20,7 @@ const KEY = 'ab'.repeat(32);
 const begun = (stage: string) => ({ stage, at, key: KEY, fingerprint: '{}', context: { host: 'here' } });
 const ended = { status: 'ok', seconds: 2, exitCode: 0, logs: ['train/x.log'], usage: { peakRss: 7 } } as const;
 const file = (name: string): string => path.join(root, '.cache', 'logs', name);
+const segment = (number: number): string => path.join(root, '.cache', 'journal', `${number}.ndjson`);
 
 describe('durations', () => {
   test('of the last run; of a group member that never ran, its group; of others, nothing', () => {
@@ -98,6 +100,7 @@ describe('the journal', () => {
     const line = fc.dictionary(fc.constantFrom(...keys), member);
     fc.assert(
       fc.property(fc.array(line, { maxLength: 10 }), (lines) => {
+        fs.mkdirSync(file(''), { recursive: true });
         fs.writeFileSync(file('journal-old.ndjson'), lines.map((one) => `${JSON.stringify(one)}\n`).join(''));
         const attempts = readJournal(root);
         expect(attempts).toContainEqual(expect.objectContaining({ stage: 'train', state: ended }));
@@ -109,10 +112,19 @@ describe('the journal', () => {
       }),
     );
     fs.appendFileSync(
-      file('journal.ndjson'),
+      segment(1),
       `${JSON.stringify({ run: 'x', stage: 's', at: at.toISOString(), key: KEY })}\n${JSON.stringify({ end: 'x' })}\n`,
     );
-    expect(readJournal(root)).toContainEqual(expect.objectContaining({ stage: 's', state: 'killed' }));
+    expect(readJournal(root)).toContainEqual(expect.objectContaining({ stage: 's', state: 'unknown' }));
+  });
+
+  test('a run of another machine that never said how it ended is neither killed nor running: nobody knows', () => {
+    const journal = openJournal(root);
+    journal.begin(begun('train'));
+    journal.close();
+    const here = `"host":"${thisOwner().host}"`;
+    fs.writeFileSync(segment(1), fs.readFileSync(segment(1), 'utf8').replace(here, '"host":"00000000"'));
+    expect(readJournal(root)).toMatchObject([{ stage: 'train', pid: process.pid, state: 'unknown' }]);
   });
 
   test('a record names logs in their folder only', () => {
@@ -139,23 +151,70 @@ describe('the journal', () => {
     const journal = openJournal(root);
     const long = { ...begun('a'), fingerprint: 'x'.repeat(15_000) };
     for (let i = 0; i < 1500; i++) journal.end(journal.begin({ ...long, stage: `a${i}` }), ended);
-    const other = openJournal(root);
-    other.end(other.begin(begun('last')), ended);
-    for (const one of [journal, other]) one.close();
-    const sizes = ['journal.ndjson', 'journal-old.ndjson'].map((name) => fs.statSync(file(name)).size);
-    expect(Math.max(...sizes)).toBeLessThan(4.1 * 1024 * 1024);
+    journal.close();
+    const names = fs.readdirSync(path.dirname(segment(1)));
+    expect(names).toHaveLength(2);
+    for (const name of names) {
+      expect(fs.statSync(path.join(path.dirname(segment(1)), name)).size).toBeLessThan(4.1 * 1024 * 1024);
+    }
     const stages = readJournal(root).map(({ stage }) => stage);
-    expect(stages).toContain('last');
-    expect(stages.slice(-200, -1)).toEqual(Array.from({ length: 199 }, (_, i) => `a${1301 + i}`));
+    expect(stages.slice(-200)).toEqual(Array.from({ length: 200 }, (_, i) => `a${1300 + i}`));
+  });
+
+  test('of many that write at once, whenever a file is full, no line of the newest two files is lost', () => {
+    const long = { ...begun('a'), fingerprint: 'x'.repeat(16_000) };
+    const writers = Array.from({ length: 5 }, () => openJournal(root));
+    const ids: string[] = [];
+    for (let i = 0; i < 400; i++) ids.push(writers[(i * i) % 5]?.begin({ ...long, stage: `a${i}` }) ?? '');
+    // Each ends its own, long after the file in which that began was full.
+    for (const [i, id] of ids.entries()) writers[(i * i) % 5]?.end(id, ended);
+    for (const one of writers) one.close();
+    expect(fs.readdirSync(path.dirname(segment(1))).sort()).toEqual(['1.ndjson', '2.ndjson']);
+    const attempts = readJournal(root);
+    expect(attempts.map(({ stage }) => stage).sort()).toEqual(ids.map((_, i) => `a${i}`).sort());
+    expect(attempts.every((one) => one.kind === 'run' && one.state !== 'running')).toBe(true);
+  });
+
+  test('a line that was not written to its end takes no other with it', () => {
+    const [one, other] = [openJournal(root), openJournal(root)];
+    one.end(one.begin(begun('a')), ended);
+    fs.appendFileSync(segment(1), '{"run":"half');
+    other.end(other.begin(begun('b')), ended);
+    for (const journal of [one, other]) journal.close();
+    expect(readJournal(root)).toMatchObject([{ stage: 'a' }, { stage: 'b', state: { status: 'ok' } }]);
+  });
+
+  test('knows whether others wrote', () => {
+    const [one, other] = [openJournal(root), openJournal(root)];
+    one.end(one.begin(begun('a')), ended);
+    expect([one.othersWrote(), other.othersWrote()]).toEqual([false, true]);
+    other.begin(begun('b'));
+    expect([one.othersWrote(), one.othersWrote()]).toEqual([true, true]);
+    for (const journal of [one, other]) journal.close();
+    const third = openJournal(root);
+    expect(third.othersWrote()).toBe(false);
+    third.begin(begun('c'));
+    expect(third.othersWrote()).toBe(false);
+    third.close();
+  });
+
+  test('files of before they bore numbers are read, until two newer ones are there', () => {
+    const journal = openJournal(root);
+    journal.end(journal.begin(begun('old')), ended);
+    journal.close();
+    fs.mkdirSync(file(''), { recursive: true });
+    fs.renameSync(segment(1), file('journal.ndjson'));
+    expect(readJournal(root)).toMatchObject([{ stage: 'old' }]);
+    const next = openJournal(root);
+    for (let i = 0; i < 300; i++) next.begin({ ...begun('new'), fingerprint: 'x'.repeat(15_000) });
+    next.close();
+    expect(fs.existsSync(file('journal.ndjson'))).toBe(false);
   });
 
   test('lines of any bytes do no harm, and a fingerprint that is too long is left out', () => {
     const journal = openJournal(root);
     journal.end(journal.begin({ ...begun('big'), fingerprint: 'x'.repeat(20_000) }), ended);
-    fs.appendFileSync(
-      file('journal.ndjson'),
-      '{"run":1}\n{"end":"x"}\n{"run":"y","stage":"z","at":"never","key":""}\n{"',
-    );
+    fs.appendFileSync(segment(1), '{"run":1}\n{"end":"x"}\n{"run":"y","stage":"z","at":"never","key":""}\n{"');
     journal.close();
     expect(readJournal(root)).toMatchObject([{ stage: 'big', fingerprint: undefined, state: ended }]);
   });

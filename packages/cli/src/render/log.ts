@@ -47,6 +47,7 @@ const STYLES: Readonly<Record<PastRun['result'], Paint>> = {
   failed: 'red',
   cancelled: 'yellow',
   killed: 'red',
+  unknown: 'yellow',
   running: 'bold',
   restored: 'cyan',
   committed: 'cyan',
@@ -72,6 +73,8 @@ function* notes(run: PastRun, metrics: Metrics): Generator<string> {
   const isPlain = message === `stage '${run.stage}' failed with exit status ${run.exitCode}`;
   if (message !== undefined && !isPlain) yield String(message.split('\n')[0]);
   if (run.result === 'killed') yield 'dag itself was killed while it ran';
+  if (run.result === 'unknown')
+    yield `it ran on ${run.context['host'] ?? 'another machine'}, which never said how it ended`;
   if (from !== undefined) yield `from the run of ${from.slice(0, 19).replace('T', ' ')}`;
   yield* few(changes.map(changeText));
   for (const [file, values] of metrics) {

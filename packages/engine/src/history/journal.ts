@@ -1,7 +1,7 @@
 import fs from 'node:fs';
-import path from 'node:path';
 import { ownerState, thisOwner } from '@dag/store';
 import type { Usage } from '../run/usage.ts';
+import { newestSegment, openSegment, segmentFile, segmentFiles } from './segments.ts';
 
 /** What is known of a run when it starts. */
 export interface Begun {
@@ -45,8 +45,13 @@ export type Attempt =
       /** Undefined where it was too long to keep. */
       readonly fingerprint: string | undefined;
       readonly context: Readonly<Record<string, string | number | boolean>>;
-      /** `killed`: the dag that ran it is gone and never said how it ended. */
-      readonly state: 'running' | 'killed' | Omit<Ended, 'at'>;
+      /** Of the dag that ran it, where that is known. */
+      readonly pid: number | undefined;
+      /**
+       * `killed`: the dag that ran it is gone and never said how it ended. `unknown`: it ran on another machine, or before
+       * this one was started, and never said how it ended.
+       */
+      readonly state: 'running' | 'killed' | 'unknown' | Ended;
     }
   | {
       readonly kind: 'restored';
@@ -62,45 +67,55 @@ export interface Journal {
   begin(run: Begun): string;
   end(id: string, end: Ended): void;
   restored(result: Restored): void;
+  /**
+   * Whether another process has noted anything since this journal was opened: what was seen before then may be otherwise by
+   * now. True as well where that can't be told.
+   */
+  othersWrote(): boolean;
   problem(): string | undefined;
   close(): void;
 }
 
-/** A journal above this many bytes becomes the old one, and the old one before it goes. */
+/** A file above this many bytes is followed by the next. */
 const LIMIT = 4 * 1024 * 1024;
 
 /** Longest fingerprint that is kept, in characters. */
 const FINGERPRINT_LIMIT = 16 * 1024;
 
 /**
- * The journal of a project: `.cache/logs/journal.ndjson`, appended to a line at a time by any number of processes, so
- * that what a killed process began is there. No fsync: it tells of results, it holds none.
+ * The journal of a project: `.cache/journal/N.ndjson`, appended to a line at a time by any number of processes, so that what
+ * a killed process began is there. No fsync: it tells of results, it holds none.
  */
 export function openJournal(root: string): Journal {
-  const { current, old } = journalFiles(root);
   let handle: number | undefined;
-  let size = 0;
+  let number = newestSegment(root);
+  /** Bytes of that file that were there at first, or are ours. */
+  let known = sizeOf(root, number);
+  let others = false;
   let count = 0;
   let problem: string | undefined;
-  const open = (): number => {
-    fs.mkdirSync(path.dirname(current), { recursive: true });
-    const fd = fs.openSync(current, 'a');
-    size = fs.fstatSync(fd).size;
-    return fd;
+  const look = (): void => {
+    const newest = newestSegment(root);
+    const size = sizeOf(root, newest);
+    others ||= newest !== number || size !== known;
+    [number, known] = [newest, size];
+  };
+  const close = (): void => {
+    if (handle !== undefined) fs.closeSync(handle);
+    handle = undefined;
   };
   const append = (line: Record<string, unknown>): void => {
     if (problem !== undefined) return;
     try {
-      handle ??= open();
-      if (size > LIMIT) {
-        // Another process may have moved it already.
-        if (fs.statSync(current, { throwIfNoEntry: false })?.ino === fs.fstatSync(handle).ino) {
-          fs.renameSync(current, old);
-        }
-        fs.closeSync(handle);
-        handle = open();
+      if (handle !== undefined && fs.fstatSync(handle).size > LIMIT) close();
+      if (handle === undefined) {
+        look();
+        if (number === 0 || known > LIMIT) [number, known] = [number + 1, 0];
+        handle = openSegment(root, number);
+        // A line that somebody could not write to its end must not swallow the next.
+        if (known > 0) known += fs.writeSync(handle, '\n');
       }
-      size += fs.writeSync(handle, `${JSON.stringify(line)}\n`);
+      known += fs.writeSync(handle, `${JSON.stringify(line)}\n`);
     } catch (error) {
       problem = (error as Error).message;
     }
@@ -115,18 +130,18 @@ export function openJournal(root: string): Journal {
     },
     end: (id, end) => append({ end: id, ...end }),
     restored: ({ stage, at, key, from }) => append({ restored: stage, at: at.toISOString(), key, from }),
-    problem: () => problem,
-    close: () => {
-      if (handle !== undefined) fs.closeSync(handle);
-      handle = undefined;
+    othersWrote: () => {
+      if (!others) look();
+      return others || problem !== undefined;
     },
+    problem: () => problem,
+    close,
   };
 }
 
 /** All that the journal holds, oldest first. Lines that are no such are passed over. */
 export function readJournal(root: string): Attempt[] {
-  const { current, old } = journalFiles(root);
-  const lines = [old, current].flatMap((file) => readLines(file));
+  const lines = segmentFiles(root).flatMap((file) => readLines(file));
   const ends = new Map<string, Ended>();
   for (const line of lines) {
     const end = endOf(line);
@@ -148,7 +163,7 @@ export function readJournal(root: string): Attempt[] {
         key,
         fingerprint: typeof fingerprint === 'string' ? fingerprint : undefined,
         context: plainly(context, 'string', 'number', 'boolean'),
-        state: ends.get(run) ?? (isAlive(owner) ? 'running' : 'killed'),
+        ...(ends.has(run) ? { pid: undefined, state: ends.get(run) as Ended } : stateBy(owner)),
       },
     ];
   });
@@ -177,12 +192,16 @@ function plainly<T extends string | number | boolean>(value: unknown, ...types: 
   return Object.fromEntries(Object.entries(value).filter(([, one]) => types.includes(typeof one)));
 }
 
-function isAlive(owner: unknown): boolean {
+/** How a run stands that did not say how it ended, by the process that owns it. */
+function stateBy(owner: unknown): {
+  readonly pid: number | undefined;
+  readonly state: 'running' | 'killed' | 'unknown';
+} {
   const { host, pid, start } = (owner ?? {}) as Record<string, unknown>;
-  if (typeof host !== 'string' || typeof pid !== 'number' || typeof start !== 'number') return false;
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  const state = ownerState({ host, pid, start });
-  return state === 'self' || state === 'alive';
+  const isOwner = typeof host === 'string' && typeof start === 'number' && Number.isSafeInteger(pid) && Number(pid) > 0;
+  if (!isOwner) return { pid: undefined, state: 'unknown' };
+  const state = ownerState({ host, pid: Number(pid), start });
+  return { pid: Number(pid), state: state === 'elsewhere' ? 'unknown' : state === 'dead' ? 'killed' : 'running' };
 }
 
 function readLines(file: string): Record<string, unknown>[] {
@@ -206,7 +225,6 @@ function readText(file: string): string {
   }
 }
 
-function journalFiles(root: string): { readonly current: string; readonly old: string } {
-  const folder = path.join(root, '.cache', 'logs');
-  return { current: path.join(folder, 'journal.ndjson'), old: path.join(folder, 'journal-old.ndjson') };
+function sizeOf(root: string, number: number): number {
+  return number === 0 ? 0 : (fs.statSync(segmentFile(root, number), { throwIfNoEntry: false })?.size ?? 0);
 }

@@ -10,7 +10,9 @@ import {
 } from '@dag/model';
 import { compareInputs } from '../changes.ts';
 import type { Project } from '../project.ts';
+import { machineContext } from '../run/context.ts';
 import type { Usage } from '../run/usage.ts';
+import { purposeOf } from '../settle/purpose.ts';
 import { type Attempt, readJournal } from './journal.ts';
 import { differingOuts } from './results.ts';
 
@@ -19,7 +21,7 @@ export interface PastRun {
   readonly stage: StageAddress;
   /** When it began; ISO 8601, UTC. */
   readonly at: string;
-  readonly result: 'ok' | 'failed' | 'cancelled' | 'running' | 'killed' | 'restored' | 'committed';
+  readonly result: 'ok' | 'failed' | 'cancelled' | 'running' | 'killed' | 'unknown' | 'restored' | 'committed';
   /** Undefined while it runs, and where nobody knows. */
   readonly seconds?: number;
   readonly exitCode?: number;
@@ -46,7 +48,9 @@ export interface PastRun {
  * Newest first.
  */
 export function pastRuns(project: Project, wanted: (stage: string) => boolean): PastRun[] {
-  const attempts = readJournal(project.root).filter(({ stage }) => wanted(stage));
+  const attempts = readJournal(project.root)
+    .filter(({ stage }) => wanted(stage))
+    .map((attempt) => lookedAfter(project, attempt));
   const records = [...project.store.runs.list()].filter(({ stage }) => wanted(stage));
   const byRun = new Map(records.map((record) => [runName(record.key, record.startedAt), record]));
   const known = new Set(attempts.flatMap((one) => (one.kind === 'run' ? runName(one.key, one.at) : [])));
@@ -57,6 +61,20 @@ export function pastRuns(project: Project, wanted: (stage: string) => boolean): 
   const told: PastRun[] = [];
   for (const ofStage of groupBy(all, ({ run }) => run.stage).values()) told.push(...compared(ofStage));
   return told.sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+}
+
+/**
+ * Of a run on another machine its lock says whether it still works. Where that is gone it was killed, if the machine has this
+ * one's name: it was started anew since then. Of others nobody here knows.
+ */
+function lookedAfter({ workspace }: Project, attempt: Attempt): Attempt {
+  if (attempt.kind !== 'run' || attempt.state !== 'unknown') return attempt;
+  const { pid, stage } = attempt;
+  const host = attempt.context['host'];
+  const purpose = purposeOf(stage);
+  const works = workspace.holders().some((one) => one.host === host && one.pid === pid && one.purpose === purpose);
+  if (works) return { ...attempt, state: 'running' };
+  return host === machineContext()['host'] ? { ...attempt, state: 'killed' } : attempt;
 }
 
 interface Entry {

@@ -6,6 +6,7 @@ import { announce, cancelled, failed } from './announce.ts';
 import { type Decided, decideNow, inputPaths } from './decide-now.ts';
 import { execute } from './execute.ts';
 import { shortOfGpus } from './obstacles.ts';
+import { purposeOf } from './purpose.ts';
 import { restore, savedSeconds } from './restore.ts';
 
 /** Decides one stage whose upstream is settled, says so, and does it. Failures of the stage are its outcome, never thrown. */
@@ -37,8 +38,10 @@ async function settle(run: ReproRun, stage: Stage): Promise<Outcome> {
     if (!(await run.options.confirm(stage.address))) return { ...cancelled(run, stage), kind: 'declined' };
   }
   return await holdingPaths(run, stage, async (waited) => {
-    if (waited) run.observer.forget([...stagePaths(stage), ...inputPaths(stage, first.view)]);
-    const { view, decision } = waited ? await decideNow(run, stage) : first;
+    // Others may have run it, and what it reads, since it was looked at.
+    const isOld = waited || run.journal.othersWrote();
+    if (isOld) run.observer.forget([...stagePaths(stage), ...inputPaths(stage, first.view)]);
+    const { view, decision } = isOld ? await decideNow(run, stage) : first;
     if (decision.kind === 'run' && (await lookElsewhere(run, stage, view, decision))) {
       const again = await decideNow(run, stage);
       return await carryOut(run, stage, again.view, again.decision);
@@ -107,7 +110,7 @@ async function holdingPaths<T>(run: ReproRun, stage: Stage, work: (waited: boole
       read: stage.deps.map((dep) => dep.path),
       write: stage.outs.map((out) => out.path),
       mutex: stage.mutex,
-      purpose: `dag repro: stage '${stage.address}'`,
+      purpose: purposeOf(stage.address),
     },
     {
       wait: run.options.wait ?? true,
