@@ -1,4 +1,9 @@
+import type { ChildProcess } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { deathAtCall } from '../rigs/death-at-call.ts';
 import { heldPerTest, projectPerTest } from '../rigs/per-test.ts';
 
 const project = projectPerTest();
@@ -111,6 +116,69 @@ describe('interrupted', () => {
     expect(again.stderr).toContain("put back 'b.txt', which an interrupted run had set aside");
     expect(again.status).toBe(0);
     expect(project.read('b.txt')).toBe('b\n');
+  });
+});
+
+describe('what a dag that was killed leaves at work', () => {
+  /** Resolves when a process writes words of this kind to its standard error. */
+  const said = (child: ChildProcess, what: string): Promise<void> =>
+    new Promise((resolve) => child.stderr?.on('data', (text) => String(text).includes(what) && resolve()));
+
+  test('a stage: who waited for it ends it, puts its outs back, and runs it then', async () => {
+    stages({ a: {} });
+    const first = project.repro();
+    (await held.started('a')).release();
+    await first;
+    const killed = project.start(['repro', '-f']);
+    const orphan = await held.started('a');
+    const waiting = project.start(['repro', '-f']);
+    await said(waiting.child, 'waiting for');
+    killed.child.kill('SIGKILL');
+    const again = await held.started('a');
+    expect(held.running()).toEqual(['a']);
+    await orphan.gone;
+    again.release();
+    const { status, stderr } = await waiting.ended;
+    expect(status).toBe(0);
+    expect(stderr).toContain(`ended stage 'a' (pid `);
+    expect(stderr).toContain("put back 'a.txt', which an interrupted run had set aside");
+    expect(project.read('a.txt')).toBe('a\n');
+    expect(await project.dag(['repro'])).toMatchObject({ status: 0, stderr: expect.not.stringContaining('put back') });
+  });
+
+  test('a daemon, but not one that was meant to go on', async () => {
+    const [left, daemon] = [held.command('left'), held.command('daemon')];
+    const cmd = `setsid sh -c '(${left.replaceAll("'", `'"'"'`)} </dev/null >/dev/null 2>&1 &)'; env -u DAG_STAGE setsid ${daemon} </dev/null >/dev/null 2>&1 & ${held.command('s')}`;
+    project.write('pipeline.yaml', `stages:\n  s:\n    cmd: ${JSON.stringify(cmd)}\n`);
+    const { child, ended } = project.start(['repro']);
+    const [stray, meant, stage] = await Promise.all([held.started('left'), held.started('daemon'), held.started('s')]);
+    child.kill('SIGKILL');
+    await ended;
+    // The group ends by itself; what left it does not.
+    stage.release();
+    await stage.gone;
+    expect(held.running()).toEqual(['daemon', 'left']);
+    const { status, stderr } = await project.dag(['checkout']);
+    await stray.gone;
+    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining("ended stage 's'") });
+    expect(held.running()).toEqual(['daemon']);
+    meant.release();
+    await meant.gone;
+  });
+
+  test('a stage that had begun right before, and that nobody had noted yet', async (context) => {
+    const library = fs.mkdtempSync(path.join(os.tmpdir(), 'dag-death-'));
+    const death = deathAtCall(library);
+    if ('why' in death) return context.skip(death.why);
+    stages({ a: {} });
+    // The folder and an empty note, before there is a process; then what that process is.
+    const env = death.env(4, project.path('.cache/running'));
+    const { ended } = project.start(['repro'], { env });
+    const orphan = await held.started('a');
+    expect((await ended).signal).toBe('SIGKILL');
+    expect(await project.dag(['checkout'])).toMatchObject({ stderr: expect.stringContaining("ended stage 'a'") });
+    await orphan.gone;
+    fs.rmSync(library, { recursive: true });
   });
 });
 

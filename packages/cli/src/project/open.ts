@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endOrphans, LockBook, type Project } from '@dag/engine';
+import { heal, LockBook, type Project } from '@dag/engine';
 import { FailureError, type ProjectPath } from '@dag/model';
 import { LINK_STRATEGIES, type LinkStrategy, type Pipeline } from '@dag/pipeline';
 import { hashBytes, openStore } from '@dag/store';
@@ -40,13 +40,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
   if (options.mutates === true) {
     registerProject(store, root);
     for (const folder of new Set([path.join(root, '.cache'), store.dir])) ignoreAll(folder);
-    for (const { stage, pid } of await endOrphans(store.dir)) {
-      context.say(`ended stage '${stage}' (pid ${pid}), which a killed dag had left running`);
-    }
-    for (const back of workspace.recover())
-      context.say(
-        `put back '${back}', which an interrupted run had set aside (what stood there is in .cache/recovered)`,
-      );
+    for (const message of (await heal(store, workspace)).messages) context.say(message);
     placeSchema(workspace);
   }
   return {

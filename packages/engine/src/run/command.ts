@@ -13,14 +13,14 @@ const STRICT_MINIMUM = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'LC_CTYPE', 
 
 /** What a running stage is connected to. */
 export interface StageIo {
-  /** Variables that say what it holds: its GPUs. */
-  readonly leased: Readonly<Record<string, string>>;
+  /** Variables of this run alone: the GPUs that it holds, its mark. */
+  readonly env: Readonly<Record<string, string>>;
   readonly log: RunLog;
   onLine(stream: 'stdout' | 'stderr', line: string): void;
-  /** Notes the process group, for as long as it works; see `noteGroup`. */
-  onStart(pid: number | undefined): () => void;
-  /** Ends what left the group of a process that is gone; see `endStrays`. */
-  endStrays(pid: number | undefined): Promise<void>;
+  /** Notes the process group that works; see `noteRun`. */
+  onStart(pid: number): void;
+  /** Ends what left the group of a process that is gone; see `endMarked`. */
+  endStrays(pid: number): Promise<void>;
   readonly meter: Meter;
   /** Told what each process used, with all below it, when it is gone. */
   onUsage(usage: Usage): void;
@@ -44,8 +44,8 @@ export async function runCommand(
       file,
       args: [...args, command],
       cwd,
-      env: { ...stageEnv(project, stage), ...io.leased },
       ...io,
+      env: { ...stageEnv(project, stage), ...io.env },
       ...(deadline === undefined ? {} : { timeout: Math.max(0, deadline - Date.now()) }),
     });
     if (end.status !== 'exited' || end.exitCode !== 0) break;

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { ownerOf, ownerState, ownerWithPid, tempName } from '@dag/store';
+import { listNames, ownerOf, ownerState, ownerWithPid, tempName, withIo } from '@dag/store';
 import { endGroup, isAtWork } from './process.ts';
+import { endMarked } from './strays.ts';
 
 /** A process group, named so that another process can tell later whether it is still the same one. */
 export interface Group {
@@ -28,48 +29,85 @@ export function groupState({ pid, start }: Group): 'ours' | 'theirs' | 'gone' {
   return isAtWork(pid) ? 'ours' : 'gone';
 }
 
-/** A stage whose process group was still at work when the `dag` that had started it was killed. */
+/** A stage of which processes were still at work when the `dag` that had started it was killed. */
 export interface Orphan {
   readonly stage: string;
   readonly pid: number;
 }
 
-/**
- * Notes that a process group works for a stage, for as long as it does: a `dag` that is killed can't end its stages, and
- * one that goes on writing would meet the next run of the same stage. No fsync: what ends this machine ends the group.
- * @returns takes the note away.
- */
-export function noteGroup(cacheDir: string, stage: string, pid: number | undefined): () => void {
-  if (pid === undefined) return () => {};
-  const folder = path.join(cacheDir, 'running');
-  const note = path.join(folder, tempName('group'));
-  fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(note, JSON.stringify({ stage, ...groupOf(pid) }));
-  return () => fs.rmSync(note, { force: true });
+/** The note that a stage is at work, for as long as it is. */
+export interface RunNote {
+  /** What processes of the stage bear in their environment: no other run's do. */
+  readonly name: string;
+  /** Adds the process group that works now. */
+  group(pid: number): void;
+  remove(): void;
 }
 
-/** Ends the groups that killed `dag` processes left at work, and waits until they are gone. */
+/** Notes of other machines are kept for so long: whether those who made them live can't be told. */
+const FOREIGN_MS = 30 * 24 * 3600 * 1000;
+
+/**
+ * Notes that a stage is at work, before its first process is there: a `dag` that is killed can't end its stages, and one that
+ * goes on writing would meet the next run of the same stage. No fsync: what ends this machine ends the processes.
+ */
+export function noteRun(cacheDir: string, stage: string): RunNote {
+  const name = tempName('group');
+  const note = path.join(cacheDir, 'running', name);
+  withIo('note the run', note, () => {
+    fs.mkdirSync(path.dirname(note), { recursive: true });
+    fs.writeFileSync(note, JSON.stringify({ stage }));
+  });
+  return {
+    name,
+    group: (pid) => {
+      try {
+        fs.writeFileSync(note, JSON.stringify({ stage, ...groupOf(pid) }));
+      } catch {
+        // A full disk, say: the name is enough where there is /proc.
+      }
+    },
+    remove: () => fs.rmSync(note, { force: true }),
+  };
+}
+
+/** Ends what killed `dag` processes left at work, daemons too, and waits until it is gone. */
 export async function endOrphans(cacheDir: string): Promise<Orphan[]> {
   const folder = path.join(cacheDir, 'running');
-  const ended: Orphan[] = [];
-  for (const name of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
+  const ended = new Map<string, Orphan>();
+  const left = new Map<string, string>();
+  for (const name of listNames(folder)) {
     const owner = ownerOf(name);
-    if (owner === undefined || ownerState(owner) !== 'dead') continue;
-    const orphan = readNote(path.join(folder, name));
-    if (orphan !== undefined && groupState(orphan) === 'ours') {
-      await endGroup(orphan.pid);
-      ended.push({ stage: orphan.stage, pid: orphan.pid });
-    }
-    fs.rmSync(path.join(folder, name), { force: true });
+    const state = owner === undefined ? undefined : ownerState(owner);
+    if (state === 'elsewhere') dropOld(path.join(folder, name));
+    if (state !== 'dead') continue;
+    const note = readNote(path.join(folder, name));
+    left.set(name, note?.stage ?? '');
+    if (note?.group === undefined || groupState(note.group) !== 'ours') continue;
+    const { pid } = note.group;
+    await endGroup(pid);
+    ended.set(name, { stage: note.stage, pid });
   }
-  return ended;
+  if (left.size === 0) return [];
+  for (const { run, stage, pid } of await endMarked(left.keys())) {
+    if (!ended.has(run)) ended.set(run, { stage, pid });
+  }
+  for (const name of left.keys()) fs.rmSync(path.join(folder, name), { force: true });
+  return [...ended.values()];
 }
 
-function readNote(file: string): (Orphan & Group) | undefined {
+function dropOld(note: string): void {
+  const stats = fs.statSync(note, { throwIfNoEntry: false });
+  if (stats !== undefined && Date.now() - stats.mtimeMs > FOREIGN_MS) fs.rmSync(note, { force: true });
+}
+
+/** The group is undefined where none had been started, or its note was not written to the end. */
+function readNote(file: string): { readonly stage: string; readonly group: Group | undefined } | undefined {
   try {
     const { stage, pid, start } = JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>;
-    if (typeof stage !== 'string' || typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 2) return undefined;
-    return { stage, pid, start: typeof start === 'number' ? start : 0 };
+    if (typeof stage !== 'string') return undefined;
+    const isGroup = typeof pid === 'number' && Number.isSafeInteger(pid) && pid >= 2;
+    return { stage, group: isGroup ? { pid, start: typeof start === 'number' ? start : 0 } : undefined };
   } catch {
     return undefined;
   }

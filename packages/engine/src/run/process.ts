@@ -24,10 +24,10 @@ export interface ProcessRequest {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: RunLog;
   onLine(stream: 'stdout' | 'stderr', line: string): void;
-  /** Told the pid of the group's leader as soon as there is one; what it returns is called when the group is gone. */
-  onStart?(pid: number | undefined): () => void;
+  /** Told the pid of the group's leader as soon as there is one. */
+  onStart?(pid: number): void;
   /** Called when the group is gone, to end what has left it. */
-  endStrays?(pid: number | undefined): Promise<void>;
+  endStrays?(pid: number): Promise<void>;
   readonly meter: Meter;
   /** Told what the group used, once it is gone. */
   onUsage(usage: Usage): void;
@@ -82,11 +82,10 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     request.timeout === undefined ? undefined : setTimeout(() => end('timed-out'), timerMs(request.timeout));
   request.stop.addEventListener('abort', stop);
   request.kill.addEventListener('abort', kill);
-  let onEnd: (() => void) | undefined;
   try {
     const ended = exitOf(child, request, () => clearTimeout(timer));
     try {
-      onEnd = request.onStart?.(child.pid);
+      if (child.pid !== undefined) request.onStart?.(child.pid);
     } catch (error) {
       kill();
       await ended;
@@ -96,7 +95,6 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     if (why !== undefined) return { status: why };
     return exit;
   } finally {
-    onEnd?.();
     request.onUsage(usage());
     clearTimeout(timer);
     request.stop.removeEventListener('abort', stop);
@@ -169,7 +167,7 @@ async function exitOf(child: ChildProcess, request: ProcessRequest, onExit: () =
   onExit();
   if (exit.status === 'not-started') return exit;
   await endGroup(child.pid);
-  await request.endStrays?.(child.pid);
+  if (child.pid !== undefined) await request.endStrays?.(child.pid);
   await outputRead(child, closed);
   return exit;
 }

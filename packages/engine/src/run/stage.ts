@@ -20,9 +20,9 @@ import { backoffMs, pause } from './backoff.ts';
 import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
 import type { Meter } from './meter.ts';
-import { groupOf, noteGroup } from './orphans.ts';
+import { groupOf, noteRun } from './orphans.ts';
 import type { ProcessEnd } from './process.ts';
-import { endStrays } from './strays.ts';
+import { endMarked, RUN_VARIABLE } from './strays.ts';
 import { addUsage, type Usage } from './usage.ts';
 import { runWorkerStage } from './worker.ts';
 
@@ -153,6 +153,7 @@ async function runOnce(
   await project.workspace.unprotect(persisting.filter(isInside));
   const log = openLog(project.store.dir, stage.address, project.clock());
   tries.logs.push(log.name);
+  const note = noteRun(project.store.dir, stage.address);
   const io: StageIo = {
     log,
     meter: options.meter,
@@ -161,15 +162,12 @@ async function runOnce(
     },
     stop: options.stop,
     kill: options.kill,
-    leased: options.gpus?.env ?? {},
+    env: { ...options.gpus?.env, [RUN_VARIABLE]: note.name },
     onStart: (pid) => {
-      if (pid !== undefined) options.gpus?.note(groupOf(pid));
-      return noteGroup(project.store.dir, stage.address, pid);
+      options.gpus?.note(groupOf(pid));
+      note.group(pid);
     },
-    endStrays: (leader) => {
-      const { root, store } = project;
-      return endStrays({ stage: stage.address, root, cacheDir: store.dir, leader }, options.kill);
-    },
+    endStrays: async (leader) => void (await endMarked([note.name], { leader, kill: options.kill })),
     onLine: (stream, line) => options.emit({ event: 'output', stage: stage.address, stream, line }),
   };
   options.emit({
@@ -190,6 +188,7 @@ async function runOnce(
       options.emit({ event: 'warning', stage: stage.address, message });
     }
     log.close();
+    note.remove();
   }
 }
 

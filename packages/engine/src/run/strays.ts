@@ -1,6 +1,4 @@
 import fs from 'node:fs';
-import path from 'node:path';
-import { listNames, ownerOf } from '@dag/store';
 
 /** How often what was told to end is looked at, and how long it has before it is killed, in milliseconds. */
 const POLL_MS = 10;
@@ -9,41 +7,49 @@ const GRACE_MS = 10_000;
 /** So many process ids are asked for one by one; more are looked for among all there are. */
 const FEW = 256;
 
-/** Whose processes: those with these variables in their environment that began after `leader`, the process of the stage. */
-export interface Descent {
+/** The variable that every process of a stage inherits: the name of its run's note, which no other run bears. */
+export const RUN_VARIABLE = 'DAG_RUN';
+
+/** A process that bears the mark of a run. */
+interface Marked {
+  readonly pid: number;
+  readonly run: string;
   readonly stage: string;
-  /** The project's, absolute. */
-  readonly root: string;
-  readonly cacheDir: string;
-  readonly leader: number | undefined;
+}
+
+interface EndOptions {
+  /** Only processes that began after this one. */
+  readonly leader?: number | undefined;
+  /** No grace any more. */
+  readonly kill?: AbortSignal;
 }
 
 /**
- * Ends what a stage has left behind outside of its process group: daemons, and whatever called setsid. They are known by the
- * environment that they inherited, so that one which is to outlive its stage is started without DAG_STAGE. Stages of the same
- * name that another `dag` runs are let be. Without /proc (macOS) nothing is found.
- * @param kill no grace any more.
+ * Ends what some runs have left behind, outside of their process groups too: daemons, and whatever called setsid. They are
+ * known by the environment that they inherited, so that one which is to outlive its stage is started without DAG_STAGE.
+ * Without /proc (macOS) nothing is found.
+ * @returns those that were found.
  */
-export async function endStrays(descent: Descent, kill: AbortSignal): Promise<void> {
+export async function endMarked(runs: Iterable<string>, { leader, kill }: EndOptions = {}): Promise<readonly Marked[]> {
+  const wanted = new Set(runs);
+  let first: readonly Marked[] | undefined;
   for (let waited = 0; ; waited += POLL_MS) {
-    const strays = findStrays(descent);
-    if (strays.length === 0) return;
-    const isOver = waited >= GRACE_MS || kill.aborted;
-    if (waited === 0 || isOver) for (const pid of strays) signal(pid, isOver ? 'SIGKILL' : 'SIGTERM');
+    const marked = findMarked(wanted, leader);
+    first ??= marked;
+    if (marked.length === 0) return first;
+    const isOver = waited >= GRACE_MS || kill?.aborted === true;
+    if (waited === 0 || isOver) for (const { pid } of marked) signal(pid, isOver ? 'SIGKILL' : 'SIGTERM');
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
-function findStrays({ stage, root, cacheDir, leader }: Descent): number[] {
-  if (leader === undefined) return [];
-  const marks = [`DAG_STAGE=${stage}`, `DAG_ROOT=${root}`];
-  const marked = newerThan(leader).filter((pid) => {
-    const variables = read(`${pid}/environ`)?.split('\0');
-    return variables !== undefined && marks.every((mark) => variables.includes(mark));
+function findMarked(runs: ReadonlySet<string>, leader: number | undefined): Marked[] {
+  return (leader === undefined ? allProcesses() : newerThan(leader)).flatMap((pid) => {
+    const variables = read(`${pid}/environ`)?.split('\0') ?? [];
+    const value = (name: string) => variables.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
+    const [run, stage] = [value(RUN_VARIABLE), value('DAG_STAGE')];
+    return run === undefined || stage === undefined || !runs.has(run) ? [] : [{ pid, run, stage }];
   });
-  if (marked.length === 0) return [];
-  const working = ownersOfRunning(cacheDir);
-  return marked.filter((pid) => !isBelow(pid, working));
 }
 
 /** Processes that began after another one, by the order in which the kernel gives ids: up to the last, then from the start. */
@@ -51,26 +57,15 @@ function newerThan(leader: number): number[] {
   const last = Number(/(\d+)\s*$/.exec(read('loadavg') ?? '')?.[1]);
   if (!Number.isSafeInteger(last) || last === leader) return [];
   if (last > leader && last - leader <= FEW) return Array.from({ length: last - leader }, (_, i) => leader + 1 + i);
-  const all = fs.readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
-  return all.filter((pid) => (last > leader ? pid > leader && pid <= last : pid > leader || pid <= last));
+  return allProcesses().filter((pid) => (last > leader ? pid > leader && pid <= last : pid > leader || pid <= last));
 }
 
-/** The `dag` processes of which stages are at work: they end their own. */
-function ownersOfRunning(cacheDir: string): ReadonlySet<number> {
-  const names = listNames(path.join(cacheDir, 'running'));
-  return new Set(names.flatMap((name) => ownerOf(name)?.pid ?? []));
-}
-
-function isBelow(pid: number, above: ReadonlySet<number>): boolean {
-  for (let at: number | undefined = pid; at !== undefined && at > 1; at = parentOf(at)) {
-    if (above.has(at)) return true;
+function allProcesses(): number[] {
+  try {
+    return fs.readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+  } catch {
+    return [];
   }
-  return false;
-}
-
-function parentOf(pid: number): number | undefined {
-  const stat = read(`${pid}/stat`);
-  return stat === undefined ? undefined : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }
 
 function read(name: string): string | undefined {

@@ -26,10 +26,10 @@ export interface WorkerRequest {
   logLine(line: string, stream: 'stdout' | 'stderr'): void;
   /** Called for each message between the start and the end, in order. */
   onMessage(message: ChildMessage): void;
-  /** Told the pid as soon as there is one; what it returns is called when the worker and all it started are gone. */
-  onStart?(pid: number | undefined): () => void;
+  /** Told the pid as soon as there is one. */
+  onStart?(pid: number): void;
   /** Called when its group is gone, to end what has left it. */
-  endStrays?(pid: number | undefined): Promise<void>;
+  endStrays?(pid: number): Promise<void>;
   readonly meter?: Meter;
   /** Told what the worker used, with all that it started, when they are gone. */
   onUsage?(usage: Usage): void;
@@ -71,11 +71,10 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
   const seen: Seen = { last: undefined, backend: undefined, outOfMemory: false };
   watch(child, request, seen);
   const stopping = stopper(child, request);
-  let onEnd: (() => void) | undefined;
   try {
     const ended = exitOf(child, request);
     try {
-      onEnd = request.onStart?.(child.pid);
+      if (child.pid !== undefined) request.onStart?.(child.pid);
     } catch (error) {
       signalGroup(child.pid, 'SIGKILL');
       await ended;
@@ -84,7 +83,6 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
     const exit = await ended;
     return typeof exit === 'string' ? notRun('failed', exit) : judge(exit, seen, stopping.reason(), request);
   } finally {
-    onEnd?.();
     if (usage !== undefined) request.onUsage?.(usage());
     stopping.dispose();
   }
@@ -169,7 +167,7 @@ async function exitOf(child: ChildProcess, request: WorkerRequest): Promise<Exit
   });
   if (typeof exit === 'string') return exit;
   await endGroup(child.pid, 0);
-  await request.endStrays?.(child.pid);
+  if (child.pid !== undefined) await request.endStrays?.(child.pid);
   await outputRead(
     child,
     Promise.all([closed, disconnected]).then(() => {}),

@@ -42,7 +42,7 @@ export async function runWorkerStage(
         ...(action.backend === undefined ? {} : { backend: action.backend }),
       }),
       cwd,
-      env: { ...stageEnv(project, stage), ...io.leased },
+      env: { ...stageEnv(project, stage), ...io.env },
       logLine: (line, stream) => {
         io.log.write(`${line}\n`);
         io.onLine(stream, line);

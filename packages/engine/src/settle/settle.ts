@@ -1,5 +1,6 @@
 import { type Decision, FailureError, type Stage, unreachable } from '@dag/model';
 import { findElsewhere, lookElsewhere } from '../elsewhere.ts';
+import { heal } from '../heal.ts';
 import { type StageView, stagePaths } from '../observe-stage.ts';
 import { blocker, type Outcome, type ReproRun } from '../repro-run.ts';
 import { announce, cancelled, failed } from './announce.ts';
@@ -40,14 +41,22 @@ async function settle(run: ReproRun, stage: Stage): Promise<Outcome> {
   return await holdingPaths(run, stage, async (waited) => {
     // Others may have run it, and what it reads, since it was looked at.
     const isOld = waited || run.journal.othersWrote();
-    if (isOld) run.observer.forget([...stagePaths(stage), ...inputPaths(stage, first.view)]);
-    const { view, decision } = isOld ? await decideNow(run, stage) : first;
+    const { view, decision } = isOld ? await lookAgain(run, stage, first.view) : first;
     if (decision.kind === 'run' && (await lookElsewhere(run, stage, view, decision))) {
       const again = await decideNow(run, stage);
       return await carryOut(run, stage, again.view, again.decision);
     }
     return await carryOut(run, stage, view, decision);
   });
+}
+
+/** Decides anew what others may have changed, or left in the middle of it: a killed one, of which this one held the lock. */
+async function lookAgain(run: ReproRun, stage: Stage, before: StageView): Promise<Decided> {
+  const { store, workspace } = run.project;
+  const { messages, back } = await heal(store, workspace);
+  for (const message of messages) run.emit({ event: 'warning', stage: stage.address, message });
+  run.observer.forget([...stagePaths(stage), ...inputPaths(stage, before), ...back]);
+  return await decideNow(run, stage);
 }
 
 /** What a dry run says of a stage whose result somebody else has: it would be fetched and restored. */
