@@ -213,3 +213,21 @@ test('where .gitignore can not be written no stage begins, and its outs and lock
   expect(await project.repro()).toMatchObject({ status: 0, ran: ['s'] });
   expect(project.read('d/o')).toBe('2');
 });
+
+test("DVC's project gets told how it moves, whole", async () => {
+  const fresh = makeProject();
+  try {
+    fresh.write('dvc.yaml', 'stages:\n  s:\n    cmd: echo 1 > o\n    outs: [o]\n');
+    fresh.write('in/f', '');
+    const inside = await fresh.dag(['status', '--cd', 'in']);
+    expect(inside).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("'../dvc.yaml' is DVC's: 'mv -f dvc.yaml"),
+    });
+    expect((await fresh.dag(['init'])).stderr).toContain("'mv -f dvc.yaml pipeline.yaml' keeps its stages");
+    fs.renameSync(fresh.path('dvc.yaml'), fresh.path('pipeline.yaml'));
+    expect(await fresh.repro()).toMatchObject({ status: 0, ran: ['s'] });
+  } finally {
+    fresh.remove();
+  }
+});

@@ -42,7 +42,18 @@ export function requireRoot(options: { root?: string | undefined; cwd: string; e
   const root = inside ? undefined : findRoot(cwd);
   if (root !== undefined) return root;
   if (outer !== '') return rootAt(outer, outer);
-  throw notAProject(`no ${PIPELINE_FILE} in this folder or any above it`);
+  const dvc = [...upwards(cwd)].find(holdsDvc);
+  const hint =
+    dvc === undefined ? undefined : `'${path.join(path.relative(cwd, dvc), 'dvc.yaml')}' is DVC's: ${FROM_DVC}`;
+  throw notAProject(`no ${PIPELINE_FILE} in this folder or any above it`, hint);
+}
+
+/** What to do with DVC's project where there is none of ours. */
+export const FROM_DVC = "'mv -f dvc.yaml pipeline.yaml' keeps its stages; docs/from-dvc.md tells the rest";
+
+/** Whether DVC's stages are in a folder. */
+export function holdsDvc(folder: string): boolean {
+  return fs.existsSync(path.join(folder, 'dvc.yaml'));
 }
 
 function rootAt(folder: string, named: string): string {
@@ -70,12 +81,11 @@ export function realParent(absolute: string): string {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-function notAProject(message: string): FailureError {
-  return new FailureError({
-    code: 'usage',
-    message,
-    hint: "make a project here with 'dag init', or name one with --root",
-  });
+function notAProject(
+  message: string,
+  hint = "make a project here with 'dag init', or name one with --root",
+): FailureError {
+  return new FailureError({ code: 'usage', message, hint });
 }
 
 function* upwards(folder: string): Generator<string> {

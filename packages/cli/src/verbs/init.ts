@@ -4,7 +4,7 @@ import { FailureError, type ProjectPath } from '@dag/model';
 import { openStore } from '@dag/store';
 import { openWorkspace } from '@dag/workspace';
 import { EXIT } from '../failure.ts';
-import { PIPELINE_FILE } from '../project/root.ts';
+import { FROM_DVC, holdsDvc, PIPELINE_FILE } from '../project/root.ts';
 import { placeSchema, SCHEMA_COPY } from '../project/schema.ts';
 import type { Context } from '../verb.ts';
 
@@ -45,6 +45,7 @@ export async function init(
       ? `Made a project of the ${PIPELINE_FILE} here, with .cache/ (which git ignores).`
       : `Made a project here: ${PIPELINE_FILE}, and .cache/ (which git ignores).`,
   );
+  if (!there && holdsDvc(root)) context.say(`The dvc.yaml beside it is DVC's: ${FROM_DVC}.`);
   return EXIT.done;
 }
 
