@@ -35,7 +35,7 @@ export async function lookElsewhere(
   const records: readonly RunRecord[] = [...run.project.store.runs.find(key), ...(await fetcher.findRuns(key))];
   for (const record of records) {
     if (!(await fetchAll(run, record.outs))) continue;
-    run.project.store.runs.put(record);
+    await run.project.store.runs.putAll([record]);
     return true;
   }
   return false;

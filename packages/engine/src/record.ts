@@ -21,11 +21,14 @@ export interface Finished {
   readonly view: StageView;
   readonly outs: ReadonlyMap<AnyPath, Artifact>;
   /** Undefined where no record is to be kept. */
-  readonly run?: {
-    readonly startedAt: Date;
-    readonly seconds: number;
-    readonly context: Readonly<Record<string, string | number | boolean>>;
-  };
+  readonly run?: RunFacts;
+}
+
+/** What a run record says of the run itself. */
+export interface RunFacts {
+  readonly startedAt: Date;
+  readonly seconds: number;
+  readonly context: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** Makes results durable, in this order: run records, .gitignore, lock. The objects are in the store already. */
@@ -42,20 +45,19 @@ export async function recordResults(project: Project, results: readonly Finished
 }
 
 /**
- * As `recordResults`, for one stage of many, whose outs are in .gitignore already. Where a run record keeps the result, or
- * it runs again in any case, the lock may be written a moment later: `LockBook.flush` is the caller's.
+ * Writes a result, of one stage of many, into the lock. Where a run record keeps it, or the stage runs again in any case,
+ * that may be a moment later: `LockBook.flush` is the caller's.
  */
-export async function recordResult(project: Project, result: Finished, fromRecord = false): Promise<void> {
+export async function recordInLock(project: Project, result: Finished, kept: boolean): Promise<void> {
   const { stage } = result;
-  await keepListings(project, result);
-  const kept = putRecord(project, result) || fromRecord || whyAlways(stage) !== undefined;
   const entries = new Map([entryOf(project, result)]);
-  if (kept && !stage.frozen) await project.locks.updateSoon(stage.file, entries);
+  const canWait = (kept || whyAlways(stage) !== undefined) && !stage.frozen;
+  if (canWait) await project.locks.updateSoon(stage.file, entries);
   else await project.locks.update(stage.file, { stages: entries });
 }
 
 /** Keeps what folders among the deps consisted of, so that `why` can name the files that changed. A result does without. */
-async function keepListings({ store, workspace }: Project, { view, run }: Finished): Promise<void> {
+export async function keepListings({ store, workspace }: Project, { view, run }: Finished): Promise<void> {
   if (run === undefined) return;
   const unknown = [...view.observed.fingerprint.deps].filter(
     ([, artifact]) => artifact.kind === 'folder' && !store.has(artifact.digest),
@@ -68,13 +70,6 @@ async function keepListings({ store, workspace }: Project, { view, run }: Finish
   }
 }
 
-/** @returns whether the result is kept in a run record. */
-function putRecord(project: Project, result: Finished): boolean {
-  const record = recordOf(project, result);
-  if (record !== undefined) project.store.runs.put(record);
-  return record !== undefined;
-}
-
 /** Each made when it is written: thousands of them are large together. */
 function* recordsOf(project: Project, results: readonly Finished[]): Iterable<RunRecord> {
   for (const result of results) {
@@ -83,8 +78,8 @@ function* recordsOf(project: Project, results: readonly Finished[]): Iterable<Ru
   }
 }
 
-/** Undefined where no record is to be kept. */
-function recordOf(project: Project, { stage, view, outs, run }: Finished): RunRecord | undefined {
+/** The run record of a result; undefined where none is to be kept. */
+export function recordOf(project: Project, { stage, view, outs, run }: Finished): RunRecord | undefined {
   if (run === undefined || !usesRunCache(stage)) return undefined;
   const { fingerprint } = view.observed;
   return {

@@ -1,10 +1,12 @@
-import { makeFolder } from './durable.ts';
+import { makeFolder, removeFile } from './durable.ts';
 import { ioFailure, withIo } from './failure.ts';
 import { isGcAtWork, type WriterMark } from './in-use.ts';
 import type { Layout } from './layout.ts';
 import { LooseSnapshot } from './loose.ts';
-import { publish } from './publish.ts';
-import { dropStaged, type Presence, Staging } from './staging.ts';
+import { type Finished, placesOf, publish } from './publish.ts';
+import { stageRecord } from './runs.ts';
+import { type Presence, Staging } from './staging.ts';
+import type { Syncs } from './sync.ts';
 import type { StoreBatch } from './types.ts';
 
 /**
@@ -12,9 +14,10 @@ import type { StoreBatch } from './types.ts';
  * @param isPacked whether a pack has an object, as the packs were last listed.
  * @param mark stands from before the first look-up.
  */
-export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark): StoreBatch {
+export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark, syncs: Syncs): StoreBatch {
   withIo('write into the cache', layout.root, () => mark.begin());
   const staging = openStaging(layout, isPacked);
+  const records: Finished[] = [];
   let open = true;
   const end = (): void => {
     if (open) mark.end();
@@ -25,17 +28,23 @@ export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark):
     put: (bytes, digest) => withIo('write into the cache', layout.root, () => staging.put(bytes, digest)),
     putTemp: (temp, digest) => withIo('write into the cache', layout.root, () => staging.putTemp(temp, digest)),
     adopt: (staged) => staging.adopt(staged),
+    putRecord(record) {
+      const file = withIo('write the run record', layout.runs, () => stageRecord(layout, record));
+      if (file !== undefined) records.push(file);
+    },
     async commit() {
       try {
-        const staged = staging.finish();
+        // A record's name appears after those of the objects that it names.
+        const files = [...placesOf(layout, staging.finish()), ...records];
         try {
-          await publish(layout, staged);
+          await publish(files, syncs);
         } catch (error) {
-          dropStaged(staged);
+          dropTemps(files);
           throw error;
         }
       } catch (error) {
         staging.discard();
+        dropTemps(records);
         throw ioFailure(error, 'write into the cache', layout.root);
       } finally {
         end();
@@ -43,9 +52,14 @@ export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark):
     },
     discard() {
       staging.discard();
+      dropTemps(records);
       end();
     },
   };
+}
+
+function dropTemps(files: readonly Finished[]): void {
+  for (const { temp } of files) removeFile(temp);
 }
 
 /**

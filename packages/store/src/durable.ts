@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import {
   closeSync,
   fsyncSync,
@@ -88,39 +87,6 @@ export function writeFileDurable(path: string, bytes: Uint8Array, mode: number, 
   fsyncFolder(dirname(path));
 }
 
-/**
- * As `writeFileDurable` for many files, with one sync for all contents and one for all names where that is cheaper: no name
- * appears before every content is on disk. Folders are made. On any error no temp file stays.
- */
-export async function writeFilesDurable(
-  files: Iterable<{ readonly path: string; readonly bytes: Uint8Array }>,
-  mode: number,
-  tmp: string,
-): Promise<void> {
-  const written: { readonly temp: string; readonly path: string }[] = [];
-  const folders = new Set<string>();
-  try {
-    for (const { path, bytes } of files) {
-      const temp = join(tmp, tempName('file'));
-      writeNewFile(temp, bytes, mode, false);
-      written.push({ temp, path });
-    }
-    await syncFiles(written.map(({ temp }) => temp));
-    for (const { temp, path } of written) {
-      const folder = dirname(path);
-      if (!folders.has(folder)) {
-        folders.add(folder);
-        for (const above of makeFolderSoon(folder)) folders.add(above);
-      }
-      renameSync(temp, path);
-    }
-  } catch (error) {
-    for (const { temp } of written) removeFile(temp);
-    throw error;
-  }
-  await syncFolders([...folders]);
-}
-
 /** Removes a file; one that is gone already is fine. */
 export function removeFile(path: string): void {
   try {
@@ -128,27 +94,6 @@ export function removeFile(path: string): void {
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
   }
-}
-
-/** From so many files on, one sync of the whole file system is cheaper than a sync of each. */
-const SYNC_ALL_FROM = 200;
-
-/** Makes the content of many written files durable: by `sync -f` (syncfs) for very many where there is such, else one by one. */
-export async function syncFiles(paths: readonly string[]): Promise<void> {
-  if (!(await syncedTogether(paths))) for (const path of paths) fsyncFile(path);
-}
-
-/** As `syncFiles`, for the names in folders. */
-async function syncFolders(paths: readonly string[]): Promise<void> {
-  if (!(await syncedTogether(paths))) for (const path of paths) fsyncFolder(path);
-}
-
-function syncedTogether(paths: readonly string[]): Promise<boolean> | false {
-  const first = paths[0];
-  if (first === undefined || paths.length < SYNC_ALL_FROM || process.platform !== 'linux') return false;
-  return new Promise((resolve) => {
-    execFile('sync', ['-f', first], (error) => resolve(error === null));
-  });
 }
 
 /** What another machine's process left is removed after a week: longer than any verb runs. */

@@ -1,24 +1,38 @@
-import { renameSync } from 'node:fs';
-import { join } from 'node:path';
-import { fsyncFolder, makeFolder, syncFiles } from './durable.ts';
-import type { Layout } from './layout.ts';
-import { publishLoose } from './loose.ts';
+import { existsSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { makeFolderSoon } from './durable.ts';
+import { type Layout, loosePath } from './layout.ts';
+import type { Syncs } from './sync.ts';
 import type { Staged } from './types.ts';
 
+/** A file that is complete under a temp name, and the name that it is to have. */
+export interface Finished {
+  readonly temp: string;
+  readonly path: string;
+}
+
+/** The places of staged files. */
+export function placesOf(layout: Layout, staged: Staged): Finished[] {
+  return [
+    ...staged.packs.map(({ temp, name }) => ({ temp, path: join(layout.packs, name) })),
+    ...staged.loose.map(({ temp, digest }) => ({ temp, path: loosePath(layout, digest) })),
+  ];
+}
+
 /**
- * Makes staged files part of the cache: sync the content of all, rename each to its final name, sync the folders. Objects
- * appear only when their bytes are on disk; when it returns, so are their names.
+ * Gives files their final names, in their order: sync the content of all, rename each, sync the folders. Names appear only
+ * when all bytes are on disk; when it returns, so are the names.
  */
-export async function publish(layout: Layout, staged: Staged): Promise<void> {
-  await syncFiles([...staged.packs, ...staged.loose].map(({ temp }) => temp));
+export async function publish(files: readonly Finished[], syncs: Syncs): Promise<void> {
+  await syncs.files(files.map(({ temp }) => temp));
   const folders = new Set<string>();
-  if (staged.packs.length > 0) {
-    makeFolder(layout.packs);
-    folders.add(layout.packs);
+  for (const { temp, path } of files) {
+    const folder = dirname(path);
+    if (!folders.has(folder)) {
+      folders.add(folder);
+      if (!existsSync(folder)) for (const above of makeFolderSoon(folder)) folders.add(above);
+    }
+    renameSync(temp, path);
   }
-  for (const { temp, name } of staged.packs) renameSync(temp, join(layout.packs, name));
-  for (const { temp, digest } of staged.loose) {
-    for (const folder of publishLoose(layout, temp, digest)) folders.add(folder);
-  }
-  for (const folder of folders) fsyncFolder(folder);
+  await syncs.folders([...folders]);
 }

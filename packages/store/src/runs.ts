@@ -1,41 +1,31 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { byCodeUnit, digestHex, type RunKey, type RunRecord } from '@dag/model';
-import {
-  fsyncFolder,
-  listNames,
-  makeFolder,
-  makeFolderSoon,
-  removeFile,
-  writeFileDurable,
-  writeFilesDurable,
-} from './durable.ts';
+import { listNames, makeFolder, removeFile, writeNewFile } from './durable.ts';
 import { ioFailure, isErrno, withIo } from './failure.ts';
 import { hashBytes } from './hash.ts';
 import { type Layout, runFolder } from './layout.ts';
+import { tempName } from './owner.ts';
+import { type Finished, publish } from './publish.ts';
 import { decodeRunRecord, encodeRunRecord, RECORD_LIMIT } from './run-json.ts';
+import type { Syncs } from './sync.ts';
 import type { RunStore } from './types.ts';
 
 const RECORD_MODE = 0o444;
 
 /** Run records as files `runs/<2>/<key>/<id>.json`; the id is the start of the record's own hash. */
-export function openRuns(layout: Layout): RunStore {
+export function openRuns(layout: Layout, syncs: Syncs): RunStore {
   return {
-    put(record) {
-      const { path, bytes } = fileOf(layout, record);
-      withIo('write the run record', path, () => {
-        if (isThere(path, record)) return;
-        makeFolder(layout.tmp);
-        const above = makeFolderSoon(dirname(path));
-        writeFileDurable(path, bytes, RECORD_MODE, layout.tmp);
-        for (const one of above) fsyncFolder(one);
-      });
-    },
     async putAll(records) {
+      const staged: Finished[] = [];
       try {
-        makeFolder(layout.tmp);
-        await writeFilesDurable(newFiles(layout, records), RECORD_MODE, layout.tmp);
+        for (const record of records) {
+          const file = stageRecord(layout, record);
+          if (file !== undefined) staged.push(file);
+        }
+        await publish(staged, syncs);
       } catch (error) {
+        for (const { temp } of staged) removeFile(temp);
         throw ioFailure(error, 'write run records', layout.runs);
       }
     },
@@ -57,19 +47,16 @@ export function openRuns(layout: Layout): RunStore {
   };
 }
 
-/** The file that a record is kept in. */
-function fileOf(layout: Layout, record: RunRecord): { readonly path: string; readonly bytes: Uint8Array } {
+/** Writes a record under a temp name; undefined where it is there already, whole. */
+export function stageRecord(layout: Layout, record: RunRecord): Finished | undefined {
   const bytes = Buffer.from(encodeRunRecord(record), 'utf8');
   const name = `${digestHex(hashBytes(bytes)).slice(0, 16)}.json`;
-  return { path: join(runFolder(layout, record.key), name), bytes };
-}
-
-/** The files of records that are not there whole. */
-function* newFiles(layout: Layout, records: Iterable<RunRecord>): Iterable<ReturnType<typeof fileOf>> {
-  for (const record of records) {
-    const file = fileOf(layout, record);
-    if (!isThere(file.path, record)) yield file;
-  }
+  const path = join(runFolder(layout, record.key), name);
+  if (isThere(path, record)) return undefined;
+  makeFolder(layout.tmp);
+  const temp = join(layout.tmp, tempName('file'));
+  writeNewFile(temp, bytes, RECORD_MODE, false);
+  return { temp, path };
 }
 
 function isThere(path: string, record: RunRecord): boolean {

@@ -19,6 +19,7 @@ import { salvagePack } from './pack/salvage.ts';
 import { PackSet } from './pack/set.ts';
 import { openRuns } from './runs.ts';
 import type { Staging } from './staging.ts';
+import { Syncs } from './sync.ts';
 import type {
   ArtifactObject,
   CheckOptions,
@@ -50,13 +51,14 @@ class FileStore implements Store {
   /** Objects whose packed bytes were found bad and could not be taken out of their pack. */
   readonly #bad = new Set<Digest>();
   readonly #mark: WriterMark;
+  readonly #syncs = new Syncs();
 
   constructor(dir: string, indexes?: readonly SharedIndex[]) {
     this.dir = dir;
     this.#layout = layoutOf(dir);
     this.#packs = new PackSet(this.#layout, indexes);
     this.#mark = new WriterMark(this.#layout.users);
-    this.runs = openRuns(this.#layout);
+    this.runs = openRuns(this.#layout, this.#syncs);
   }
 
   has(digest: Digest): boolean {
@@ -181,7 +183,7 @@ class FileStore implements Store {
   }
 
   writeBatch(): StoreBatch {
-    return openBatch(this.#layout, (hash, at) => this.#isPacked(hash, at), this.#mark);
+    return openBatch(this.#layout, (hash, at) => this.#isPacked(hash, at), this.#mark, this.#syncs);
   }
 
   openStaging(): Staging {

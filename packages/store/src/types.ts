@@ -165,6 +165,8 @@ export interface StoreBatch {
   putTemp(tempPath: string, digest: Digest): void;
   /** Takes over what another thread staged. */
   adopt(staged: Staged): void;
+  /** Adds a run record, which becomes visible after all objects of the batch. */
+  putRecord(record: RunRecord): void;
   /** Makes all of it visible; durable when the promise resolves. The batch is then done with. */
   commit(): Promise<void>;
   /** Drops all of it. */
@@ -179,9 +181,7 @@ export interface Staged {
 
 /** The run cache: records by run key; several a key where runs gave different results. */
 export interface RunStore {
-  /** Durable on return; the same record twice is one. */
-  put(record: RunRecord): void;
-  /** As `put` for many, with few syncs for all of them. */
+  /** Durable when it resolves, with few syncs for all of them; the same record twice is one. */
   putAll(records: Iterable<RunRecord>): Promise<void>;
   /** Newest first; damaged ones are passed over. */
   find(key: RunKey): RunRecord[];

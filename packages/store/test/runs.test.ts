@@ -32,11 +32,11 @@ function record(more: Partial<RunRecord> = {}): RunRecord {
   };
 }
 
-test('records of one key, newest first; the same one twice is one', () => {
+test('records of one key, newest first; the same one twice is one', async () => {
   const later = record({ startedAt: '2024-06-01T12:00:00.000Z' });
-  store.runs.put(record());
-  store.runs.put(later);
-  store.runs.put(record());
+  await store.runs.putAll([record()]);
+  await store.runs.putAll([later]);
+  await store.runs.putAll([record()]);
   expect(store.runs.find(key)).toEqual([later, record()]);
   expect(openStore({ dir }).runs.find(key)).toHaveLength(2);
   expect([...store.runs.list()]).toHaveLength(2);
@@ -48,7 +48,7 @@ test('many records are put at once as each by itself, and one of them that is da
   const records = Array.from({ length: 210 }, (_, i) =>
     record({ key: parseRunKey(i.toString(16).padStart(3, '0').repeat(22).slice(0, 64)) as RunKey }),
   );
-  for (const one of records) single.runs.put(one);
+  for (const one of records) await single.runs.putAll([one]);
   await store.runs.putAll([...records, ...records.slice(0, 3)]);
   const filesIn = (of: Store) =>
     [...of.runs.files()].map(({ file, size, record: held }) => [file.slice(of.dir.length), size, held]);
@@ -73,8 +73,8 @@ test('of many records none appears when one of them can not be written', async (
   expect(readdirSync(join(dir, 'tmp'))).toEqual([]);
 });
 
-test('a damaged record is passed over, and written anew', () => {
-  store.runs.put(record());
+test('a damaged record is passed over, and written anew', async () => {
+  await store.runs.putAll([record()]);
   const folder = join(dir, 'runs/aa', key);
   const file = join(folder, readdirSync(folder)[0] as string);
   const good = readFileSync(file, 'utf8');
@@ -91,7 +91,7 @@ test('a damaged record is passed over, and written anew', () => {
     expect(store.runs.find(key)).toEqual([]);
     expect([...store.runs.list()]).toEqual([]);
   }
-  store.runs.put(record());
+  await store.runs.putAll([record()]);
   expect(store.runs.find(key)).toEqual([record()]);
 });
 

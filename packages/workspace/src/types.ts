@@ -1,4 +1,4 @@
-import type { AnyPath, Artifact, ObjectFailure, ProjectPath } from '@dag/model';
+import type { AnyPath, Artifact, ObjectFailure, ProjectPath, RunRecord } from '@dag/model';
 import type { CheckOptions, CheckReport } from '@dag/store';
 
 /** How a file gets from the cache into the workspace; tried in the order of the setting. */
@@ -18,6 +18,14 @@ export interface WorkOptions {
   onCopied?(bytes: number): void;
   /** Aborting stops at the next file; the promise rejects with the signal's reason, and nothing is half done. */
   readonly signal?: AbortSignal;
+}
+
+export interface CommitOptions extends WorkOptions {
+  /**
+   * Asked, once all is known and before anything is on disk, for a run record that names what is committed: the two become
+   * durable together. Where it rejects, nothing is committed.
+   */
+  record?(artifacts: ReadonlyMap<ProjectPath, Artifact>): Promise<RunRecord | undefined>;
 }
 
 export interface CheckoutItem {
@@ -105,7 +113,7 @@ export interface Workspace {
   /** As `observe`, with every file and folder inside; symlinks and what is absent are left out. */
   list<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact>>;
   /** Observes, and stores every object and tree; durable when it resolves. An absent path is a failure. */
-  commit(paths: readonly ProjectPath[], options?: WorkOptions): Promise<Map<ProjectPath, Artifact>>;
+  commit(paths: readonly ProjectPath[], options?: CommitOptions): Promise<Map<ProjectPath, Artifact>>;
   /** Stores the listings of folders alone, without what is in them: enough to say later which files have changed. */
   keepListings(paths: readonly AnyPath[]): Promise<void>;
   /** Makes the paths be what the artifacts say, touching as little as it can. Says what it could not do; never half a file. */

@@ -1,17 +1,22 @@
-import { fingerprintText, type Stage } from '@dag/model';
+import { type AnyPath, type Artifact, fingerprintText, type RunRecord, type Stage } from '@dag/model';
 import type { GpuLease } from '../gpu/gpus.ts';
 import { noteDuration } from '../history/durations.ts';
 import type { StageView } from '../observe-stage.ts';
+import type { RunFacts } from '../record.ts';
 import type { ReproRun } from '../repro-run.ts';
 import { runKey } from '../run-key.ts';
 import { type RunTrace, runStage, type StageEnd } from './stage.ts';
 
-/** Runs a stage and notes in the journal that it began and how it ended. A result's context tells of the run. */
+/**
+ * Runs a stage and notes in the journal that it began and how it ended.
+ * @param record asked, once its outs are known, for the run record that is to be kept with them.
+ */
 export async function runNoted(
   run: ReproRun,
   stage: Stage,
   view: StageView,
   gpus: GpuLease | undefined,
+  record: (outs: ReadonlyMap<AnyPath, Artifact>, facts: RunFacts) => Promise<RunRecord | undefined>,
 ): Promise<StageEnd> {
   const { project, journal } = run;
   const { fingerprint } = view.observed;
@@ -35,6 +40,10 @@ export async function runNoted(
     ...run.signals,
     meter: run.meter,
     gpus,
+    record: (outs, trace) => {
+      const { seconds } = trace;
+      return record(outs, { startedAt, seconds, context: { ...gpus?.context, ...trace.context, ...contextOf(trace) } });
+    },
     emit: run.emit,
   });
   const { status, seconds, usage, logs } = end;
@@ -52,7 +61,7 @@ export async function runNoted(
   if (end.status !== 'ok') return end;
   const { peakRss } = usage;
   noteDuration(project.root, stage.address, { seconds, ...(peakRss === undefined ? {} : { peakRss }) });
-  return { ...end, context: { ...end.context, ...contextOf(end) } };
+  return end;
 }
 
 /** What a run record says of the run itself. */

@@ -7,6 +7,7 @@ import {
   type Failure,
   FailureError,
   isInside,
+  type RunRecord,
   type Stage,
 } from '@dag/model';
 import { commandText } from '../changes.ts';
@@ -47,9 +48,6 @@ type StageResult =
       undo(): void;
       /** All outs, as they stand. */
       readonly outs: ReadonlyMap<AnyPath, Artifact>;
-      readonly startedAt: Date;
-      /** What the run adds to its record: the backend that ran, say. */
-      readonly context: Readonly<Record<string, string | number | boolean>>;
     }
   | {
       readonly status: 'failed';
@@ -69,6 +67,14 @@ export interface StageRunOptions {
   readonly meter: Meter;
   /** The devices that it holds. */
   readonly gpus?: GpuLease | undefined;
+  /**
+   * Asked, once the outs are known and before they are durable, for the run record that is kept with them. `context` is what
+   * the run adds to it: the backend that ran, say.
+   */
+  record(
+    outs: ReadonlyMap<AnyPath, Artifact>,
+    trace: RunTrace & { readonly context: Readonly<Record<string, string | number | boolean>> },
+  ): Promise<RunRecord | undefined>;
   emit(event: ReproEvent): void;
 }
 
@@ -84,7 +90,7 @@ export async function runStage(
 ): Promise<StageEnd> {
   const { startedAt } = options;
   const tries: Tries = { usage: undefined, logs: [] };
-  const end = <T extends StageResult>(result: T): RunTrace & T => {
+  const end = <T extends object>(result: T): RunTrace & T => {
     const seconds = (project.clock().getTime() - startedAt.getTime()) / 1000;
     return { ...result, seconds, usage: tries.usage ?? {}, logs: tries.logs };
   };
@@ -98,17 +104,12 @@ export async function runStage(
       const failure = action.failure ?? endFailure(stage, action.end, attempt) ?? missingOuts(project, stage);
       if (action.end.status === 'stopped') return end({ status: 'cancelled' });
       if (failure === undefined) {
-        const outs = await keepOuts(project, stage, options);
+        const outs = await keepOuts(project, stage, options, (all) =>
+          options.record(all, end({ context: action.context ?? {} })),
+        );
         kept = true;
         const { discard: keep, putBack: undo } = aside;
-        return end({
-          status: 'ok',
-          keep,
-          undo,
-          outs,
-          startedAt,
-          context: { ...options.gpus?.context, ...action.context },
-        });
+        return end({ status: 'ok', keep, undo, outs });
       }
       if (attempt > stage.retries) {
         return end({ status: 'failed', failure, ...exitOf(action.end) });
@@ -192,19 +193,29 @@ async function runOnce(
   }
 }
 
-/** Stores what is to be stored and observes the rest; the artifacts of all outs. */
+/** Stores what is to be stored, with its run record, and observes the rest; the artifacts of all outs. */
 async function keepOuts(
   project: Project,
   stage: Stage,
   options: StageRunOptions,
+  recordOf: (outs: ReadonlyMap<AnyPath, Artifact>) => Promise<RunRecord | undefined>,
 ): Promise<ReadonlyMap<AnyPath, Artifact>> {
   const kept = options.noCommit ? [] : keptOuts(stage);
-  const committed = await project.workspace.commit(kept, { signal: options.kill });
-  const outs = new Map<AnyPath, Artifact>(committed);
-  const rest = stage.outs.map((out) => out.path).filter((out) => !outs.has(out));
-  for (const [out, artifact] of await project.workspace.observe(rest)) {
-    if (artifact !== undefined) outs.set(out, artifact);
+  const outs = new Map<AnyPath, Artifact>();
+  const isKept = new Set<AnyPath>(kept);
+  const rest = stage.outs.map((out) => out.path).filter((out) => !isKept.has(out));
+  if (rest.length > 0) {
+    for (const [out, artifact] of await project.workspace.observe(rest)) {
+      if (artifact !== undefined) outs.set(out, artifact);
+    }
   }
+  await project.workspace.commit(kept, {
+    signal: options.kill,
+    record: (committed) => {
+      for (const [out, artifact] of committed) outs.set(out, artifact);
+      return recordOf(outs);
+    },
+  });
   return outs;
 }
 

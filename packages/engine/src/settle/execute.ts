@@ -1,9 +1,9 @@
-import type { Stage } from '@dag/model';
+import type { RunRecord, Stage } from '@dag/model';
 import { compareInputs } from '../changes.ts';
 import { usesRunCache } from '../decide.ts';
 import type { GpuLease } from '../gpu/gpus.ts';
 import { type StageView, viewStage } from '../observe-stage.ts';
-import { recordResult } from '../record.ts';
+import { keepListings, recordInLock, recordOf } from '../record.ts';
 import type { Outcome, ReproRun } from '../repro-run.ts';
 import { runNoted } from '../run/noted.ts';
 import { runKey } from '../run-key.ts';
@@ -40,25 +40,32 @@ function leaseGpus(run: ReproRun, stage: Stage): Promise<GpuLease | undefined> {
 }
 
 async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: GpuLease | undefined): Promise<Outcome> {
-  const end = await runNoted(run, stage, view, gpus);
-  gpus?.release();
-  run.observer.forget(stage.outs.map((out) => out.path));
+  const { project, observer } = run;
+  let moved: readonly string[] = [];
+  let record: RunRecord | undefined;
+  let earlier: readonly RunRecord[] = [];
+  const end = await runNoted(run, stage, view, gpus, async (outs, facts) => {
+    gpus?.release();
+    observer.learn(outs);
+    moved = await changedMeanwhile(run, stage, view);
+    if (moved.length > 0 || run.options.noCommit === true) return undefined;
+    const result = { stage, view, outs, run: facts };
+    await keepListings(project, result);
+    if (usesRunCache(stage)) earlier = project.store.runs.find(runKey(view.observed.fingerprint));
+    record = recordOf(project, result);
+    return record;
+  });
+  if (end.status !== 'ok') observer.forget(stage.outs.map((out) => out.path));
   if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);
   if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode);
-  run.observer.learn(end.outs);
-  const earlier = usesRunCache(stage) ? run.project.store.runs.find(runKey(view.observed.fingerprint)) : [];
-  let moved: readonly string[];
-  try {
-    moved = await changedMeanwhile(run, stage, view);
-    if (moved.length === 0) {
-      const { outs } = end;
-      const kept = run.options.noCommit === true ? {} : { run: end };
-      await recordResult(run.project, { stage, view, outs, ...kept });
+  if (moved.length === 0) {
+    try {
+      await recordInLock(project, { stage, view, outs: end.outs }, record !== undefined);
+    } catch (error) {
+      end.undo();
+      observer.forget(end.outs.keys());
+      throw error;
     }
-  } catch (error) {
-    end.undo();
-    run.observer.forget(end.outs.keys());
-    throw error;
   }
   end.keep();
   if (moved.length === 0) compareResults(run, stage, end.outs, earlier);

@@ -1,6 +1,6 @@
 import type { Decision, RunRecord, Stage } from '@dag/model';
 import type { StageView } from '../observe-stage.ts';
-import { recordResult } from '../record.ts';
+import { recordInLock } from '../record.ts';
 import type { Outcome, ReproRun } from '../repro-run.ts';
 import { announce } from './announce.ts';
 
@@ -27,7 +27,7 @@ export async function restore(
   if (decision.from.kind === 'run') noteRestored(run, stage, decision.from.record);
   run.observer.learn(decision.outs);
   // What came back as the lock has it changes nothing there, least of all for a frozen stage, whose deps may be others now.
-  if (decision.from.kind !== 'lock') await recordResult(run.project, { stage, view, outs: decision.outs }, true);
+  if (decision.from.kind !== 'lock') await recordInLock(run.project, { stage, view, outs: decision.outs }, true);
   return { kind: 'restored', savedSeconds: savedSeconds(decision) };
 }
 

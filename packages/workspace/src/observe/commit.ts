@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { tempFolderFor } from '../temp-folder.ts';
 import type { Pool } from '../threads/pool.ts';
 import type { Job } from '../threads/protocol.ts';
-import type { WorkOptions } from '../types.ts';
+import type { CommitOptions } from '../types.ts';
 import type { FileFacts } from './facts.ts';
 import { innerFirst, type Standing } from './node.ts';
 import { scan } from './scan.ts';
@@ -16,7 +16,7 @@ import { walk } from './walk.ts';
 export async function commit(
   context: Context,
   paths: readonly ProjectPath[],
-  options: WorkOptions = {},
+  options: CommitOptions = {},
 ): Promise<Map<ProjectPath, Artifact>> {
   const since = Date.now();
   const { root, skip, store } = context;
@@ -33,17 +33,20 @@ export async function commit(
     const put = (bytes: Uint8Array): Digest => batch.put(bytes);
     const needs = (tree: Digest): boolean => !batch.hasHash(hashOf(tree), 0);
     for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, put, needs);
+    const artifacts = new Map(standing.map(([path, one]) => [path, artifactOf(one) as Artifact]));
+    const record = await options.record?.(artifacts);
+    if (record !== undefined) batch.putRecord(record);
     await batch.commit();
     await protect(context, pool, op, standing, since);
     for (const [, one] of standing) if (one.kind === 'folder') rememberFolders(one.node, context.statCache);
     context.statCache.flush();
+    return artifacts;
   } catch (error) {
     batch.discard();
     context.statCache.flush();
     await dropAll(context, op);
     throw error;
   }
-  return new Map(standing.map(([path, one]) => [path, artifactOf(one) as Artifact]));
 }
 
 /** Drops what any thread holds for an operation that failed. */
