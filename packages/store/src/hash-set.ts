@@ -3,12 +3,13 @@ import { prefixOf } from './pack/format.ts';
 
 const HASH_SIZE = 32;
 
-/** Hashes that lie together. */
+/** Hashes that lie together; in the first chunk so few at first, as most sets stay small. */
 const CHUNK = 1 << 13;
+const FIRST = 1 << 5;
 
 /**
- * A set of BLAKE3 hashes, some 45 bytes each: there may be millions. The hashes lie in chunks that never move; slots, found by
- * the first 4 bytes (open addressing), hold their numbers from 1 on.
+ * A set of BLAKE3 hashes, some 45 bytes each: there may be millions. The hashes lie in chunks, of which only the first is ever
+ * moved; slots, found by the first 4 bytes (open addressing), hold their numbers from 1 on.
  */
 export class HashSet {
   #chunks: Uint8Array[] = [];
@@ -54,11 +55,14 @@ export class HashSet {
   #place(i: number): [Uint8Array, number] {
     const n = Math.floor(i / CHUNK);
     let chunk = this.#chunks[n];
-    if (chunk === undefined) {
-      chunk = new Uint8Array(CHUNK * HASH_SIZE);
+    const at = (i % CHUNK) * HASH_SIZE;
+    if (chunk === undefined || at >= chunk.length) {
+      const larger = new Uint8Array(n > 0 ? CHUNK * HASH_SIZE : Math.max(FIRST * HASH_SIZE, 2 * (chunk?.length ?? 0)));
+      if (chunk !== undefined) larger.set(chunk);
+      chunk = larger;
       this.#chunks[n] = chunk;
     }
-    return [chunk, (i % CHUNK) * HASH_SIZE];
+    return [chunk, at];
   }
 
   #grow(): void {

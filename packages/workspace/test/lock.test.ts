@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tempName } from '@dag/store';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -86,4 +86,62 @@ test('a dead holder, a half-written claim and a stranger file block nobody', asy
   const release = await project.ws.acquire(request([], ['m']), now);
   release();
   expect(readdirSync(folder)).not.toContain(`${dead}.json`);
+});
+
+/** Puts down what another writer would have. */
+function foreignClaim(ticket: number, write: string[]): string {
+  const folder = join(project.root, '.cache/locks');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${tempName('claim')}.json`);
+  const claim = { ticket, host: 'h', pid: process.pid, purpose: `ticket ${ticket}`, since: '', read: [], write };
+  writeFileSync(file, JSON.stringify(claim));
+  return file;
+}
+
+const tickets = (): number[] =>
+  readdirSync(join(project.root, '.cache/locks'))
+    .map((name) => JSON.parse(readFileSync(join(project.root, '.cache/locks', name), 'utf8')) as { ticket: number })
+    .map(({ ticket }) => ticket)
+    .sort((a, b) => a - b);
+
+test('a claim that finds a higher one in its way goes behind it; one that is in nobody’s way stays', async () => {
+  const held = foreignClaim(50, ['m']);
+  const aside = await project.ws.acquire(request([], ['other']), now);
+  expect(tickets()).toEqual([1, 50]);
+  aside();
+  const told: string[] = [];
+  const waiting = project.ws.acquire(request(['m'], []), { wait: true, onWait: ({ purpose }) => told.push(purpose) });
+  expect(tickets()).toEqual([50, 51]);
+  expect(told).toEqual(['ticket 50']);
+  rmSync(held);
+  (await waiting)();
+  expect(tickets()).toEqual([]);
+});
+
+test('a claim in its way that has no ticket yet is waited for', async () => {
+  const choosing = foreignClaim(0, ['m']);
+  let got = false;
+  const waiting = project.ws.acquire(request([], ['m']), { wait: true }).then((release) => {
+    got = true;
+    return release;
+  });
+  await expect(project.ws.acquire(request([], ['m']), now)).rejects.toThrow('in use');
+  expect(got).toBe(false);
+  rmSync(choosing);
+  (await waiting)();
+});
+
+test('claims of one process have rising tickets', async () => {
+  const releases: (() => void)[] = [];
+  for (let i = 0; i < 5; i++) releases.push(await project.ws.acquire(request([], [`p${i}`]), now));
+  expect(tickets()).toEqual([1, 2, 3, 4, 5]);
+  for (const release of releases) release();
+  const again = await project.ws.acquire(request([], ['p0']), now);
+  expect(tickets()).toEqual([6]);
+  again();
+});
+
+test('a claim with a ticket that can be none blocks nobody', async () => {
+  for (const ticket of [-1, 0.5, 2 ** 60, Number.MAX_VALUE]) foreignClaim(ticket, ['m']);
+  (await project.ws.acquire(request([], ['m']), now))();
 });

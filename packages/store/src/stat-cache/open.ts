@@ -48,9 +48,14 @@ interface LmdbModule {
 
 const FILE_NAME = 'stat-1.mdb';
 const FLUSH_FROM = 20_000;
-/** Fewer records than this wait for others, so long as the last were written less than so many milliseconds ago. */
-const FLUSH_SOON = 64;
+/**
+ * Fewer records than this wait for others, so long as the last were written less than so many milliseconds ago, or so many
+ * times as long as that took; unless they stand for so many bytes that hashing them again would be felt.
+ */
+const FLUSH_SOON = 256;
 const FLUSH_MS = 250;
+const FLUSH_FACTOR = 50;
+const FLUSH_WORTH = 256 << 20;
 /** Bytes of folder records that wait, at most. */
 const FLUSH_BYTES = 4 << 20;
 /** The first byte of a folder's key, which no file's key begins with. */
@@ -66,7 +71,8 @@ const ROOM_NEEDED = 16 << 20;
 export function openStatCache(folder: string | undefined): StatCache {
   let state: { db: Lmdb | undefined } | undefined;
   let waiting = new Map<string, [FileStats, Digest]>();
-  let wrote = Number.NEGATIVE_INFINITY;
+  let waitingBytes = 0n;
+  let dueAt = Number.NEGATIVE_INFINITY;
   let folders = new Map<string, Buffer>();
   let folderBytes = 0;
   const key = Buffer.alloc(KEY_SIZE);
@@ -90,8 +96,9 @@ export function openStatCache(folder: string | undefined): StatCache {
     if (waiting.size + folders.size === 0) return;
     const entries = [...waiting.values()];
     const records = folders;
+    const began = performance.now();
     waiting = new Map();
-    wrote = performance.now();
+    waitingBytes = 0n;
     folders = new Map();
     folderBytes = 0;
     attempt((db) =>
@@ -104,6 +111,8 @@ export function openStatCache(folder: string | undefined): StatCache {
         for (const [own, record] of records) db.putSync(Buffer.from(own, 'latin1'), record);
       }),
     );
+    const ended = performance.now();
+    dueAt = ended + Math.max(FLUSH_MS, FLUSH_FACTOR * (ended - began));
   };
   return {
     get isOpen() {
@@ -135,10 +144,12 @@ export function openStatCache(folder: string | undefined): StatCache {
     },
     record(stats, digest) {
       waiting.set(`${stats.dev}:${stats.ino}`, [stats, digest]);
+      waitingBytes += stats.size;
       if (waiting.size >= FLUSH_FROM) write();
     },
     flush() {
-      if (waiting.size + folders.size >= FLUSH_SOON || performance.now() > wrote + FLUSH_MS) write();
+      const isMuch = waiting.size + folders.size >= FLUSH_SOON || waitingBytes >= FLUSH_WORTH;
+      if (isMuch || performance.now() > dueAt) write();
       inUse?.end();
     },
     close() {

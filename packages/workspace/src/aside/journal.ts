@@ -1,7 +1,7 @@
-import { lstatSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type AnyPath, absolutePath, isExternal, parseAnyPath } from '@dag/model';
-import { isErrno, ownerOf, removeFile, writeFileDurable, writeNewFile } from '@dag/store';
+import { isErrno, ownerOf, writeFileDurable } from '@dag/store';
 
 /** Where one path's content is while it is set aside; undefined when nothing stood there. */
 export interface AsideEntry {
@@ -13,7 +13,7 @@ export interface AsideEntry {
 const NAME = 'journal.json';
 
 /**
- * Written before anything is renamed, and on disk where something will be: what recover() needs to bring all back. Places in
+ * On disk before anything is renamed: what recover() needs to bring all back. Places in
  * the folder are written without its name, since recover() renames it.
  */
 export function writeJournal(folder: string, entries: readonly AsideEntry[]): void {
@@ -21,8 +21,7 @@ export function writeJournal(folder: string, entries: readonly AsideEntry[]): vo
   const lines = entries.map(({ path, at }) => ({ path, at: at === undefined ? null : shorten(at) }));
   const text = JSON.stringify({ schema: 1, id: basename(folder), entries: lines });
   const bytes = Buffer.from(`${text}\n`);
-  if (entries.some(({ at }) => at !== undefined)) writeFileDurable(join(folder, NAME), bytes, 0o600, folder);
-  else writeNewFile(join(folder, NAME), bytes, 0o600, false);
+  writeFileDurable(join(folder, NAME), bytes, 0o600, folder);
 }
 
 /** From here on the new content counts: what was set aside is only rubbish to be removed. */
@@ -32,12 +31,6 @@ export function closeJournal(folder: string): void {
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
   }
-}
-
-/** Closes a journal that has nothing else beside it, and removes its folder. */
-export function dropJournal(folder: string): void {
-  removeFile(join(folder, NAME));
-  rmSync(folder, { recursive: true, force: true });
 }
 
 /**

@@ -4,18 +4,22 @@ import { type AnyPath, absolutePath } from '@dag/model';
 import { fsyncFolder, isErrno, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { Aside } from '../types.ts';
-import { type AsideEntry, closeJournal, dropJournal, placeFor, stands, writeJournal } from './journal.ts';
+import { type AsideEntry, closeJournal, placeFor, stands, writeJournal } from './journal.ts';
 import { moveTree, removeTree } from './trees.ts';
 
-/** See `Workspace.setAside`: the journal first, then the renames. If one fails, what was moved comes back. */
+/**
+ * See `Workspace.setAside`: the journal first, then the renames. If one fails, what was moved comes back. Where nothing
+ * stands nothing is written.
+ */
 export function setAside(context: Context, paths: readonly AnyPath[]): Aside {
-  if (paths.length === 0) return { putBack: () => {}, discard: () => {} };
-  const folder = join(context.tmp(), tempName('aside'));
   const { root } = context;
+  const there = paths.map((path) => stands(absolutePath(root, path)));
+  if (!there.includes(true)) return asideOf(root, undefined, absent(paths));
+  const folder = join(context.tmp(), tempName('aside'));
   const entries = withIo('set aside', folder, () => {
     mkdirSync(folder);
     const planned = paths.map((path, i): AsideEntry => {
-      return { path, at: stands(absolutePath(root, path)) ? placeFor(root, folder, path, i) : undefined };
+      return { path, at: there[i] === true ? placeFor(root, folder, path, i) : undefined };
     });
     writeJournal(folder, planned);
     return planned;
@@ -30,18 +34,27 @@ export function setAside(context: Context, paths: readonly AnyPath[]): Aside {
       throw error;
     }
   }
+  return asideOf(root, folder, entries);
+}
+
+function absent(paths: readonly AnyPath[]): AsideEntry[] {
+  return paths.map((path) => ({ path, at: undefined }));
+}
+
+/** @param folder with the journal and what was moved; undefined where nothing was. */
+function asideOf(root: string, folder: string | undefined, entries: readonly AsideEntry[]): Aside {
   let open = true;
   return {
     putBack() {
       if (!open) return;
       open = false;
       putBack(root, entries, undefined);
-      dropAside(folder, entries);
+      if (folder !== undefined) dropAside(folder, entries);
     },
     discard() {
       if (!open) return;
       open = false;
-      dropAside(folder, entries);
+      if (folder !== undefined) dropAside(folder, entries);
     },
   };
 }
@@ -85,11 +98,6 @@ function clear(abs: string, to: string | undefined): void {
 /** Closes the journal, then removes what it spoke of. */
 export function dropAside(folder: string, entries: readonly AsideEntry[]): void {
   withIo('remove', folder, () => {
-    if (entries.every(({ at }) => at === undefined)) {
-      // Nothing was moved, so that the journal's end is all there is to it.
-      dropJournal(folder);
-      return;
-    }
     closeJournal(folder);
     for (const { at } of entries) if (at !== undefined) removeTree(at);
     removeTree(folder);

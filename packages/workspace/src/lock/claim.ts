@@ -8,7 +8,7 @@ import type { LockHolder, LockRequest } from '../types.ts';
 /** One process's claim to some paths, as its file in `.cache/locks` says. The file's name tells who made it. */
 export interface Claim extends LockHolder {
   readonly id: string;
-  /** Its place in the queue; 0 while it is being chosen. */
+  /** Its place in the queue; 0 while it is being chosen, as by writers that put their claim down before they choose. */
   readonly ticket: number;
 }
 
@@ -17,13 +17,16 @@ const FOREIGN_DEAD_MS = 2 * 60 * 1000;
 /** How often a living holder touches its file. */
 export const HEARTBEAT_MS = 20 * 1000;
 
+/** No ticket is as high: what says so is damaged. */
+const TICKET_LIMIT = 2 ** 40;
+
 /** Claims that are gone may stay known, so many before they are sorted out. */
 const SPARE = 64;
 
-export function newClaim(id: string, request: LockRequest, now: Date): Claim {
+export function newClaim(id: string, request: LockRequest, ticket: number, now: Date): Claim {
   const { read, write, mutex = [], purpose } = request;
   const since = now.toISOString();
-  return { id, ticket: 0, host: hostname(), pid: process.pid, purpose, since, read, write, mutex };
+  return { id, ticket, host: hostname(), pid: process.pid, purpose, since, read, write, mutex };
 }
 
 /**
@@ -94,12 +97,16 @@ function readClaim(folder: string, id: string): Claim | undefined {
   }
   if (typeof json !== 'object' || json === null) return undefined;
   const { ticket, host, pid, purpose, since, read, write, mutex = [] } = json as Record<string, unknown>;
-  if (typeof ticket !== 'number' || typeof pid !== 'number' || typeof host !== 'string') return undefined;
+  if (!isTicket(ticket) || typeof pid !== 'number' || typeof host !== 'string') return undefined;
   if (typeof purpose !== 'string' || typeof since !== 'string') return undefined;
   const reads = paths(read);
   const writes = paths(write);
   if (reads === undefined || writes === undefined || !Array.isArray(mutex)) return undefined;
   return { id, ticket, host, pid, purpose, since, read: reads, write: writes, mutex: mutex.map(String) };
+}
+
+function isTicket(json: unknown): json is number {
+  return Number.isSafeInteger(json) && (json as number) >= 0 && (json as number) < TICKET_LIMIT;
 }
 
 function paths(json: unknown): AnyPath[] | undefined {

@@ -1,5 +1,5 @@
 import type { AnyPath } from '@dag/model';
-import { openStatCache, type StatCache, type StoreBatch } from '@dag/store';
+import { openStatCache, SMALL_LIMIT, type StatCache, type StoreBatch } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { JobList, Pool } from '../threads/pool.ts';
 import type { Job, JobResult } from '../threads/protocol.ts';
@@ -10,9 +10,9 @@ import { type FileList, fileLists, recall } from './recall.ts';
 /** More files than this to be read, or more bytes, are worth worker threads (bytes: some 10 ms of hashing). */
 const MANY_FILES = 1500;
 const MANY_BYTES = 32 * 1024 * 1024;
-/** Files and bytes up to which reading takes less time than opening the stat cache. */
-const FEW_FILES = 64;
-const FEW_BYTES = 1024 * 1024;
+/** Files and bytes up to which reading takes less time than opening the stat cache; and than asking it, once it is open. */
+const FEW = { files: 64, bytes: 1024 * 1024 };
+const VERY_FEW = { files: 4, bytes: SMALL_LIMIT };
 /** Files of one job, at most. */
 const CHUNK = 512;
 /** How long (ms) it works before it lets others have a turn. */
@@ -74,9 +74,12 @@ export async function scan(
       if (step.value.length > 0) unknown.push({ list, indices: step.value });
     }
   };
-  const isLittle = batch === undefined && totalFiles <= FEW_FILES && !context.statCache.isOpen;
+  const opens = batch === undefined && !context.statCache.isOpen;
+  const little = opens ? FEW : VERY_FEW;
+  // What a folder holds the stat cache tells in one answer.
+  const isLittle = totalFiles <= little.files && (opens || standing.every(([, { kind }]) => kind !== 'folder'));
   if (isLittle) await ask(NO_STAT_CACHE);
-  const isAsked = !isLittle || unknownBytes > FEW_BYTES;
+  const isAsked = !isLittle || unknownBytes > little.bytes;
   if (isAsked) await ask(context.statCache);
   const many = unknownFiles > MANY_FILES || unknownBytes > MANY_BYTES;
   const pool = (many ? context.threads() : undefined) ?? context.local;

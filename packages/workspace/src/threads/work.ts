@@ -85,7 +85,8 @@ export class ThreadWork {
     };
     const storing = staging === undefined ? {} : this.#storing(staging, () => path, { follow: job.follow, onCopy });
     const trust = (known: Digest): boolean => staging === undefined || staging.has(known);
-    const statCache = job.statCache || this.statCache.isOpen ? this.statCache : NO_STAT_CACHE;
+    const told = this.statCache.isOpen ? { ...this.statCache, find: NO_STAT_CACHE.find } : NO_STAT_CACHE;
+    const statCache = job.statCache ? this.statCache : told;
     const options = { follow: job.follow, together: job.together, statCache, trust, ...storing };
     for (const [i, name] of job.names.entries()) {
       path = `${job.folder}/${name}`;
