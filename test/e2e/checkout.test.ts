@@ -45,6 +45,52 @@ test('follows git: added, changed and no longer tracked', async () => {
   expect(project.read('data/a')).toBe('2');
 });
 
+test('follows git to where a stage had not run: what it made goes, what was made by hand stays', async () => {
+  project.write('pipeline.yaml', 'stages:\n  s: {cmd: echo made | tee out another, outs: [out, another]}\n');
+  project.git('add', '-A');
+  project.git('commit', '-qm', 'one');
+  project.write('out', 'by hand');
+  const words = "'out' was left as it is: pipeline.lock has no entry for it\n";
+  expect(await project.dag(['checkout'])).toMatchObject({ status: 0, stdout: '', stderr: words });
+  expect(project.read('out')).toBe('by hand');
+  await project.repro();
+  project.git('add', '-A');
+  project.git('commit', '-qm', 'two');
+  project.git('checkout', '-q', 'HEAD~1');
+  project.write('another', 'an edit');
+  expect(await project.dag(['checkout'])).toMatchObject({
+    status: 1,
+    stdout: 'D  out\n',
+    stderr: expect.stringContaining("'another' has content that is nowhere in the cache"),
+  });
+  expect([project.exists('out'), project.read('another')]).toEqual([false, 'an edit']);
+  project.git('checkout', '-q', 'main');
+  expect(await summary('checkout', '-f')).toMatchObject({ added: ['out'], modified: ['another'] });
+});
+
+test('tracked data of which the lock says nothing stays', async () => {
+  project.write('data/a', '1');
+  await project.dag(['add', 'data']);
+  fs.rmSync(project.path('pipeline.lock'));
+  const ran = await project.dag(['checkout']);
+  expect(ran).toMatchObject({ status: 0, stdout: '', stderr: expect.stringContaining("'data' was left as it is") });
+  expect(project.read('data/a')).toBe('1');
+});
+
+test('a symlink of which the cache knows nothing is named', async () => {
+  project.write('data/a', '1');
+  await project.dag(['add', 'data']);
+  fs.symlinkSync('a', project.path('data/link'));
+  const { status, stderr } = await project.dag(['checkout']);
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringContaining("'data/link' is a symlink that is nowhere in the cache"),
+  ]);
+  expect(fs.readlinkSync(project.path('data/link'))).toBe('a');
+  expect((await project.dag(['checkout', '-f'])).status).toBe(0);
+  expect(fs.readdirSync(project.path('data'))).toEqual(['a']);
+});
+
 test('follows git where a part of a folder came to be tracked by itself, and back', async () => {
   project.write('data/a', '1');
   project.write('data/sub/b', '2');

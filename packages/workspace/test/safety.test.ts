@@ -53,6 +53,69 @@ describe('what the user has is not lost', () => {
     expect(project.read('data/new')).toBe('mine');
   });
 
+  test('a symlink that no listing in the cache tells of is refused to be removed', async () => {
+    project.write('data/a', 'one');
+    project.write('outside/file', 'mine');
+    const artifact = await commitOne(project.ws, 'data');
+    symlinkSync('a', at('data/kept'));
+    const withLink = await commitOne(project.ws, 'data');
+    expect(await restore(artifact)).toMatchObject({ refused: [], modified: ['data'] });
+    symlinkSync('./a', at('data/new'));
+    symlinkSync('../outside/file', at('data/followed'));
+    symlinkSync('../outside', at('data/folder'));
+    const before = listing(at('data'));
+    const refused = ['data/folder', 'data/followed', 'data/new'];
+    for (const target of [artifact, withLink, undefined]) {
+      expect([...(await restore(target)).refused].sort()).toEqual(refused);
+      expect(listing(at('data'))).toEqual(before);
+    }
+    const all = await commitOne(project.ws, 'data');
+    expect(await restore(withLink)).toMatchObject({ refused: [], failed: [] });
+    expect(await restore(all)).toMatchObject({ refused: [], failed: [] });
+    rmSync(at('data/folder'), { recursive: true });
+    symlinkSync('../outside', at('data/folder'));
+    expect(await restore(undefined)).toMatchObject({ refused: [], deleted: ['data'] });
+    expect(existsSync(at('data'))).toBe(false);
+    expect(project.read('outside/file')).toBe('mine');
+  });
+
+  test('a symlink in place of what is tracked is refused to be replaced, unless the cache has all that it leads to', async () => {
+    project.write('data/a', 'one');
+    const artifact = await commitOne(project.ws, 'data');
+    rmSync(at('data'), { recursive: true });
+    symlinkSync('/not/mounted/now', at('data'));
+    expect(await restore(artifact)).toMatchObject({ refused: ['data'] });
+    rmSync(at('data'));
+    project.write('elsewhere/a', 'another');
+    symlinkSync('elsewhere', at('data'));
+    expect(await restore(artifact)).toMatchObject({ refused: ['data'] });
+    await commitOne(project.ws, 'data');
+    expect(await restore(artifact)).toMatchObject({ refused: [], modified: ['data'] });
+    expect(listing(at('elsewhere'))).toHaveLength(2);
+  });
+
+  test.each(['hardlink', 'symlink'] as const)(
+    'with link %s, files that a symlink leads to stay their own',
+    async (link) => {
+      const ws = project.reopen({ link: [link, 'copy'] });
+      project.write('outside/large', randomBytes(100_000));
+      project.write('outside/readonly', 'x', 0o444);
+      project.write('data/a', 'a');
+      symlinkSync('../outside', at('data/folder'));
+      symlinkSync('outside', at('all'));
+      const stats = (): unknown[] =>
+        ['large', 'readonly'].map((name) => {
+          const { ino, mode, nlink } = lstatSync(at(`outside/${name}`));
+          return [ino, mode, nlink];
+        });
+      const before = stats();
+      const [artifact] = [await commitOne(ws, 'data'), await commitOne(ws, 'all')];
+      await ws.unprotect([path('data'), path('all')]);
+      await ws.checkout([{ path: path('data'), artifact }], { relink: true });
+      expect(stats()).toEqual(before);
+    },
+  );
+
   test('what is in the cache is deleted when it should not be there; ignored files stay', async () => {
     project.write('.dagignore', '*.log\n');
     project.write('data/a', 'one');

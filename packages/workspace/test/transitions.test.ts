@@ -1,11 +1,11 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Artifact } from '@dag/model';
-import { hashBytes } from '@dag/store';
+import { dirname, join } from 'node:path';
+import type { Artifact, Digest } from '@dag/model';
+import { hashBytes, type Store } from '@dag/store';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { runs } from '../../../test/fuzz.ts';
-import type { LinkStrategy } from '../src/index.ts';
+import type { LinkStrategy, Workspace } from '../src/index.ts';
 import { commitOne, listing, make, newProject, type Project, path, type Shape } from './helpers.ts';
 
 // From any workspace to any version: what is nowhere in the cache is kept, or nothing happens at all; whatever happens, no
@@ -51,6 +51,21 @@ function folders(below: number): fc.Arbitrary<Shape> {
   return folder;
 }
 
+/**
+ * Symlinks by path from the root that a version does not have so, in folders whose listing is nowhere in the cache.
+ * @param wanted the version's listing.
+ */
+function unsavedLinks(ws: Workspace, store: Store, folder: string, wanted: readonly string[]): Promise<string[]> {
+  return ws.list([path('data')]).then((artifacts) => {
+    const isSaved = (at: string): boolean => store.has(artifacts.get(path(at))?.digest as Digest);
+    return listing(folder).flatMap((line) => {
+      const match = /^l "(\/.*)" -> /.exec(line);
+      const at = `data${match?.[1]}`;
+      return match === null || wanted.includes(line) || isSaved(dirname(at)) ? [] : [at];
+    });
+  });
+}
+
 /** Files by path from the root that are plain ones. */
 function filesIn(folder: string, shown: string): [string, Buffer][] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry): [string, Buffer][] => {
@@ -90,6 +105,7 @@ describe.each(STRATEGIES.map((link) => [link] as const))('link %j', (link) => {
           const before = listing(at);
           const found = filesIn(at, 'data');
           const unsaved = found.filter(([, bytes]) => !project.store.has(hashBytes(bytes))).map(([file]) => file);
+          unsaved.push(...(await unsavedLinks(project.ws, project.store, at, lines)));
           const others = join(project.root, `others${n}`);
           mkdirSync(others);
           for (const [i, [file]] of found.entries()) linkSync(join(project.root, file), join(others, `${i}`));

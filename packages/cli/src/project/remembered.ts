@@ -10,6 +10,8 @@ const FILE = '.cache/tracked.json' as ProjectPath;
 
 interface Remembered {
   readonly paths: readonly ProjectPath[];
+  /** Those of `paths` that are outs of stages. */
+  readonly outs: readonly ProjectPath[];
   readonly partial: readonly ProjectPath[];
 }
 
@@ -25,7 +27,9 @@ export async function rememberTracked(project: OpenProject, placed: readonly Pro
   const candidates = tracked.filter((one) => parts.has(one.path));
   const seen = candidates.length === 0 ? undefined : await project.workspace.observe([...parts]);
   const partial = candidates.filter((one) => !sameArtifact(seen?.get(one.path), one.artifact)).map((one) => one.path);
-  const text = `${JSON.stringify({ paths: tracked.map((one) => one.path).sort(), partial: partial.sort() })}\n`;
+  const outs = tracked.filter(({ kind }) => kind === 'out');
+  const [paths, ofStages] = [tracked, outs].map((list) => list.map((one) => one.path).sort());
+  const text = `${JSON.stringify({ paths, outs: ofStages, partial: partial.sort() })}\n`;
   await project.locks.exclusively(() => {
     if (readText(project.root) !== text) project.workspace.writeFileAtomic(FILE, text);
   });
@@ -34,16 +38,11 @@ export async function rememberTracked(project: OpenProject, placed: readonly Pro
 /** What was written down last. Empty where nobody knows. */
 export function readRemembered(root: string): Remembered {
   try {
-    const { paths, partial } = JSON.parse(readText(root) ?? '{}') as Record<string, unknown>;
-    return { paths: pathsOf(paths), partial: pathsOf(partial) };
+    const { paths, outs, partial } = JSON.parse(readText(root) ?? '{}') as Record<string, unknown>;
+    return { paths: pathsOf(paths), outs: pathsOf(outs), partial: pathsOf(partial) };
   } catch {
-    return { paths: [], partial: [] };
+    return { paths: [], outs: [], partial: [] };
   }
-}
-
-/** The paths that were tracked when something was last put in place. */
-export function rememberedPaths(root: string): readonly ProjectPath[] {
-  return readRemembered(root).paths;
 }
 
 function pathsOf(list: unknown): ProjectPath[] {

@@ -1,9 +1,11 @@
-import { type AnyPath, foldersAbove, isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
+import fs from 'node:fs';
+import path from 'node:path';
+import { isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
 import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
-import { trackedByGit } from '../project/git.ts';
+import { leftOver, noLongerTracked } from '../project/left-over.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
-import { rememberedPaths, rememberTracked } from '../project/remembered.ts';
+import { rememberTracked } from '../project/remembered.ts';
 import { artifactInside, objectsFailure, type Picked, type PickOptions, pickTracked } from '../project/tracked.ts';
 import { waiting } from '../project/waiting.ts';
 import { sayCopied } from '../render/copied.ts';
@@ -22,7 +24,7 @@ export async function checkout(context: Context, targets: readonly string[], fla
   try {
     const report = await checkOut(context, project, targets, flags);
     showReport(context, report, flags);
-    const status = exitOf(context, report);
+    const status = exitOf(context, project, report);
     const { files, bytes, failed } = report;
     context.emit({ event: 'summary', objects: files, bytes, failed, ...changes(report) });
     return status;
@@ -42,6 +44,7 @@ export async function checkOut(
   const picked = pickTracked(project, targets, flags);
   const items = picked.flatMap((one) => itemOf(project, one, unreadable));
   if (targets.length === 0) items.push(...noLongerTracked(project, items));
+  items.push(...leftOver(context, project, picked));
   const release = await project.workspace.acquire(
     { read: [], write: items.map((item) => item.path), purpose: 'dag checkout' },
     waiting(context),
@@ -100,7 +103,7 @@ export function showReport(context: Context, report: CheckoutReport, flags: Chec
 }
 
 /** Shows what could not be done; the exit status. */
-export function exitOf(context: Context, report: CheckoutReport): number {
+export function exitOf(context: Context, project: OpenProject, report: CheckoutReport): number {
   if (report.failed.length > 0 && !context.json) {
     const { failure } = objectsFailure(
       'checkout',
@@ -110,12 +113,17 @@ export function exitOf(context: Context, report: CheckoutReport): number {
     context.io.err(failureText(failure, context.io.colour.err));
   }
   for (const path of report.refused) {
-    const message = `'${path}' has content that is nowhere in the cache: it was left as it is, and with it all of the tracked path that it is in`;
+    const what = isSymlink(project, path) ? 'is a symlink' : 'has content';
+    const message = `'${path}' ${what} that is nowhere in the cache: it was left as it is, and with it all of the tracked path that it is in`;
     const hint = "keep it with 'dag commit' or 'dag add', or overwrite it with 'dag checkout -f'";
     if (context.json) context.emit({ event: 'error', code: 'refused', message, path, hint });
     else context.io.err(`error: ${message}\n  ${hint}\n`);
   }
   return report.failed.length > 0 || report.refused.length > 0 ? EXIT.unsuccessful : EXIT.done;
+}
+
+function isSymlink({ root }: OpenProject, at: ProjectPath): boolean {
+  return fs.lstatSync(path.join(root, at), { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function itemOf(project: OpenProject, { tracked, inside }: Picked, unreadable: ObjectFailure[]): CheckoutItem[] {
@@ -130,19 +138,4 @@ function itemOf(project: OpenProject, { tracked, inside }: Picked, unreadable: O
     unreadable.push({ path, digest: artifact.digest, reason: (error as Error).message });
   }
   return [];
-}
-
-/** What lies in something that is tracked goes with that; what holds something that is tracked stays, for what is beside it. */
-function noLongerTracked(project: OpenProject, items: readonly CheckoutItem[]): CheckoutItem[] {
-  const known = new Set<AnyPath>([
-    ...items.map((item) => item.path),
-    ...project.pipeline.data.map((data) => data.path),
-    ...[...project.pipeline.stages.values()].flatMap((stage) => stage.outs.map((out) => out.path)),
-  ]);
-  const holders = new Set([...known].flatMap((path) => [...foldersAbove(path)]));
-  const gone = rememberedPaths(project.root).filter(
-    (path) => !known.has(path) && !holders.has(path) && ![...foldersAbove(path)].some((folder) => known.has(folder)),
-  );
-  const inGit = trackedByGit(project.root, gone);
-  return gone.filter((path) => !inGit.has(path)).map((path) => ({ path, artifact: undefined }));
 }

@@ -81,7 +81,7 @@ export async function pull(context: Context, targets: readonly string[], options
         ? []
         : uniqueFailures([...moved.failed, ...expected(project, [...report.missing, ...report.failed])]);
     const { objects, bytes, records } = moved;
-    const status = exitOf(context, { ...report, failed: [] });
+    const status = exitOf(context, project, { ...report, failed: [] });
     if (failed.length > 0 && !context.json) {
       const { failure } = objectsFailure('pull', failed, 'what never was pushed can only be made again: dag repro');
       context.io.err(failureText(failure, context.io.colour.err));

@@ -35,7 +35,7 @@ export async function applyPlans(context: Context, plans: readonly Plan[], optio
     const pool = await placeAll(context, op, plans, applied, options);
     options.signal?.throwIfAborted();
     await removeAll(plans, force, applied);
-    for (const plan of plans) for (const link of plan.links) placeLink(link);
+    for (const plan of plans) for (const link of plan.links) placeLink(context, link, applied);
     for (const plan of plans) for (const { folder, temp } of plan.placements) if (temp !== undefined) make(folder);
     for (const result of await pool.everywhere({ kind: 'settle', op })) {
       if (result.kind === 'done') for (const abs of result.skipped) applied.failed.push(changedMeanwhile(context, abs));
@@ -130,7 +130,11 @@ async function removeAll(plans: readonly Plan[], force: boolean, applied: Applie
     for (const { abs, path, mtime } of plan.removeFiles) {
       const stats = lstatSync(abs, { bigint: true, throwIfNoEntry: false });
       if (stats === undefined) continue;
-      if (!force && mtime !== undefined && Number(stats.mtimeNs / 1000n) !== mtime) {
+      const isSame =
+        mtime === undefined
+          ? stats.isSymbolicLink()
+          : !stats.isSymbolicLink() && Number(stats.mtimeNs / 1000n) === mtime;
+      if (!force && !isSame) {
         applied.failed.push({ path, digest: NO_DIGEST, reason: 'someone changed it meanwhile', missing: false });
         continue;
       }
@@ -160,10 +164,15 @@ function removeFolder(folder: string): void {
   }
 }
 
-function placeLink(link: { readonly abs: string; readonly target: string; readonly temp: string | undefined }): void {
+function placeLink(context: Context, link: Plan['links'][number], applied: Applied): void {
   withIo('make the symlink', link.abs, () => {
     if (link.temp === undefined) {
       symlinkSync(link.target, link.abs);
+      return;
+    }
+    // All that may go is gone by now.
+    if (lstatSync(link.abs, { throwIfNoEntry: false }) !== undefined) {
+      applied.failed.push(changedMeanwhile(context, link.abs));
       return;
     }
     const temp = join(link.temp, tempName('link'));

@@ -12,11 +12,12 @@ import {
 } from '@dag/model';
 import { type FolderRecord, hashBytes, ObjectMissing, tempName } from '@dag/store';
 import type { Context } from '../context.ts';
+import type { FileFacts } from '../observe/facts.ts';
 import { Digests, type FolderNode, innerFirst, type Standing } from '../observe/node.ts';
 import { tempFolderFor } from '../temp-folder.ts';
 import type { CheckoutItem } from '../types.ts';
 import { entryProblem } from './guard.ts';
-import { isOwnWritable, lookUp, type Present } from './present.ts';
+import { isOwnWritable, leadsToObject, lookUp, type Present } from './present.ts';
 
 /** Files to be placed in one folder. `temp`: first as temp files there, then renamed; undefined where the folder is private. */
 export interface Placement {
@@ -69,11 +70,11 @@ export interface Plan {
   readonly placements: Placement[];
   readonly links: { readonly abs: string; readonly target: string; readonly temp: string | undefined }[];
   readonly chmods: { readonly abs: string; readonly executable: boolean }[];
-  /** mtime in µs when looked at; undefined for symlinks. */
+  /** mtime in µs when looked at; undefined for what was a symlink. */
   readonly removeFiles: { readonly abs: string; readonly path: ProjectPath; readonly mtime: number | undefined }[];
   /** Inner ones first; one that is not empty by then stays. */
   readonly removeFolders: string[];
-  /** Content that would be lost. */
+  /** Content and symlinks that would be lost: the cache has them nowhere. */
   readonly unsafe: ProjectPath[];
   readonly failed: PlanFailure[];
 }
@@ -137,7 +138,7 @@ class Planner {
     const abs = join(this.#context.root, path);
     const present = presentOf(standing);
     if (artifact === undefined) {
-      if (present !== undefined) this.#remove(present, abs, path);
+      if (present !== undefined) this.#remove(present, abs, path, undefined);
       return;
     }
     const folder: Placement = {
@@ -151,7 +152,7 @@ class Planner {
       artifact.kind === 'file'
         ? { kind: 'file', name, executable: artifact.executable, size: artifact.size, digest: artifact.digest }
         : { kind: 'folder', name, size: artifact.size, files: artifact.files, digest: artifact.digest };
-    this.#entry(entry, folder, path, abs, present);
+    this.#entry(entry, folder, path, abs, present, undefined);
     this.#add(folder);
   }
 
@@ -165,15 +166,23 @@ class Planner {
     const folder: Placement = { folder: node.abs, path, temp: '', files: new PlacedFiles() };
     for (const entry of entries) {
       const abs = `${node.abs}/${entry.name}`;
-      this.#entry(entry, folder, joinPath(path, entry.name), abs, present.get(entry.name));
+      this.#entry(entry, folder, joinPath(path, entry.name), abs, present.get(entry.name), node);
     }
     for (const [name, one] of present) {
-      if (!wanted.has(name)) this.#remove(one, `${node.abs}/${name}`, joinPath(path, name));
+      if (!wanted.has(name)) this.#remove(one, `${node.abs}/${name}`, joinPath(path, name), node);
     }
     this.#add(folder);
   }
 
-  #entry(entry: TreeEntry, folder: Placement, path: ProjectPath, abs: string, present: Present | undefined): void {
+  /** @param within the folder that `present` stands in, where that is part of what is checked out. */
+  #entry(
+    entry: TreeEntry,
+    folder: Placement,
+    path: ProjectPath,
+    abs: string,
+    present: Present | undefined,
+    within: FolderNode | undefined,
+  ): void {
     const problem = entryProblem(parentPath(path), entry);
     if (problem !== undefined) {
       this.#fail(path, entry.kind === 'symlink' ? undefined : entry.digest, problem);
@@ -186,7 +195,7 @@ class Planner {
       }
       const entries = this.#entries(entry.digest, path);
       if (entries === undefined) return;
-      if (present !== undefined) this.#remove(present, abs, path);
+      if (present !== undefined) this.#remove(present, abs, path, within);
       const build = join(tempFolderFor(this.#context, dirname(abs)), tempName('checkout'));
       this.#plan.newFolders.push({ build, final: abs });
       this.#fresh({ digest: entry.digest, entries }, build, path);
@@ -194,7 +203,7 @@ class Planner {
     }
     if (entry.kind === 'symlink') {
       if (present?.kind === 'link' && present.target === entry.target) return;
-      if (present !== undefined) this.#remove(present, abs, path);
+      if (present !== undefined) this.#remove(present, abs, path, within);
       this.#plan.links.push({ abs, target: entry.target, temp: tempFolderFor(this.#context, dirname(abs)) });
       return;
     }
@@ -208,10 +217,10 @@ class Planner {
           return;
         }
       }
-      if (present.digest !== entry.digest && !present.isLink) this.#mustBeKept(present.digest, path);
+      if (present.digest !== entry.digest) this.#mustBeKept(present.digest, path);
       replaces = present.mtime;
     } else if (present !== undefined) {
-      this.#remove(present, abs, path);
+      this.#remove(present, abs, path, within);
     }
     folder.files.push(entry, replaces);
   }
@@ -247,24 +256,39 @@ class Planner {
     this.#add(folder);
   }
 
-  #remove(present: Present, abs: string, path: ProjectPath): void {
-    if (present.kind === 'link' || present.isLink) {
+  #remove(present: Present, abs: string, path: ProjectPath, within: FolderNode | undefined): void {
+    if (present.kind === 'link') {
+      // Only listings tell of symlinks, and of listings only that of the folder as it stands is known by its name.
+      const isKept = within?.digest !== undefined && this.#context.store.has(within.digest);
+      if (!isKept && !leadsToObject(abs)) this.#plan.unsafe.push(path);
       this.#plan.removeFiles.push({ abs, path, mtime: undefined });
       return;
     }
     if (present.kind === 'file') {
       this.#mustBeKept(present.digest, path);
-      this.#plan.removeFiles.push({ abs, path, mtime: present.mtime });
+      this.#plan.removeFiles.push({ abs, path, mtime: present.isLink ? undefined : present.mtime });
       return;
     }
-    for (const node of innerFirst(present.node)) {
-      for (const [name, inner] of lookUp(node)) {
-        // What is checked out lies in the project, and so does what lies in it.
-        if (inner.kind !== 'folder' || inner.isLink)
-          this.#remove(inner, `${node.abs}/${name}`, joinPath(node.path as ProjectPath, name));
-      }
-      this.#plan.removeFolders.push(node.abs);
+    if (present.isLink) {
+      const all = innerFirst(present.node).map((node) => node.facts);
+      if (!all.every((facts) => this.#isKept(facts))) this.#plan.unsafe.push(path);
+      this.#plan.removeFiles.push({ abs, path, mtime: undefined });
+      return;
     }
+    this.#removeFolder(present.node);
+  }
+
+  /** What is checked out lies in the project; what a symlink in it leads to need not, and is not looked into. */
+  #removeFolder(node: FolderNode): void {
+    for (const [name, inner] of lookUp(node)) {
+      this.#remove(inner, `${node.abs}/${name}`, joinPath(node.path as ProjectPath, name), node);
+    }
+    this.#plan.removeFolders.push(node.abs);
+  }
+
+  #isKept(facts: FileFacts): boolean {
+    for (let i = 0; i < facts.flags.length; i++) if (!this.#context.store.has(facts.digest(i))) return false;
+    return true;
   }
 
   #mustBeKept(digest: Digest, path: ProjectPath): void {

@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
 import type { Digest } from '@dag/model';
 import type { FolderNode } from '../observe/node.ts';
 
@@ -40,4 +40,9 @@ export function lookUp(node: FolderNode): Map<string, Present> {
 export function isOwnWritable(abs: string): boolean {
   const stats = lstatSync(abs);
   return stats.nlink === 1 && (stats.mode & 0o200) !== 0;
+}
+
+/** Whether a symlink is one of those that the link strategy makes: into a cache, this one or one that stood elsewhere. */
+export function leadsToObject(abs: string): boolean {
+  return /\/objects\/[0-9a-f]{2}\/[0-9a-f]{62}$/.test(readlinkSync(abs));
 }

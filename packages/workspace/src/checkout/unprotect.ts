@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import type { ProjectPath } from '@dag/model';
 import { removeFile, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
-import { innerFirst } from '../observe/node.ts';
+import { ownFolders } from '../observe/node.ts';
 import { walk } from '../observe/walk.ts';
 import { tempFolderFor } from '../temp-folder.ts';
 import { newFileMode } from '../threads/place-file.ts';
@@ -32,7 +32,7 @@ export async function unprotect(
     let any = false;
     if (standing.kind === 'file') any = own(context, standing.abs, context.tmp());
     if (standing.kind === 'folder') {
-      for (const node of innerFirst(standing.node)) {
+      for (const node of ownFolders(standing.node)) {
         options.signal?.throwIfAborted();
         const temp = tempFolderFor(context, node.abs);
         try {

@@ -7,7 +7,7 @@ import type { Pool } from '../threads/pool.ts';
 import type { Job } from '../threads/protocol.ts';
 import type { CommitOptions } from '../types.ts';
 import type { FileFacts } from './facts.ts';
-import { innerFirst, type Standing } from './node.ts';
+import { ownFolders, type Standing } from './node.ts';
 import { scan } from './scan.ts';
 import { artifactOf, buildTrees, rememberFolders } from './trees.ts';
 import { walk } from './walk.ts';
@@ -74,7 +74,7 @@ async function protect(
   };
   for (const [, one] of standing) {
     if (one.kind === 'file') add(dirname(one.abs), [one.abs.slice(dirname(one.abs).length + 1)], one.facts);
-    if (one.kind === 'folder') for (const node of innerFirst(one.node)) add(node.abs, node.files, node.facts);
+    if (one.kind === 'folder') for (const node of ownFolders(one.node)) add(node.abs, node.files, node.facts);
   }
   await pool.run(jobs, () => undefined);
 }

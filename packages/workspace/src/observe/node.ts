@@ -15,6 +15,8 @@ export interface FolderNode {
   /** Symlinks that stay symlinks; targets are relative. */
   readonly links: { readonly name: string; readonly target: string }[];
   readonly folders: { readonly name: string; readonly node: FolderNode; readonly isLink: boolean }[];
+  /** Whether a symlink leads to it: its content counts, but it is not ours to change. */
+  readonly isOutside: boolean;
   /** By which the stat cache knows it. */
   readonly id: { readonly dev: bigint; readonly ino: bigint };
   /** Facts of `files`, then of `followed`. */
@@ -86,4 +88,9 @@ export function innerFirst(node: FolderNode): FolderNode[] {
     for (const inner of next.folders) waiting.push(inner.node);
   }
   return order.reverse();
+}
+
+/** Those of `innerFirst` whose files may be changed. */
+export function ownFolders(node: FolderNode): FolderNode[] {
+  return innerFirst(node).filter(({ isOutside }) => !isOutside);
 }

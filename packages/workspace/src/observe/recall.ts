@@ -30,7 +30,7 @@ export function fileLists(path: AnyPath, standing: Standing): FileList[] {
   return innerFirst(standing.node).flatMap((node) => {
     const { facts, abs: folder, path: shown, files, followed } = node;
     return [
-      { node, facts, at: 0, folder, shown, names: files, follow: false },
+      { node, facts, at: 0, folder, shown, names: files, follow: node.isOutside },
       { node: undefined, facts, at: files.length, folder, shown, names: followed, follow: true },
     ].filter(({ names }) => names.length > 0);
   });

@@ -40,7 +40,8 @@ export function walk(path: AnyPath, rules: WalkRules): Standing {
     if (!stats.isDirectory()) throw refusal(path, 'it is neither a file nor a folder');
     const real = isLink ? realpathSync(abs) : abs;
     const folderRules = isExternal(path) ? NO_RULES : rules.ignore.in(path);
-    return { kind: 'folder', isLink, node: walkFolder({ rules, top: real }, real, path, folderRules, [real]) };
+    const top: Walk = { rules, top: real, isOutside: isLink };
+    return { kind: 'folder', isLink, node: walkFolder(top, real, path, folderRules, [real]) };
   });
 }
 
@@ -58,6 +59,8 @@ interface Walk {
   readonly rules: WalkRules;
   /** The tracked folder (or the folder outside that a symlink led to): symlinks that stay in it are kept. */
   readonly top: string;
+  /** Whether a symlink led to `top`. */
+  readonly isOutside: boolean;
 }
 
 function walkFolder(
@@ -75,6 +78,7 @@ function walkFolder(
     followed: [],
     links: [],
     folders: [],
+    isOutside: current.isOutside,
     id: { dev, ino },
     facts: new FileFacts(0),
     remembered: undefined,
@@ -140,7 +144,7 @@ function addLink(current: Walk, node: FolderNode, name: string, ignore: FolderRu
     if (above.some((one) => one === real || one.startsWith(real + sep))) {
       throw refusal(path, 'it is a symlink to a folder that it lies in');
     }
-    const outside: Walk = { rules: current.rules, top: real };
+    const outside: Walk = { rules: current.rules, top: real, isOutside: true };
     const inner = walkFolder(outside, real, path, enter(current, ignore, path), [...above, real]);
     node.folders.push({ name, node: inner, isLink: true });
   } else {
