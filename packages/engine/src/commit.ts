@@ -8,6 +8,7 @@ import {
   type Stage,
   type TrackedData,
 } from '@dag/model';
+import { holding } from '@dag/store';
 import { inputChanges, keptOuts } from './decide.ts';
 import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
@@ -34,7 +35,11 @@ export interface CommitReport {
  * Refuses where a stage's inputs differ from the lock, because then the outs needn't be theirs, unless forced.
  * @throws FailureError `refused`, `missing-dep` for an out that is absent.
  */
-export async function commitStages(project: Project, request: CommitRequest): Promise<CommitReport> {
+export function commitStages(project: Project, request: CommitRequest): Promise<CommitReport> {
+  return holding(project.store, () => commitHeld(project, request));
+}
+
+async function commitHeld(project: Project, request: CommitRequest): Promise<CommitReport> {
   const observer = new Observer(project);
   await observer.observe([...request.stages.flatMap(stagePaths), ...request.data.map((entry) => entry.path)]);
   const wanted = (out: AnyPath): boolean => request.outs?.has(out) ?? true;

@@ -11,6 +11,7 @@ import {
   type TrackedData,
 } from '@dag/model';
 import { findPlaces, type Places } from '@dag/pipeline';
+import { holding } from '@dag/store';
 import type { ReproEvent } from './event.ts';
 import type { Observer } from './observer.ts';
 import type { Fetcher, Project } from './project.ts';
@@ -71,7 +72,9 @@ export async function settleData(
     }
   }
   // Nothing is recorded in a run that can't begin.
-  if (problems.length === 0 && !options.dry) await recordData(project, observer, changed, options);
+  if (problems.length === 0 && !options.dry && changed.length > 0) {
+    await holding(project.store, () => recordData(project, observer, changed, options));
+  }
   return problems;
 }
 
@@ -81,7 +84,6 @@ async function recordData(
   changed: readonly TrackedData[],
   options: DataOptions,
 ): Promise<void> {
-  if (changed.length === 0) return;
   const paths = changed.map((entry) => entry.path);
   const work = { signal: options.signal };
   const artifacts = options.noCommit

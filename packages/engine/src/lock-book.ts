@@ -135,22 +135,35 @@ export class LockBook {
       const text = empty ? undefined : renderLock(after, path);
       if (text !== this.#files.read(path)) this.#files.write(path, text);
       this.#read.set(path, { stamp: this.#files.stamp(path), lock: after });
+      const soon = this.#soon.get(pipelineFile);
       this.#soon.delete(pipelineFile);
+      for (const written of soon?.written ?? []) written();
     });
   }
 
   /**
    * Sets entries of stages, and writes them within moments: with the next that come, by a timer, or by `flush`, which the
    * caller owes. For results that a run record keeps: a process that is killed before loses no more than these entries.
+   * @param written called when they are on disk.
    */
-  async updateSoon(pipelineFile: ProjectPath, entries: ReadonlyMap<string, LockedStage>): Promise<void> {
-    const soon = this.#soon.get(pipelineFile) ?? { entries: new Map(), over: undefined, stages: new Map() };
+  async updateSoon(
+    pipelineFile: ProjectPath,
+    entries: ReadonlyMap<string, LockedStage>,
+    written?: () => void,
+  ): Promise<void> {
+    const soon: Soon = this.#soon.get(pipelineFile) ?? {
+      entries: new Map(),
+      over: undefined,
+      stages: new Map(),
+      written: [],
+    };
     this.#soon.set(pipelineFile, soon);
     for (const [name, entry] of entries) {
       soon.entries.set(name, entry);
       soon.stages.set(name, entry);
     }
     const left = this.#lastWrite + this.#pause - performance.now();
+    if (written !== undefined) soon.written.push(written);
     if (left <= 0) await this.flush();
     // Where it fails the entries stay, and the caller's own flush says why.
     else this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), left);
@@ -174,6 +187,8 @@ interface Soon {
   /** What `stages` was made from: the lock as written. */
   over: Lock | undefined;
   stages: Map<string, LockedStage>;
+  /** To be called when they are on disk. */
+  readonly written: (() => void)[];
 }
 
 /** The pipeline.lock that belongs to a pipeline.yaml. */

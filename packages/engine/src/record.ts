@@ -9,6 +9,7 @@ import {
   type RunRecord,
   type Stage,
 } from '@dag/model';
+import type { Hold } from '@dag/store';
 import { usesRunCache, whyAlways } from './decide.ts';
 import type { StageView } from './observe-stage.ts';
 import { lockedStage } from './observe-stage.ts';
@@ -47,13 +48,23 @@ export async function recordResults(project: Project, results: readonly Finished
 /**
  * Writes a result, of one stage of many, into the lock. Where a run record keeps it, or the stage runs again in any case,
  * that may be a moment later: `LockBook.flush` is the caller's.
+ * @param hold ends when it is on disk; where this throws, it is still the caller's.
  */
-export async function recordInLock(project: Project, result: Finished, kept: boolean): Promise<void> {
+export async function recordInLock(
+  project: Project,
+  result: Finished,
+  hold: Hold | undefined,
+  kept: boolean,
+): Promise<void> {
   const { stage } = result;
   const entries = new Map([entryOf(project, result)]);
   const canWait = (kept || whyAlways(stage) !== undefined) && !stage.frozen;
-  if (canWait) await project.locks.updateSoon(stage.file, entries);
-  else await project.locks.update(stage.file, { stages: entries });
+  if (canWait) {
+    await project.locks.updateSoon(stage.file, entries, hold?.end);
+  } else {
+    await project.locks.update(stage.file, { stages: entries });
+    hold?.end();
+  }
 }
 
 /** Keeps what folders among the deps consisted of, so that `why` can name the files that changed. A result does without. */

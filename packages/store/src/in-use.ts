@@ -17,6 +17,27 @@ const HEARTBEAT_MS = 20_000;
 const SILENT_MS = 120_000;
 const POLL_MS = 50;
 
+/**
+ * Held from before the first look at what the cache has until the lock that names it is on disk. What is found to be there
+ * meanwhile stays, unless a gc was at work already.
+ */
+export interface Hold {
+  /** Whether a gc began before: it may take what is there, unless that is written anew. */
+  readonly gcAtWork: boolean;
+  /** Calling it twice does no harm. */
+  end(): void;
+}
+
+/** Does what ends with a lock on disk that names what the cache has, or gets: see `Hold`. */
+export async function holding<T>(store: { hold(): Hold }, work: () => Promise<T>): Promise<T> {
+  const hold = store.hold();
+  try {
+    return await work();
+  } finally {
+    hold.end();
+  }
+}
+
 /** Says to gc that this process writes into the cache. */
 export class WriterMark {
   readonly #users: string;
@@ -44,6 +65,25 @@ export class WriterMark {
     if (this.#open > 0 || this.#mark === undefined) return;
     clearTimeout(this.#linger);
     this.#linger = setTimeout(() => this.close(), LINGER_MS).unref();
+  }
+
+  /** See `Store.hold`. Who may not write into the cache has no mark: nobody waits for those who only read. */
+  hold(): Hold {
+    try {
+      this.begin();
+    } catch (error) {
+      this.end();
+      if (isErrno(error, 'EROFS', 'EACCES', 'EPERM')) return { gcAtWork: isGcAtWork(this.#users), end: () => {} };
+      throw error;
+    }
+    let open = true;
+    return {
+      gcAtWork: isGcAtWork(this.#users),
+      end: () => {
+        if (open) this.end();
+        open = false;
+      },
+    };
   }
 
   /** At once, whatever is open. */

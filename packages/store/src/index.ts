@@ -13,7 +13,7 @@ export {
 export { ioFailure, isErrno, ObjectDamaged, ObjectMissing, shortName, withIo } from './failure.ts';
 export * from './hash.ts';
 export { digestAt, hashOf } from './hash-set.ts';
-export type { Collector } from './in-use.ts';
+export { type Collector, type Hold, holding } from './in-use.ts';
 export { layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
 export { linkLoose, publishLoose } from './loose.ts';
 export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } from './owner.ts';

@@ -10,7 +10,7 @@ import { applyGc } from './gc/apply.ts';
 import { planGc } from './gc/plan.ts';
 import { hashBytes, hashFile } from './hash.ts';
 import { digestAt, hashOf } from './hash-set.ts';
-import { announceGc, type Collector, isGcAtWork, WriterMark } from './in-use.ts';
+import { announceGc, type Collector, type Hold, isGcAtWork, WriterMark } from './in-use.ts';
 import { type Layout, layoutOf, loosePath, OBJECT_MODE } from './layout.ts';
 import { LooseSnapshot, looseSize, publishLoose } from './loose.ts';
 import { tempName } from './owner.ts';
@@ -207,6 +207,10 @@ class FileStore implements Store {
     for (const folder of [this.#layout.tmp, this.#layout.users]) {
       withIo('sweep', folder, () => sweepTemps(folder, Date.now()));
     }
+  }
+
+  hold(): Hold {
+    return withIo('write into the cache', this.dir, () => this.#mark.hold());
   }
 
   announceGc(): Collector {

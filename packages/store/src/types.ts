@@ -1,5 +1,5 @@
 import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord, TreeEntry } from '@dag/model';
-import type { Collector } from './in-use.ts';
+import type { Collector, Hold } from './in-use.ts';
 import type { SharedIndex } from './pack/read.ts';
 import type { Staging } from './staging.ts';
 
@@ -75,6 +75,8 @@ export interface Store {
    */
   objectsOf(artifact: Artifact, onMissingTree?: (failure: ObjectFailure) => void): Iterable<ArtifactObject>;
   readonly runs: RunStore;
+  /** Says to gc that something is about to be named that the cache has, or gets: see `Hold`. */
+  hold(): Hold;
   /** Announces a gc to all who use the cache. Throws `locked` where another is at work. */
   announceGc(): Collector;
   /**

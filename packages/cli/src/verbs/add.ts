@@ -13,6 +13,7 @@ import {
   sameArtifact,
 } from '@dag/model';
 import { addDataText } from '@dag/pipeline';
+import { holding } from '@dag/store';
 import { EXIT } from '../failure.ts';
 import { edited, pipelineFileFor, textOf } from '../project/edit.ts';
 import { trackedByGit } from '../project/git.ts';
@@ -46,17 +47,7 @@ export async function add(context: Context, written: readonly string[], options:
       waiting(context),
     );
     try {
-      const progress = workProgress(context, 'storing');
-      let copied = 0;
-      const onCopied = (bytes: number): void => {
-        copied += bytes;
-      };
-      const artifacts = await project.workspace.commit(paths, { ...progress.options, onCopied, signal: context.stop });
-      progress.end();
-      sayCopied(context, copied);
-      const before = new Map(project.pipeline.data.map((entry) => [entry.path, project.locks.data(entry)]));
-      await record(project, artifacts, options);
-      report(context, before, artifacts);
+      await holding(project.store, () => store(context, project, paths, options));
     } finally {
       release();
     }
@@ -64,6 +55,25 @@ export async function add(context: Context, written: readonly string[], options:
   } finally {
     await project.close();
   }
+}
+
+async function store(
+  context: Context,
+  project: OpenProject,
+  paths: readonly ProjectPath[],
+  options: Options,
+): Promise<void> {
+  const progress = workProgress(context, 'storing');
+  let copied = 0;
+  const onCopied = (bytes: number): void => {
+    copied += bytes;
+  };
+  const artifacts = await project.workspace.commit(paths, { ...progress.options, onCopied, signal: context.stop });
+  progress.end();
+  sayCopied(context, copied);
+  const before = new Map(project.pipeline.data.map((entry) => [entry.path, project.locks.data(entry)]));
+  await record(project, artifacts, options);
+  report(context, before, artifacts);
 }
 
 /** The objects are stored already. A kill before pipeline.lock is written leaves a path that status shows as new. */

@@ -1,4 +1,5 @@
 import type { RunRecord, Stage } from '@dag/model';
+import type { Hold } from '@dag/store';
 import { compareInputs } from '../changes.ts';
 import { usesRunCache } from '../decide.ts';
 import type { GpuLease } from '../gpu/gpus.ts';
@@ -44,7 +45,9 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   let moved: readonly string[] = [];
   let record: RunRecord | undefined;
   let earlier: readonly RunRecord[] = [];
+  let hold: Hold | undefined;
   const end = await runNoted(run, stage, view, gpus, async (outs, facts) => {
+    hold ??= project.store.hold();
     gpus?.release();
     observer.learn(outs);
     moved = await changedMeanwhile(run, stage, view);
@@ -55,13 +58,15 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
     record = recordOf(project, result);
     return record;
   });
+  if (end.status !== 'ok' || moved.length > 0) hold?.end();
   if (end.status !== 'ok') observer.forget(stage.outs.map((out) => out.path));
   if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);
   if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode);
   if (moved.length === 0) {
     try {
-      await recordInLock(project, { stage, view, outs: end.outs }, record !== undefined);
+      await recordInLock(project, { stage, view, outs: end.outs }, hold, record !== undefined);
     } catch (error) {
+      hold?.end();
       end.undo();
       observer.forget(end.outs.keys());
       throw error;

@@ -1,4 +1,5 @@
 import { type Decision, FailureError, type Stage, unreachable } from '@dag/model';
+import { holding } from '@dag/store';
 import { findElsewhere, lookElsewhere } from '../elsewhere.ts';
 import { heal } from '../heal.ts';
 import { type StageView, stagePaths } from '../observe-stage.ts';
@@ -42,11 +43,20 @@ async function settle(run: ReproRun, stage: Stage): Promise<Outcome> {
     // Others may have run it, and what it reads, since it was looked at.
     const isOld = waited || run.journal.othersWrote();
     const { view, decision } = isOld ? await lookAgain(run, stage, first.view) : first;
-    if (decision.kind === 'run' && (await lookElsewhere(run, stage, view, decision))) {
-      const again = await decideNow(run, stage);
-      return await carryOut(run, stage, again.view, again.decision);
-    }
-    return await carryOut(run, stage, view, decision);
+    const again = decision.kind === 'run' ? await fetched(run, stage, view, decision) : undefined;
+    return await carryOut(run, stage, again?.view ?? view, again?.decision ?? decision);
+  });
+}
+
+/** What follows when something came from elsewhere; undefined where nothing did. */
+function fetched(
+  run: ReproRun,
+  stage: Stage,
+  view: StageView,
+  decision: Extract<Decision, { kind: 'run' }>,
+): Promise<Decided | undefined> {
+  return holding(run.project.store, async () => {
+    return (await lookElsewhere(run, stage, view, decision)) ? await decideNow(run, stage) : undefined;
   });
 }
 
