@@ -261,7 +261,7 @@ class World {
     const before = this.#stored();
     await this.dag(place, 'gc', '-f', ...scope.split(' '), ...(dropRuns ? ['--runs'] : []));
     if (dropRuns) this.#records = new Set();
-    const expected = new Set<Digest>([...this.kept(scope).flatMap(objectsOf), ...this.#recorded()]);
+    const expected = new Set<Digest>([...this.kept(scope, place).flatMap(objectsOf), ...this.#recorded()]);
     for (const digest of expected) if (!before.has(digest)) expected.delete(digest);
     const label = `gc ${scope}${dropRuns ? ' --runs' : ''} in ${place}`;
     const stored = this.#stored();
@@ -281,8 +281,8 @@ class World {
     }
   }
 
-  /** What a scope keeps, of all projects. */
-  kept(scope: string): Snapshot[] {
+  /** What a scope keeps, of all projects; of another repository than that of `asked`, all of its history. */
+  kept(scope: string, asked: Place): Snapshot[] {
     const found = new Set<Revision>();
     for (const place of PLACES) {
       const { revisions, tagged, tips } = this.#repository(place);
@@ -294,6 +294,7 @@ class World {
         one = one.parent;
       }
       const reached = [...revisions].filter((one) => this.#isReached(place, one));
+      if (this.#repository(place) !== this.#repository(asked)) for (const one of reached) found.add(one);
       if (words.includes('-A')) for (const one of reached) found.add(one);
       if (words.includes('-a')) for (const one of [head, ...tips.values()]) found.add(one);
       if (words.includes('-T')) for (const one of tagged) found.add(one);

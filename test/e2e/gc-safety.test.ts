@@ -114,6 +114,98 @@ test('a project in a folder that can not be entered is no project that is gone',
   }
 });
 
+test('what other projects have in their history is not for this one to drop', async () => {
+  await shareCache();
+  await run(mine, 'gc', '-w', '-f');
+  expect(looseFiles()).toHaveLength(3);
+  await run(theirs, 'gc', '-w', '-f');
+  expect(looseFiles()).toHaveLength(2);
+});
+
+test('a lock in the history of another project that nobody can read keeps nothing, and stops nothing', async () => {
+  await shareCache();
+  const lock = theirs.read('pipeline.lock');
+  theirs.write('pipeline.lock', `<<<<<<< HEAD\n${lock}`);
+  commitAll(theirs, 'conflict');
+  theirs.write('pipeline.lock', lock);
+  commitAll(theirs, 'mended');
+  const ran = await run(mine, 'gc', '-w', '-f');
+  expect(ran.stderr).toMatch(/warning: pipeline.lock of commit .* is no lock that can be read/);
+  expect(looseFiles()).toHaveLength(3);
+});
+
+test('a project that was moved is no project that is gone: it is waited for', async () => {
+  await shareCache();
+  const moved = `${theirs.root}-moved`;
+  fs.renameSync(theirs.root, moved);
+  await refuses(['-w'], /the project that was in .* uses this cache, and was moved/);
+  fs.renameSync(moved, theirs.path('../again'));
+  await refuses(['-w'], /was moved/);
+  const env = { DAG_CACHE_DIR: shared };
+  expect(await theirs.dag(['checkout'], { env, cwd: '../again' })).toMatchObject({ status: 0 });
+  await run(mine, 'gc', '-w', '-f');
+  expect(looseFiles()).toHaveLength(3);
+  fs.rmSync(theirs.path('../again'), { recursive: true });
+  const ran = await run(mine, 'gc', '-w', '-f');
+  expect(ran.stderr).toContain('is no longer there; it keeps nothing');
+  expect(looseFiles()).toHaveLength(1);
+});
+
+test('a work tree that was moved, or is at a revision without a pipeline, is no project that is gone', async () => {
+  await shareCache();
+  theirs.git('checkout', '-q', '--orphan', 'empty');
+  theirs.git('rm', '-rfq', '.');
+  theirs.git('commit', '-q', '--allow-empty', '-m', 'nothing');
+  theirs.git('worktree', 'add', '-q', '../tree', 'main');
+  const env = { DAG_CACHE_DIR: shared };
+  expect(await theirs.dag(['checkout'], { env, cwd: '../tree' })).toMatchObject({ status: 0 });
+  expect(theirs.exists('pipeline.yaml')).toBe(false);
+  await run(mine, 'gc', '-w', '-f');
+  expect(looseFiles()).toHaveLength(3);
+  theirs.git('worktree', 'move', '../tree', '../other');
+  await refuses(['-w'], /was moved/);
+  theirs.git('worktree', 'remove', '--force', '../other');
+  await run(mine, 'gc', '-w', '-f');
+  expect(looseFiles()).toHaveLength(3);
+});
+
+test('a copy of a project is another one', async () => {
+  await shareCache();
+  fs.cpSync(theirs.root, theirs.path('../copy'), { recursive: true });
+  const env = { DAG_CACHE_DIR: shared };
+  expect(await theirs.dag(['checkout'], { env, cwd: '../copy' })).toMatchObject({ status: 0 });
+  fs.rmSync(theirs.path('../copy'), { recursive: true });
+  await run(mine, 'gc', '-w', '-f');
+  expect(looseFiles()).toHaveLength(3);
+  expect(fs.readdirSync(path.join(shared, 'projects'))).toHaveLength(2);
+});
+
+test('across file systems a project that is not found may be anywhere', async () => {
+  await shareCache();
+  const folder = path.join(shared, 'projects');
+  for (const name of fs.readdirSync(folder)) {
+    const text = fs.readFileSync(path.join(folder, name), 'utf8');
+    if (!text.includes(theirs.root)) continue;
+    // As it is written where the link can't be made.
+    fs.rmSync(path.join(folder, name));
+    fs.writeFileSync(path.join(folder, name), text.replace('true', 'false'));
+  }
+  await run(theirs, 'checkout');
+  await run(mine, 'gc', '-w', '-f');
+  expect(looseFiles()).toHaveLength(3);
+  fs.rmSync(theirs.root, { recursive: true });
+  await refuses(['-w'], /can't be looked at now/);
+});
+
+test('symlinks in the workspaces of others keep what they lead to, whatever their locks say', async () => {
+  theirs.write('.cache/local.yaml', 'cache: {link: [symlink]}\n');
+  await shareCache();
+  fs.rmSync(theirs.path('pipeline.lock'));
+  fs.rmSync(theirs.path('.git'), { recursive: true });
+  await run(mine, 'gc', '-w', '-f');
+  expect(theirs.read('sub/big')).toBe('2'.repeat(100_000));
+});
+
 test('an entry of the register that can not be read stops it', async () => {
   await shareCache();
   const folder = path.join(shared, 'projects');
@@ -148,7 +240,7 @@ test('a history in which git lacks something is not one that names nothing', asy
     const file = theirs.path('.git/objects', id?.slice(0, 2) ?? '', id?.slice(2) ?? '');
     const bytes = fs.readFileSync(file);
     fs.rmSync(file);
-    await refuses(['-A'], /of commit .* is no lock that can be read/);
+    await refuses(['-A'], /git lacks .* of commit/);
     fs.writeFileSync(file, bytes);
   }
   await run(mine, 'gc', '-A', '-f');

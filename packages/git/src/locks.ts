@@ -8,8 +8,10 @@ export interface RevisionLock {
   readonly file: ProjectPath;
   /** The first of the commits, in the order given, that has it so. */
   readonly commit: CommitId;
-  /** undefined where the text is no lock, or git lacks it or the folder that may hold it. */
+  /** undefined where the text is no lock, or git lacks it. */
   readonly lock: Lock | undefined;
+  /** Whether git lacks the text, or the folder that may hold it. */
+  readonly isLacking: boolean;
 }
 
 const LOCK_FILE = 'pipeline.lock';
@@ -37,7 +39,7 @@ export function locksOf(repository: Repository, commits: readonly CommitId[]): R
       if (bytes === undefined) {
         // The project's own folder need not be there at every commit; what a commit names must be.
         const mayLack = folder === ROOT && repository.prefix !== '';
-        if (!mayLack) unread.push({ file: joinPath(folder, LOCK_FILE), commit, lock: undefined });
+        if (!mayLack) unread.push({ file: joinPath(folder, LOCK_FILE), commit, lock: undefined, isLacking: true });
         continue;
       }
       const entries = parsed.get(id) ?? parseGitTree(bytes, idLength);
@@ -61,7 +63,7 @@ export function locksOf(repository: Repository, commits: readonly CommitId[]): R
   const found = [...blobs.values()].map(({ file, commit, id }) => {
     const text = texts.get(id);
     const parsed = text === undefined ? undefined : parseLock(text.toString('utf8'), file);
-    return { file, commit, lock: parsed?.ok === true ? parsed.value : undefined };
+    return { file, commit, lock: parsed?.ok === true ? parsed.value : undefined, isLacking: text === undefined };
   });
   return [...found, ...unread];
 }

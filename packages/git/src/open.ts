@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { FailureError } from '@dag/model';
 import { parseBatch } from './batch.ts';
 import type { CommitId, Repository } from './repository.ts';
@@ -58,6 +60,7 @@ export function openRepository(folder: string, env: Env): Repository | undefined
       },
     );
   return {
+    home: realpathSync(resolve(folder, lines('rev-parse', '--git-common-dir')[0] ?? '.')),
     prefix: inside.stdout.toString('utf8').replace(/\n$/, '').replace(/\/$/, ''),
     commitOf,
     branches: () => unique([...head(), ...tips('refs/heads')]),

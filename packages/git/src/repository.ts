@@ -19,6 +19,8 @@ export interface GitEntry {
  * Reads only. Every call asks git anew. What git refuses is thrown as a FailureError.
  */
 export interface Repository {
+  /** Where its history is kept, absolute: the work trees of one repository have it in common. */
+  readonly home: string;
   /** The project's folder from the top of the work tree, `/`-separated; empty where it is the top. */
   readonly prefix: string;
   /** The commit that a revision names (`HEAD~2`, a branch, a tag, part of an id); undefined where there is none such. */

@@ -1,21 +1,17 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Digest, isInside, parseDigest } from '@dag/model';
-import type { OpenProject } from './open.ts';
-import { readRemembered } from './remembered.ts';
-import { allTracked } from './tracked.ts';
+import { type Digest, parseDigest } from '@dag/model';
 
 /**
- * Objects that symlinks of the workspace lead to. Whatever the locks say now, without them the files would be lost.
- * @param more paths to look at beside those that are tracked, or were when something was last put in place.
+ * Objects that symlinks of a project's workspace lead to. Whatever the locks say now, without them the files would be lost.
+ * @param paths to look at: those that are tracked, or were when something was last put in place.
  */
-export function linkedObjects(project: OpenProject, more: readonly string[]): Set<Digest> {
-  const objects = path.join(project.store.dir, 'objects') + path.sep;
+export function linkedObjects(root: string, paths: Iterable<string>): Set<Digest> {
   const found = new Set<Digest>();
   const visit = (at: string): void => {
-    const target = fs.readlinkSync(at);
-    if (!target.startsWith(objects)) return;
-    const digest = parseDigest(`blake3:${target.slice(objects.length).replaceAll(path.sep, '')}`);
+    // Whatever stands before: projects may know one cache by several paths.
+    const [, shard = '', rest = ''] = /\/objects\/([0-9a-f]{2})\/([0-9a-f]{62})$/.exec(fs.readlinkSync(at)) ?? [];
+    const digest = parseDigest(`blake3:${shard}${rest}`);
     if (digest !== undefined) found.add(digest);
   };
   const walk = (folder: string): void => {
@@ -25,15 +21,8 @@ export function linkedObjects(project: OpenProject, more: readonly string[]): Se
       else if (entry.isDirectory()) walk(at);
     }
   };
-  const paths = new Set<string>([
-    ...allTracked(project)
-      .map((tracked) => tracked.path)
-      .filter(isInside),
-    ...readRemembered(project.root).paths,
-    ...more,
-  ]);
-  for (const tracked of paths) {
-    const at = path.join(project.root, tracked);
+  for (const tracked of new Set(paths)) {
+    const at = path.join(root, tracked);
     const stats = fs.lstatSync(at, { throwIfNoEntry: false });
     if (stats?.isSymbolicLink() === true) visit(at);
     else if (stats?.isDirectory() === true) walk(at);

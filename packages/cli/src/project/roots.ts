@@ -9,7 +9,7 @@ import {
   parentPath,
   type RunRecord,
 } from '@dag/model';
-import { loadPipeline, parseLock } from '@dag/pipeline';
+import { parseLock } from '@dag/pipeline';
 import type { Store } from '@dag/store';
 import { workspaceReader } from './files.ts';
 
@@ -44,23 +44,6 @@ export function workspaceRoots(root: string, files: readonly ProjectPath[]): Roo
     if (!parsed.ok) throw new FailureError({ code: 'invalid-pipeline', diagnostics: parsed.error });
     return lockRoots(parsed.value);
   });
-}
-
-/** What the locks of another project name. @throws FailureError `refused` where its pipeline or a lock can't be read. */
-export function otherProjectRoots(root: string): Root[] {
-  const { pipeline, diagnostics } = loadPipeline(workspaceReader(root));
-  const refused = (why: string): FailureError =>
-    new FailureError({
-      code: 'refused',
-      message: `what the project in ${root} needs can't be told: ${why}`,
-      hint: 'mend it first: what it uses might be removed',
-    });
-  if (pipeline === undefined) throw refused(diagnostics[0]?.message ?? 'its pipeline is invalid');
-  try {
-    return workspaceRoots(root, pipeline.files).map((one) => ({ ...one, from: root }));
-  } catch (error) {
-    throw error instanceof FailureError ? refused(error.message) : error;
-  }
 }
 
 /** The repository that a project lies in; a failure where revisions are asked for and there is none. */
@@ -163,7 +146,7 @@ export function namesOf(store: Store, roots: readonly Root[], wanted: ReadonlySe
   return uses;
 }
 
-function lockRoots(lock: Lock, from?: string): Root[] {
+export function lockRoots(lock: Lock, from?: string): Root[] {
   const roots = [...lock.data, ...[...lock.stages.values()].flatMap((stage) => [...stage.outs])];
   return roots.map(([path, artifact]) => ({ path, artifact, ...(from === undefined ? {} : { from }) }));
 }

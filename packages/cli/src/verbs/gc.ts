@@ -1,18 +1,19 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { openRepository, withoutRepository } from '@dag/git';
-import { type Digest, FailureError } from '@dag/model';
+import { type Digest, FailureError, isInside } from '@dag/model';
 import type { GcPlan, RunFile } from '@dag/store';
 import { EXIT } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { linkedObjects } from '../project/linked.ts';
 import { type OldLog, oldLogs } from '../project/old-logs.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
+import { otherProjectRoots } from '../project/other-roots.ts';
+import { readRemembered } from '../project/remembered.ts';
 import {
   historyRoots,
   markLive,
   namesOf,
-  otherProjectRoots,
   type Revisions,
   type Root,
   recordRoots,
@@ -22,6 +23,7 @@ import {
   workspaceRoots,
 } from '../project/roots.ts';
 import { otherProjects } from '../project/sharing.ts';
+import { allTracked } from '../project/tracked.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
@@ -102,11 +104,12 @@ function findWork(
   const elsewhere = new Set([...sharing.projects, ...(options.projects ?? []).map((dir) => projectAt(context, dir))]);
   elsewhere.delete(root);
   const roots = workspaceRoots(root, pipeline.files);
-  if (needsGit) roots.push(...revisionRoots(repositoryOf(root, context.io.env), revisions));
-  for (const other of elsewhere) {
-    roots.push(...otherProjectRoots(other));
-    const repository = needsGit ? openRepository(other, withoutRepository(context.io.env)) : undefined;
-    if (repository !== undefined) roots.push(...revisionRoots(repository, revisions));
+  const { env } = context.io;
+  if (needsGit) roots.push(...revisionRoots(repositoryOf(root, env), revisions));
+  if (elsewhere.size > 0) {
+    const repository = openRepository(root, withoutRepository(env));
+    const asker = { repository, revisions, env, say: (text: string) => context.say(text) };
+    for (const other of elsewhere) roots.push(...otherProjectRoots(other, asker));
   }
   const live = new Set<Digest>();
   for (const { path: lost, digest } of markLive(store, roots, live)) {
@@ -114,11 +117,10 @@ function findWork(
     if (suspect !== undefined) throw listingLost(lost, suspect);
     context.say(`warning: the listing of '${lost}' is not in the cache, so nothing keeps what was inside it`);
   }
-  for (const digest of linkedObjects(
-    project,
-    roots.filter((one) => one.from === undefined).map((one) => one.path),
-  )) {
-    live.add(digest);
+  for (const at of [root, ...elsewhere]) {
+    const paths = roots.filter(({ from }) => from === (at === root ? undefined : at)).map((one) => one.path);
+    if (at === root) paths.push(...allTracked(project).flatMap((one) => (isInside(one.path) ? [one.path] : [])));
+    for (const digest of linkedObjects(at, [...paths, ...readRemembered(at).paths])) live.add(digest);
   }
   const { kept, old } = splitRecords(project, live, options, since);
   markLive(store, kept, live);
