@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { deathAtCall } from '../rigs/death-at-call.ts';
+import { atCall } from '../rigs/at-call.ts';
 import { heldPerTest, projectPerTest } from '../rigs/per-test.ts';
 
 const project = projectPerTest();
@@ -168,11 +168,11 @@ describe('what a dag that was killed leaves at work', () => {
 
   test('a stage that had begun right before, and that nobody had noted yet', async (context) => {
     const library = fs.mkdtempSync(path.join(os.tmpdir(), 'dag-death-'));
-    const death = deathAtCall(library);
+    const death = atCall(library);
     if ('why' in death) return context.skip(death.why);
     stages({ a: {} });
     // The folder and an empty note, before there is a process; then what that process is.
-    const env = death.env(4, project.path('.cache/running'));
+    const env = death.die(4, project.path('.cache/running'));
     const { ended } = project.start(['repro'], { env });
     const orphan = await held.started('a');
     expect((await ended).signal).toBe('SIGKILL');

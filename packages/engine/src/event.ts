@@ -63,7 +63,7 @@ export interface ReproSummary {
   readonly failed: readonly StageAddress[];
   readonly blocked: readonly StageAddress[];
   readonly cancelled: readonly StageAddress[];
-  /** What made stages fail, in the order in which it happened. */
+  /** What made stages fail, in the order in which it happened, and what kept the locks from being written. */
   readonly failures: readonly Failure[];
   /** Seconds that the restored results took when they were made. */
   readonly savedSeconds: number;

@@ -93,12 +93,28 @@ export async function repro(
   if (absent.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics: absent });
   try {
     await schedule(run, stages);
+  } catch (bug) {
+    await project.locks.flush().catch(() => {});
+    throw bug;
   } finally {
     closeJournal(run);
-    await project.locks.flush();
   }
-  if (options.dry !== true) await pruneLocks(project);
-  return summarize(selection, run.outcomes);
+  return summarize(selection, run.outcomes, options.dry === true ? [] : await closeLocks(run));
+}
+
+/** Brings the locks to their end. @returns what kept it from that: no result is lost, and the next run does it. */
+async function closeLocks({ project, emit }: ReproRun): Promise<Failure[]> {
+  try {
+    await project.locks.flush();
+    await pruneLocks(project);
+    return [];
+  } catch (error) {
+    if (!(error instanceof FailureError) || !('message' in error.failure)) throw error;
+    const { message } = error.failure;
+    const hint = 'results that it lacks are in the cache, and come back from there with the next dag repro';
+    emit({ event: 'warning', message: `pipeline.lock is not up to date: ${message}`, hint });
+    return [error.failure];
+  }
 }
 
 /** What stages took when they last ran, read when it is first asked for. */
@@ -126,7 +142,11 @@ function stageAt(project: Project, address: StageAddress): Stage {
   return stage;
 }
 
-function summarize(selection: readonly StageAddress[], outcomes: ReproRun['outcomes']): ReproSummary {
+function summarize(
+  selection: readonly StageAddress[],
+  outcomes: ReproRun['outcomes'],
+  others: readonly Failure[],
+): ReproSummary {
   const lists = {
     ran: [] as StageAddress[],
     restored: [] as StageAddress[],
@@ -167,5 +187,5 @@ function summarize(selection: readonly StageAddress[], outcomes: ReproRun['outco
     const outcome = outcomes.get(address);
     return outcome?.kind === 'ran' && !outcome.recorded;
   });
-  return { ...lists, unrecorded, failures, savedSeconds };
+  return { ...lists, unrecorded, failures: [...failures, ...others], savedSeconds };
 }

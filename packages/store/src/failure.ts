@@ -50,6 +50,7 @@ const REASONS: Readonly<Record<string, readonly [string, string | undefined]>> =
   EACCES: ['permission denied', 'change its permissions or owner'],
   EPERM: ['not permitted', 'change its permissions or owner'],
   EROFS: ['the file system is read-only', undefined],
+  EBUSY: ['it is in use, as a mount point is', 'an out may lie in a mounted folder, but not be one'],
   EIO: ['the disk reports an error', 'look into the system log, and have a copy of your data elsewhere'],
   EMFILE: ['too many open files', 'raise the limit with ulimit -n'],
   ENFILE: ['too many open files on this machine', undefined],

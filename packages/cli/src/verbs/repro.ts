@@ -1,7 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { type ReproOptions, type ReproSummary, repro } from '@dag/engine';
-import { FailureError, type StageAddress } from '@dag/model';
+import { type Failure, FailureError, type StageAddress } from '@dag/model';
 import { type SelectOptions, selectStages } from '@dag/pipeline';
 import { EXIT, exitStatus } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
@@ -68,9 +68,13 @@ export async function reproVerb(context: Context, targets: readonly string[], op
           reporter.event(event);
         },
       );
-      await remember();
+      const forgot = await remember().then(() => undefined, failureOf);
+      if (forgot !== undefined) reporter.event({ event: 'warning', message: notNoted(forgot) });
       reporter.summary(summary);
-      return exitOf(summary, options);
+      return exitOf(
+        { ...summary, failures: [...summary.failures, ...(forgot === undefined ? [] : [forgot])] },
+        options,
+      );
     } catch (error) {
       // Where it fails as well, what went wrong first is what is told.
       await remember().catch(() => undefined);
@@ -135,6 +139,16 @@ function jobsOf(project: OpenProject, context: Context, flag: string | undefined
 async function confirm(context: Context, stage: StageAddress): Promise<boolean> {
   const answer = await context.io.ask(`run stage '${stage}'? [y/N] `);
   return /^y(es)?$/i.test(answer.trim());
+}
+
+/** What the surroundings did to an upkeep that no result depends on; anything else is thrown. */
+function failureOf(error: unknown): Failure {
+  if (error instanceof FailureError) return error.failure;
+  throw error;
+}
+
+function notNoted(failure: Failure): string {
+  return `which files are tracked could not be noted${'message' in failure ? `: ${failure.message}` : ''}`;
 }
 
 function exitOf(summary: ReproSummary, options: ReproFlags): number {

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { ProjectPath, StageAddress } from '@dag/model';
+import { withIo } from '@dag/store';
 
 /** The whole output of one run of a stage, as it came. Written at once, so that nothing piles up in memory. */
 export interface RunLog {
@@ -14,13 +15,15 @@ export interface RunLog {
   close(): void;
 }
 
-/** Opens a new log in `logs/<stage>/` of the cache folder; its name is the time, so that names sort by age. */
+/** Opens a new log, or throws a FailureError, in `logs/<stage>/` of the cache folder; its name is the time, so that names sort by age. */
 export function openLog(cacheDir: string, stage: StageAddress, now: Date): RunLog {
   const stamp = now.toISOString().replaceAll(':', '').replace('.', '-');
   const name = `${logFolder(stage)}/${stamp}-${process.pid}.log`;
   const file = path.join(cacheDir, 'logs', name);
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  const handle = fs.openSync(file, 'a');
+  const handle = withIo('write the log', file, () => {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    return fs.openSync(file, 'a');
+  });
   let problem: string | undefined;
   return {
     path: file,

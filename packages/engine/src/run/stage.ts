@@ -10,6 +10,7 @@ import {
   type RunRecord,
   type Stage,
 } from '@dag/model';
+import { withIo } from '@dag/store';
 import { commandText } from '../changes.ts';
 import { keptOuts } from '../decide.ts';
 import type { ReproEvent } from '../event.ts';
@@ -149,7 +150,10 @@ async function runOnce(
   tries: Tries,
   options: StageRunOptions,
 ): Promise<ActionEnd> {
-  for (const out of stage.outs) fs.mkdirSync(path.dirname(absolutePath(project.root, out.path)), { recursive: true });
+  for (const { path: out } of stage.outs) {
+    const folder = path.dirname(absolutePath(project.root, out));
+    withIo('make the folder', folder, () => fs.mkdirSync(folder, { recursive: true }));
+  }
   const persisting = stage.outs.filter((out) => out.persist).map((out) => out.path);
   await project.workspace.unprotect(persisting.filter(isInside));
   const log = openLog(project.store.dir, stage.address, project.clock());

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Action, Failure, ProjectPath, Stage } from '@dag/model';
+import { withIo } from '@dag/store';
 import type { ChildMessage, WireError } from '@dag/worker/protocol';
 import type { ReproEvent } from '../event.ts';
 import type { StageView } from '../observe-stage.ts';
@@ -22,7 +23,8 @@ export async function runWorkerStage(
   cwd: string,
   io: StageIo & { emit(event: ReproEvent): void },
 ): Promise<ActionEnd> {
-  const folder = fs.mkdtempSync(path.join(project.store.tmpFolder(), 'module-'));
+  const tmp = project.store.tmpFolder();
+  const folder = withIo('make a folder', tmp, () => fs.mkdtempSync(path.join(tmp, 'module-')));
   try {
     const bundle = path.join(folder, 'module.mjs');
     const built = await project.modules.bundle(action.module, bundle);

@@ -1,11 +1,11 @@
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type AnyPath, absolutePath } from '@dag/model';
-import { fsyncFolder, isErrno, tempName, withIo } from '@dag/store';
+import { fsyncFolder, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { Aside } from '../types.ts';
 import { type AsideEntry, closeJournal, placeFor, stands, writeJournal } from './journal.ts';
-import { moveTree, removeTree } from './trees.ts';
+import { moveTree, moveTreeAcross, removeTree } from './trees.ts';
 
 /**
  * See `Workspace.setAside`: the journal first, then the renames. If one fails, what was moved comes back. Where nothing
@@ -87,12 +87,7 @@ function clear(abs: string, to: string | undefined): void {
     return;
   }
   mkdirSync(dirname(to), { recursive: true });
-  try {
-    moveTree(abs, to);
-  } catch (error) {
-    if (!isErrno(error, 'EXDEV')) throw error;
-    renameSync(abs, `${abs}.dag-kept`);
-  }
+  moveTreeAcross(abs, to);
 }
 
 /** Closes the journal, then removes what it spoke of. */

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '@dag/store';
 
@@ -18,6 +18,21 @@ export function moveTree(from: string, to: string): void {
       throw second;
     }
     chmodSync(to, stats.mode);
+  }
+}
+
+/** As `moveTree`, from one file system to another too: copied there, pipes and sockets left out, and then removed here. */
+export function moveTreeAcross(from: string, to: string): void {
+  try {
+    moveTree(from, to);
+  } catch (error) {
+    if (!isErrno(error, 'EXDEV')) throw error;
+    const isKept = (path: string): boolean => {
+      const stats = lstatSync(path);
+      return stats.isFile() || stats.isDirectory() || stats.isSymbolicLink();
+    };
+    cpSync(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true, filter: isKept });
+    removeTree(from);
   }
 }
 

@@ -96,7 +96,7 @@ export class ThreadWork {
         facts.set(i, stats, settled);
         facts.setDigest(i, digest);
       } catch (error) {
-        throw ioFailure(error, 'read', shown);
+        throw ioFailure(error, isErrno(error, 'ENOSPC', 'EDQUOT') ? 'store' : 'read', shown);
       }
     }
     const { stats, hashes, flags } = facts;
