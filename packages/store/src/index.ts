@@ -20,7 +20,8 @@ export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } fr
 export type { SharedIndex } from './pack/read.ts';
 export { decodeRunRecord, encodeRunRecord } from './run-json.ts';
 export { dropStaged, type Staging } from './staging.ts';
-export { EXECUTABLE, type FolderRecord, KNOWN, STAT_COLUMNS } from './stat-cache/folder.ts';
+export { STAT_COLUMNS, StatColumns } from './stat-cache/columns.ts';
+export { EXECUTABLE, type FolderRecord, KNOWN } from './stat-cache/folder.ts';
 export * from './stat-cache/open.ts';
 export { isPast, isSettled, nowNs, settledTime } from './stat-cache/racy.ts';
 export { type FileStats, sameStats } from './stat-cache/record.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { makeFolder, openStatCache, type StatCache, type Store, statCacheFolder, withIo } from '@dag/store';
 import { type IgnoreRules, openIgnoreRules } from './ignore-rules.ts';
 import type { Claim } from './lock/claim.ts';
-import { localPool, type Pool, threadPool } from './threads/pool.ts';
+import { type LocalPool, localPool, type Pool, type ThreadPool, threadPool } from './threads/pool.ts';
 import type { Job, JobResult, ThreadSetup } from './threads/protocol.ts';
 import { hashWorkerUrl } from './threads/worker-file.ts';
 import type { LinkStrategy, WorkspaceOptions } from './types.ts';
@@ -27,7 +27,9 @@ export interface Context {
   readonly statCache: StatCache;
   readonly local: Pool;
   /** Worker threads; undefined where there are none to be had. */
-  threads(): Pool | undefined;
+  threads(): ThreadPool | undefined;
+  /** This thread and worker threads together, or this one alone, for jobs of a few ms each. */
+  together(): Pool;
   /** One job in every thread that has done any work, this one too. */
   everywhere(job: Job): Promise<JobResult[]>;
   nextOp(): number;
@@ -51,13 +53,21 @@ export function openContext(options: WorkspaceOptions): Context {
     statCache ??= openStatCache(threadSetup().statCache);
     return statCache;
   };
-  let local: Pool | undefined;
-  const openLocal = (): Pool => {
+  let local: LocalPool | undefined;
+  const openLocal = (): LocalPool => {
     local ??= localPool(threadSetup(), openCache());
     return local;
   };
-  let threads: Pool | undefined;
+  let threads: ThreadPool | undefined;
   const size = options.threads ?? Math.min(availableParallelism(), MOST_THREADS);
+  const openThreads = (): ThreadPool | undefined => {
+    if (threads !== undefined) return threads;
+    const url = size > 0 ? hashWorkerUrl() : undefined;
+    if (url !== undefined) {
+      threads = threadPool(url, () => ({ ...threadSetup(), indexes: store.shareIndexes() }), size);
+    }
+    return threads;
+  };
   let op = 0;
   return {
     claims: new Map(),
@@ -83,14 +93,8 @@ export function openContext(options: WorkspaceOptions): Context {
         statCache?.close();
       },
     },
-    threads() {
-      if (threads !== undefined) return threads;
-      const url = size > 0 ? hashWorkerUrl() : undefined;
-      if (url !== undefined) {
-        threads = threadPool(url, () => ({ ...threadSetup(), indexes: store.shareIndexes() }), size);
-      }
-      return threads;
-    },
+    threads: openThreads,
+    together: () => openThreads()?.with((job) => openLocal().doNow(job)) ?? openLocal(),
     everywhere: async (job) => [...((await local?.everywhere(job)) ?? []), ...((await threads?.everywhere(job)) ?? [])],
     nextOp: () => ++op,
   };

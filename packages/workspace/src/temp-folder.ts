@@ -24,5 +24,5 @@ export function tempFolderFor(context: Pick<Context, 'tmp'>, folder: string): st
 
 /** Whether a name is one that we give to temp files beside the user's, on file systems that `.cache/tmp` can't serve. */
 export function isHiddenTemp(name: string): boolean {
-  return /^\.dag-(tmp|aside)-[0-9a-f]{8}-\d+-\d+-[0-9a-f]{12}(-\d+)?$/.test(name);
+  return name.startsWith('.dag-') && /^\.dag-(tmp|aside)-[0-9a-f]{8}-\d+-\d+-[0-9a-f]{12}(-\d+)?$/.test(name);
 }

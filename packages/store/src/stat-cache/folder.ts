@@ -1,9 +1,8 @@
 import type { Digest } from '@dag/model';
 import { hashBytes } from '../hash.ts';
 import { digestAt, hashOf } from '../hash-set.ts';
+import { STAT_COLUMNS } from './columns.ts';
 
-/** How many numbers are kept of each file: inode, size, mtime and ctime in ns. */
-export const STAT_COLUMNS = 4;
 /** The file's digest is known, and its times were settled when it was read. */
 export const KNOWN = 1;
 export const EXECUTABLE = 2;

@@ -32,7 +32,7 @@ export interface StatCache {
   close(): void;
 }
 
-/** A folder's record as it was read. `text`: all names, a NUL between. */
+/** A folder's record as it was read, the reader's own. `text`: all names, a NUL between. */
 export type RecalledFolder = FolderRecord & { readonly text: string };
 
 interface Lmdb {
@@ -130,7 +130,7 @@ export function openStatCache(folder: string | undefined): StatCache {
     recall(folder) {
       const own = folderKey(folder);
       const fresh = folders.get(own.toString('latin1'));
-      if (fresh !== undefined) return decodeFolder(fresh);
+      if (fresh !== undefined) return decodeFolder(Buffer.from(fresh));
       return attempt((db) => {
         const value = db.getBinary(own);
         return value === undefined ? undefined : decodeFolder(value);

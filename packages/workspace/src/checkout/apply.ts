@@ -4,8 +4,8 @@ import { ioFailure, isErrno, removeFile, tempName, withIo } from '@dag/store';
 import type { Context } from '../context.ts';
 import { dropAll } from '../observe/commit.ts';
 import { newFileMode } from '../threads/place-file.ts';
-import type { JobList } from '../threads/pool.ts';
 import type { Job } from '../threads/protocol.ts';
+import { WorkList } from '../threads/work-list.ts';
 import type { CheckoutOptions } from '../types.ts';
 import { FolderNews } from './news.ts';
 import { NO_DIGEST, type Placement, type Plan, type PlanFailure } from './plan.ts';
@@ -74,27 +74,16 @@ async function placeAll(
   }
   // One part of each folder after the other: two threads that write into one folder wait for each other in the kernel.
   const parts = rounds.flat();
-  const open = new Map<Job, (typeof parts)[number]>();
-  const jobs: JobList = {
-    length: parts.length,
-    at(index) {
-      const part = parts[index];
-      if (part === undefined) return undefined;
-      const job = placeJob(part.placement, part.from, op, options.force === true);
-      open.set(job, part);
-      return job;
-    },
-  };
+  const jobs = new WorkList(parts, ({ placement, from }) => placeJob(placement, from, op, options.force === true));
   const news = new FolderNews(context.statCache);
   const large = totalFiles > MANY_FILES || totalBytes > MANY_BYTES;
   const pool = (large ? context.threads() : undefined) ?? context.local;
   await pool.run(
     jobs,
     (result, job) => {
-      const part = open.get(job);
-      open.delete(job);
-      if (result.kind !== 'place' || part === undefined) throw new Error('a placement gave something else');
-      news.add(part.placement, part.from, result);
+      if (result.kind !== 'place') throw new Error('a placement gave something else');
+      const { placement, from } = jobs.done(job);
+      news.add(placement, from, result);
       applied.failed.push(...result.failed);
       applied.files += result.files;
       applied.bytes += result.bytes;

@@ -8,7 +8,7 @@ import type { Job } from '../threads/protocol.ts';
 import type { CommitOptions } from '../types.ts';
 import type { FileFacts } from './facts.ts';
 import { ownFolders, type Standing } from './node.ts';
-import { scan } from './scan.ts';
+import { recallLarge, scan } from './scan.ts';
 import { artifactOf, buildTrees, rememberFolders } from './trees.ts';
 import { walk } from './walk.ts';
 
@@ -20,7 +20,7 @@ export async function commit(
 ): Promise<Map<ProjectPath, Artifact>> {
   const since = Date.now();
   const { root, skip, store } = context;
-  const rules = { root, skip, ignore: context.ignore(), strict: true };
+  const rules = { root, skip, ignore: context.ignore(), strict: true, onFolder: recallLarge(context) };
   const standing = [...new Set(paths)].map((path) => [path, walk(path, rules)] as const);
   for (const [path, one] of standing) if (one.kind === 'absent') throw absent(path, one.broken);
   const op = context.nextOp();

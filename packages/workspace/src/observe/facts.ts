@@ -1,5 +1,5 @@
 import type { Digest } from '@dag/model';
-import { digestAt, EXECUTABLE, KNOWN, STAT_COLUMNS } from '@dag/store';
+import { digestAt, EXECUTABLE, type FolderRecord, KNOWN, STAT_COLUMNS, StatColumns } from '@dag/store';
 
 const HASH_SIZE = 32;
 
@@ -12,16 +12,27 @@ export interface StatRow {
   readonly mode: bigint;
 }
 
+type Columns = Pick<FolderRecord, 'stats' | 'hashes' | 'flags'>;
+
 /** What was found out about some files, index by index and column by column: 65 bytes a file, for there may be millions. */
 export class FileFacts {
   readonly stats: BigInt64Array;
   readonly hashes: Buffer;
   readonly flags: Uint8Array;
+  readonly #stats: StatColumns;
 
-  constructor(count: number) {
-    this.stats = new BigInt64Array(count * STAT_COLUMNS);
-    this.hashes = Buffer.alloc(count * HASH_SIZE);
-    this.flags = new Uint8Array(count);
+  /** @param files facts to begin with, which are no one else's; or how many files there are. */
+  constructor(files: number | Columns) {
+    const count = typeof files === 'number' ? files : files.flags.length;
+    const { stats, hashes, flags } = typeof files === 'number' ? empty(count) : files;
+    this.stats = stats;
+    this.hashes = Buffer.from(hashes.buffer, hashes.byteOffset, count * HASH_SIZE);
+    this.flags = flags;
+    this.#stats = new StatColumns(stats);
+  }
+
+  get count(): number {
+    return this.flags.length;
   }
 
   /** @param settled whether the digest may be remembered for these stats. */
@@ -38,16 +49,11 @@ export class FileFacts {
     this.hashes.write(digest.slice('blake3:'.length), i * HASH_SIZE, HASH_SIZE, 'hex');
   }
 
-  /** Takes over the i-th file of other facts. */
-  copy(i: number, from: Pick<FileFacts, 'stats' | 'hashes' | 'flags'>, j: number): void {
-    for (let k = 0; k < STAT_COLUMNS; k++)
-      this.stats[i * STAT_COLUMNS + k] = from.stats[j * STAT_COLUMNS + k] as bigint;
-    this.copyHash(i, from.hashes, j);
-    this.flags[i] = from.flags[j] as number;
-  }
-
-  copyHash(i: number, hashes: Uint8Array, j: number): void {
-    for (let k = 0; k < HASH_SIZE; k++) this.hashes[i * HASH_SIZE + k] = hashes[j * HASH_SIZE + k] as number;
+  /** Takes over the i-th file of other facts, and those after it. */
+  copy(i: number, from: Columns, j: number, count = 1): void {
+    this.stats.set(from.stats.subarray(j * STAT_COLUMNS, (j + count) * STAT_COLUMNS), i * STAT_COLUMNS);
+    this.hashes.set(from.hashes.subarray(j * HASH_SIZE, (j + count) * HASH_SIZE), i * HASH_SIZE);
+    this.flags.set(from.flags.subarray(j, j + count), i);
   }
 
   digest(i: number): Digest {
@@ -60,7 +66,7 @@ export class FileFacts {
 
   /** Bytes. */
   size(i: number): number {
-    return Number(this.stats[i * STAT_COLUMNS + 1]);
+    return this.#stats.size(i);
   }
 
   executable(i: number): boolean {
@@ -69,6 +75,14 @@ export class FileFacts {
 
   /** µs since 1970, to tell later whether the file was touched since. */
   mtime(i: number): number {
-    return Number((this.stats[i * STAT_COLUMNS + 2] as bigint) / 1000n);
+    return this.#stats.mtime(i);
   }
+}
+
+function empty(count: number): Columns {
+  return {
+    stats: new BigInt64Array(count * STAT_COLUMNS),
+    hashes: Buffer.alloc(count * HASH_SIZE),
+    flags: new Uint8Array(count),
+  };
 }

@@ -3,7 +3,7 @@ import { hashBytes } from '@dag/store';
 import type { Context } from '../context.ts';
 import type { WorkOptions } from '../types.ts';
 import type { FolderNode, Standing } from './node.ts';
-import { scan } from './scan.ts';
+import { recallLarge, scan } from './scan.ts';
 import { artifactOf, buildTrees, entriesOf, rememberFolders } from './trees.ts';
 import { walk } from './walk.ts';
 
@@ -14,7 +14,7 @@ export async function look<P extends AnyPath>(
   options: WorkOptions = {},
 ): Promise<(readonly [P, Standing])[]> {
   const { root, skip } = context;
-  const rules = { root, skip, ignore: context.ignore(), strict: false };
+  const rules = { root, skip, ignore: context.ignore(), strict: false, onFolder: recallLarge(context) };
   const standing = paths.map((path) => [path, walk(path, rules)] as const);
   const op = context.nextOp();
   try {

@@ -1,124 +1,101 @@
-import type { BigIntStats } from 'node:fs';
-import { basename, dirname } from 'node:path';
-import { type AnyPath, folderOf } from '@dag/model';
-import { ioFailure, KNOWN, type RecalledFolder, STAT_COLUMNS, type StatCache } from '@dag/store';
-import { statOf } from '../threads/read-file.ts';
-import type { FileFacts } from './facts.ts';
-import { type FolderNode, innerFirst, type Standing } from './node.ts';
-
-/** Files that are looked at in the same way, in one folder. */
-export interface FileList {
-  /** Of whose `files` this is the list. */
-  readonly node: FolderNode | undefined;
-  readonly facts: FileFacts;
-  /** Where in `facts` the first of them stands. */
-  readonly at: number;
-  readonly folder: string;
-  readonly shown: string;
-  readonly names: readonly string[];
-  readonly follow: boolean;
-}
-
-export function fileLists(path: AnyPath, standing: Standing): FileList[] {
-  if (standing.kind === 'absent') return [];
-  if (standing.kind === 'file') {
-    const { abs, facts, isLink } = standing;
-    const shown = folderOf(path);
-    const names = [basename(abs)];
-    return [{ node: undefined, facts, at: 0, folder: dirname(abs), shown, names, follow: isLink }];
-  }
-  return innerFirst(standing.node).flatMap((node) => {
-    const { facts, abs: folder, path: shown, files, followed } = node;
-    return [
-      { node, facts, at: 0, folder, shown, names: files, follow: node.isOutside },
-      { node: undefined, facts, at: files.length, folder, shown, names: followed, follow: true },
-    ].filter(({ names }) => names.length > 0);
-  });
-}
-
-/** How the stat cache is asked. */
-export interface RecallRules {
-  readonly statCache: StatCache;
-  /** Whether a known digest will do; the hash stands in `hash` from `at` on. */
-  readonly trust: (hash: Uint8Array, at: number) => boolean;
-  /** Whether files that the folder's record doesn't tell are worth a look of their own. */
-  readonly eager: () => boolean;
-  /** Called after each file. */
-  readonly onFile: (known: boolean, bytes: number) => void;
-}
+import { KNOWN, type RecalledFolder, STAT_COLUMNS } from '@dag/store';
+import type { ComparePart } from '../threads/protocol.ts';
+import { FileFacts } from './facts.ts';
+import type { FolderNode } from './node.ts';
 
 /**
- * Fills in facts that the stat cache knows, reading no file: by the folder's record, else by the file's own.
- * @returns a generator, so that others get their turn between files. Its result: which files are not known.
+ * What the record of a folder knows of its files. In three steps: the files are compared with what it says of them (`part`),
+ * `differ` hears which are others, `finish` fills in the facts of the rest.
  */
-export function* recall(list: FileList, rules: RecallRules): Generator<void, number[]> {
-  const { node, names, facts, at } = list;
-  const record = node && rules.statCache.recall(node.id);
-  const unknown: number[] = [];
-  const find = record === undefined ? undefined : finder(record, names);
-  let isFromRecord = true;
-  for (let i = 0; i < names.length; i++) {
-    if (record === undefined && !rules.eager()) {
-      unknown.push(i);
-      rules.onFile(false, 0);
-      continue;
+export class FolderRecall {
+  readonly #node: FolderNode;
+  readonly #record: RecalledFolder;
+  /** Of each file that the record has, by name: its place in the folder, and in the record. undefined: all, in one order. */
+  readonly #places: { readonly inFolder: Uint32Array; readonly inRecord: Uint32Array } | undefined;
+  readonly #differing: number[] = [];
+  #isWhole = false;
+
+  constructor(node: FolderNode, record: RecalledFolder) {
+    this.#node = node;
+    this.#record = record;
+    this.#places = node.isListedAsRecalled ? undefined : matching(node.files, record.names);
+  }
+
+  /** How many files are to be compared. */
+  get count(): number {
+    return this.#places?.inFolder.length ?? this.#record.flags.length;
+  }
+
+  /** Some of them, and what the record says of them. @param to after the last. */
+  part(from: number, to: number): ComparePart {
+    const { abs, id } = this.#node;
+    const { text, stats } = this.#record;
+    const about = { folder: abs, dev: Number(id.dev) };
+    const places = this.#places;
+    if (places === undefined) {
+      const names = from === 0 && to === this.count ? text : this.#node.files.slice(from, to).join('\0');
+      return { ...about, names, stats: stats.slice(from * STAT_COLUMNS, to * STAT_COLUMNS) };
     }
-    const stats = look(list, i);
-    const j = find?.(names[i] as string, i);
-    const bytes = Number(stats.size);
-    facts.set(at + i, stats, true);
-    if (record !== undefined && node !== undefined && j !== undefined && isSame(record, j, stats, node.id.dev)) {
-      facts.copyHash(at + i, record.hashes, j);
+    const names = Array.from(places.inFolder.subarray(from, to), (i) => this.#node.files[i]);
+    const numbers = new BigInt64Array((to - from) * STAT_COLUMNS);
+    for (let i = from; i < to; i++) {
+      const row = (places.inRecord[i] as number) * STAT_COLUMNS;
+      numbers.set(stats.subarray(row, row + STAT_COLUMNS), (i - from) * STAT_COLUMNS);
+    }
+    return { ...about, names: names.join('\0'), stats: numbers };
+  }
+
+  /** Takes which files of a part are others. @param from where it began. */
+  differ(from: number, places: readonly number[]): void {
+    for (const i of places) this.#differing.push(from + i);
+  }
+
+  /** Whether the record tells of all files in the folder, as they are, and of no others. Known in the end. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** @returns which files of the folder it doesn't know, in their order. */
+  finish(): number[] {
+    const { flags } = this.#record;
+    const places = this.#places;
+    const isKnown = new Uint8Array(this.#node.fileCount);
+    for (let i = 0; i < this.count; i++) {
+      const [at, row] = places === undefined ? [i, i] : [places.inFolder[i] as number, places.inRecord[i] as number];
+      isKnown[at] = (flags[row] as number) & KNOWN;
+    }
+    for (const i of this.#differing) isKnown[places?.inFolder[i] ?? i] = 0;
+    this.#takeOver();
+    const unknown: number[] = [];
+    for (let i = isKnown.indexOf(0); i !== -1; i = isKnown.indexOf(0, i + 1)) unknown.push(i);
+    this.#isWhole = places === undefined && unknown.length === 0;
+    return unknown;
+  }
+
+  #takeOver(): void {
+    const node = this.#node;
+    const places = this.#places;
+    if (places === undefined && node.followed.length === 0) {
+      node.facts = new FileFacts(this.#record);
+    } else if (places === undefined) {
+      node.facts.copy(0, this.#record, 0, this.count);
     } else {
-      isFromRecord = false;
-      const digest = stats.isFile() && rules.eager() ? rules.statCache.find(stats) : undefined;
-      if (digest === undefined) {
-        unknown.push(i);
-        rules.onFile(false, bytes);
-        yield;
-        continue;
+      for (let i = 0; i < this.count; i++) {
+        node.facts.copy(places.inFolder[i] as number, this.#record, places.inRecord[i] as number);
       }
-      facts.setDigest(at + i, digest);
     }
-    const isKnown = rules.trust(facts.hashes, (at + i) * 32);
-    if (!isKnown) unknown.push(i);
-    rules.onFile(isKnown, bytes);
-    yield;
   }
-  if (node !== undefined) {
-    const isWhole =
-      record !== undefined && isFromRecord && unknown.length === 0 && record.flags.length === names.length;
-    node.remembered = isWhole ? record.tree : undefined;
-    node.isNews = !isWhole || record.text !== names.join('\0');
-  }
-  return unknown;
 }
 
-/** Where a record has a name: at the same place, when the folder is listed as it was. */
-function finder(record: RecalledFolder, names: readonly string[]): (name: string, i: number) => number | undefined {
-  if (record.text === names.join('\0')) return (_, i) => i;
-  const places = new Map(record.names.map((name, i) => [name, i]));
-  return (name) => places.get(name);
-}
-
-function isSame({ stats, flags }: RecalledFolder, j: number, now: BigIntStats, dev: bigint): boolean {
-  const at = j * STAT_COLUMNS;
-  return (
-    ((flags[j] as number) & KNOWN) !== 0 &&
-    stats[at] === now.ino &&
-    stats[at + 1] === now.size &&
-    stats[at + 2] === now.mtimeNs &&
-    stats[at + 3] === now.ctimeNs &&
-    now.dev === dev &&
-    now.isFile()
-  );
-}
-
-function look({ folder, shown, names, follow }: FileList, i: number): BigIntStats {
-  const name = names[i] as string;
-  try {
-    return statOf(`${folder}/${name}`, follow);
-  } catch (error) {
-    throw ioFailure(error, 'read', shown === '' ? name : `${shown}/${name}`);
+function matching(names: readonly string[], recorded: readonly string[]) {
+  const rows = new Map(recorded.map((name, row) => [name, row]));
+  const inFolder: number[] = [];
+  const inRecord: number[] = [];
+  for (const [i, name] of names.entries()) {
+    const row = rows.get(name);
+    if (row === undefined) continue;
+    inFolder.push(i);
+    inRecord.push(row);
   }
+  return { inFolder: Uint32Array.from(inFolder), inRecord: Uint32Array.from(inRecord) };
 }

@@ -8,13 +8,13 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { type AnyPath, absolutePath, FailureError, isExternal, joinPath } from '@dag/model';
 import { isErrno, withIo } from '@dag/store';
 import { type FolderRules, type IgnoreRules, isIgnored, NO_RULES } from '../ignore-rules.ts';
 import { isHiddenTemp } from '../temp-folder.ts';
 import { FileFacts } from './facts.ts';
-import type { FolderNode, Standing } from './node.ts';
+import { FolderNode, type Standing } from './node.ts';
 
 /** How a walk treats what it meets. */
 export interface WalkRules {
@@ -25,6 +25,8 @@ export interface WalkRules {
   readonly skip: readonly string[];
   /** Whether what can't be kept is a failure (commit), or merely seen (observe). */
   readonly strict: boolean;
+  /** Hears of each folder as soon as it is listed, inner ones first. */
+  readonly onFolder?: (node: FolderNode) => void;
 }
 
 /** Looks at what stands at a path and lists all inside, without reading any file. What can't be kept is refused by name. */
@@ -71,44 +73,34 @@ function walkFolder(
   above: readonly string[],
 ): FolderNode {
   const { dev, ino } = statSync(abs, { bigint: true });
-  const node: FolderNode = {
-    abs,
-    path,
-    files: [],
-    followed: [],
-    links: [],
-    folders: [],
-    isOutside: current.isOutside,
-    id: { dev, ino },
-    facts: new FileFacts(0),
-    remembered: undefined,
-    isNews: false,
-    digest: undefined,
-    size: 0,
-    count: 0,
-  };
+  const node = new FolderNode(abs, path, { dev, ino }, current.isOutside);
+  const skipped = current.rules.skip.filter((folder) => dirname(folder) === abs).map((folder) => basename(folder));
+  const files: string[] = [];
   for (const entry of readFolder(abs, path)) {
     const { name } = entry;
-    const inner = joinPath(path, name);
-    if (name === '.git' || isHiddenTemp(name) || current.rules.skip.includes(`${abs}/${name}`)) continue;
+    if (name === '.git' || isHiddenTemp(name) || skipped.includes(name)) continue;
     if (name === '.cache' && existsSync(`${abs}/pipeline.yaml`)) continue;
     if (ignore.chain.length > 0 && isIgnored(ignore, name, entry.isDirectory())) continue;
     if (name === '.dagignore' && current.rules.strict) {
+      const inner = joinPath(path, name);
       throw refusal(inner, 'an ignore file inside a tracked folder would change what the folder is', IGNORE_HINT);
     }
     if (entry.isFile()) {
-      node.files.push(name);
+      files.push(name);
     } else if (entry.isDirectory()) {
+      const inner = joinPath(path, name);
       const innerAbs = `${abs}/${name}`;
       const innerNode = walkFolder(current, innerAbs, inner, enter(current, ignore, inner), [...above, innerAbs]);
       node.folders.push({ name, node: innerNode, isLink: false });
     } else if (entry.isSymbolicLink()) {
       addLink(current, node, name, ignore, above);
     } else {
-      throw refusal(inner, `it is ${special(entry)}, which can't be kept`, `remove it, or name it in .dagignore`);
+      const why = `it is ${special(entry)}, which can't be kept`;
+      throw refusal(joinPath(path, name), why, `remove it, or name it in .dagignore`);
     }
   }
-  node.facts = new FileFacts(node.files.length + node.followed.length);
+  node.files = files;
+  current.rules.onFolder?.(node);
   return node;
 }
 

@@ -19,14 +19,19 @@ export interface Pool {
   close(): Promise<void>;
 }
 
+export interface LocalPool extends Pool {
+  doNow(job: Job): JobResult;
+}
+
 /** All in this thread, with a breath for the event loop between jobs. */
-export function localPool(setup: ThreadSetup, statCache: StatCache): Pool {
+export function localPool(setup: ThreadSetup, statCache: StatCache): LocalPool {
   let work: ThreadWork | undefined;
   const open = (): ThreadWork => {
     work ??= new ThreadWork(setup, statCache);
     return work;
   };
   return {
+    doNow: (job) => open().do(job),
     async run(jobs, onResult, signal) {
       let last = Date.now();
       for (let i = 0; i < jobs.length; i++) {
@@ -52,37 +57,37 @@ interface Answer {
   readonly bug?: string;
 }
 
-/** One worker thread: a queue of one. It does not keep the process alive. */
-class Thread {
+/** Who does jobs, in the order in which they are given. */
+interface Doer {
+  do(job: Job): Promise<JobResult>;
+}
+
+/** One worker thread. It keeps the process alive while it has something to do. */
+class Thread implements Doer {
   readonly #worker: Worker;
-  #settle: { resolve(result: JobResult): void; reject(error: unknown): void } | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
+  /** Of the jobs that it was given, the next first. */
+  readonly #waiting: { resolve(result: JobResult): void; reject(error: unknown): void }[] = [];
 
   constructor(url: URL, setup: ThreadSetup) {
     this.#worker = new Worker(url, { workerData: setup });
     this.#worker.unref();
     this.#worker.on('message', (answer: Answer) => {
-      const settle = this.#settle;
-      this.#settle = undefined;
+      const settle = this.#waiting.shift();
+      if (this.#waiting.length === 0) this.#worker.unref();
       if (answer.result !== undefined) settle?.resolve(answer.result);
       else if (answer.failure !== undefined) settle?.reject(new FailureError(answer.failure));
       else settle?.reject(new Error(answer.bug));
     });
-    this.#worker.on('error', (error) => this.#settle?.reject(error));
-    this.#worker.on('exit', () => this.#settle?.reject(new Error('a worker thread ended too early')));
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('a worker thread ended too early')));
   }
 
   do(job: Job): Promise<JobResult> {
-    const done = this.#tail.then(
-      () =>
-        new Promise<JobResult>((resolve, reject) => {
-          this.#settle = { resolve, reject };
-          this.#worker.ref();
-          this.#worker.postMessage(job);
-        }),
-    );
-    this.#tail = done.catch(() => undefined).then(() => this.#worker.unref());
-    return done;
+    return new Promise<JobResult>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#worker.ref();
+      this.#worker.postMessage(job);
+    });
   }
 
   /** The thread closes what it has open and ends by itself. */
@@ -93,36 +98,78 @@ class Thread {
       this.#worker.postMessage(undefined);
     });
   }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
 }
 
-/** Up to `size` worker threads, started when there is work for them. @param setup asked for when one starts. */
-export function threadPool(url: URL, setup: () => ThreadSetup, size: number): Pool {
+/** Worker threads, started when there is work for them. */
+export interface ThreadPool extends Pool {
+  /** Starts one that will soon be needed: it takes as long as looking at some 8,000 files. */
+  prepare(): void;
+  /** A pool of the same threads but one, with the calling thread in its place: for jobs of a few ms each. */
+  with(here: (job: Job) => JobResult): Pool;
+}
+
+/** Up to `size` worker threads. @param setup asked for when one starts. */
+export function threadPool(url: URL, setup: () => ThreadSetup, size: number): ThreadPool {
   let threads: Thread[] = [];
-  return {
-    async run(jobs, onResult, signal) {
-      while (threads.length < Math.min(size, jobs.length)) threads.push(new Thread(url, setup()));
-      let next = 0;
-      let failed = false;
-      const lane = async (thread: Thread): Promise<void> => {
-        while (!failed && next < jobs.length) {
-          signal?.throwIfAborted();
-          const job = jobs.at(next++) as Job;
-          try {
-            onResult(await thread.do(job), job);
-          } catch (error) {
-            failed = true;
-            throw error;
-          }
-        }
-      };
-      const lanes = await Promise.allSettled(threads.map(lane));
-      for (const result of lanes) if (result.status === 'rejected') throw result.reason;
-    },
-    everywhere: (job) => Promise.all(threads.map((thread) => thread.do(job))),
-    async close() {
-      const closing = threads;
-      threads = [];
-      await Promise.all(closing.map((thread) => thread.close()));
-    },
+  const start = (count: number): Thread[] => {
+    while (threads.length < count) threads.push(new Thread(url, setup()));
+    return threads;
   };
+  const everywhere = (job: Job): Promise<JobResult[]> => Promise.all(threads.map((thread) => thread.do(job)));
+  const close = async (): Promise<void> => {
+    const closing = threads;
+    threads = [];
+    await Promise.all(closing.map((thread) => thread.close()));
+  };
+  return {
+    run: (jobs, onResult, signal) => doAll(start(Math.min(size, jobs.length)), jobs, onResult, signal),
+    everywhere,
+    close,
+    prepare: () => void start(1),
+    with: (here) => ({
+      run(jobs, onResult, signal) {
+        const others = start(Math.min(size, jobs.length) - 1);
+        const own: Doer = {
+          // A breath first, for what the others have to say.
+          do: async (job) => {
+            await new Promise((resolve) => setImmediate(resolve));
+            return here(job);
+          },
+        };
+        // Each of the others has its next job at hand while this thread is at work on its own.
+        return doAll([...others, own, ...others], jobs, onResult, signal);
+      },
+      everywhere,
+      close,
+    }),
+  };
+}
+
+/** Gives each who is free the next job. */
+async function doAll(
+  doers: readonly Doer[],
+  jobs: JobList,
+  onResult: (result: JobResult, job: Job) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let next = 0;
+  let failed = false;
+  const lane = async (doer: Doer): Promise<void> => {
+    while (!failed && next < jobs.length) {
+      signal?.throwIfAborted();
+      const job = jobs.at(next++) as Job;
+      try {
+        onResult(await doer.do(job), job);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const lanes = await Promise.allSettled(doers.map(lane));
+  for (const result of lanes) if (result.status === 'rejected') throw result.reason;
 }

@@ -30,6 +30,8 @@ export type Job =
       /** Whether small files go into the record of their folder, and need none of their own. */
       readonly together: boolean;
     }
+  /** Which files are others than records say. */
+  | { readonly kind: 'compare'; readonly parts: readonly ComparePart[] }
   /** Files from the cache into `folder`: straight under their names, or first as temp files that `settle` renames. */
   | {
       readonly kind: 'place';
@@ -67,6 +69,16 @@ export type Job =
   /** Drops what was staged or placed as temp files. */
   | { readonly kind: 'discard'; readonly op: number };
 
+/** Some files of a folder, and what is known of them. */
+export interface ComparePart {
+  readonly folder: string;
+  readonly dev: number;
+  /** A NUL between. */
+  readonly names: string;
+  /** See `StatColumns`. */
+  readonly stats: BigInt64Array;
+}
+
 /** The columns of `FileFacts`. */
 export interface ScanResult {
   readonly kind: 'scan';
@@ -91,6 +103,8 @@ export interface PlaceResult {
 export type JobResult =
   | ScanResult
   | PlaceResult
+  /** Of each part, which files are others: gone, changed, or no plain files. */
+  | { readonly kind: 'compare'; readonly differing: readonly (readonly number[])[] }
   | { readonly kind: 'finish'; readonly staged: Staged }
   /** Which objects of the part are bad, by index. */
   | { readonly kind: 'check'; readonly bad: readonly number[] }

@@ -19,6 +19,7 @@ import {
   tempName,
 } from '@dag/store';
 import { FileFacts } from '../observe/facts.ts';
+import { differingFiles } from './compare.ts';
 import { importLarge } from './import-large.ts';
 import { placeFile } from './place-file.ts';
 import { protectFiles } from './protect.ts';
@@ -55,6 +56,8 @@ export class ThreadWork {
     switch (job.kind) {
       case 'scan':
         return this.#scan(job);
+      case 'compare':
+        return { kind: 'compare', differing: job.parts.map(differingFiles) };
       case 'place':
         return this.#place(job);
       case 'settle':
