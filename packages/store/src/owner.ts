@@ -25,10 +25,17 @@ export function ownerWithPid(pid: number): Owner | undefined {
   return start === undefined ? undefined : { host: thisOwner().host, pid, start };
 }
 
+/** Random bytes in a name, and how many are drawn at once. */
+const RANDOM_SIZE = 6;
+const DRAWN = 128 * RANDOM_SIZE;
+let drawn = { bytes: Buffer.alloc(0), used: 0 };
+
 /** A fresh file name `KIND-HOST-PID-START-RANDOM`: unique, and its maker can be told from it. */
 export function tempName(kind: string): string {
   const { host, pid, start } = thisOwner();
-  return `${kind}-${host}-${pid}-${start}-${randomBytes(6).toString('hex')}`;
+  if (drawn.used === drawn.bytes.length) drawn = { bytes: randomBytes(DRAWN), used: 0 };
+  drawn.used += RANDOM_SIZE;
+  return `${kind}-${host}-${pid}-${start}-${drawn.bytes.toString('hex', drawn.used - RANDOM_SIZE, drawn.used)}`;
 }
 
 /** Reads the maker out of a name given by `tempName`. */

@@ -80,6 +80,8 @@ function recordNames(layout: Layout, key: RunKey): string[] {
 
 function findRecords(layout: Layout, key: RunKey): RunRecord[] {
   const folder = runFolder(layout, key);
+  // Asked for every stage, mostly for one that never ran: to look is cheaper than an error.
+  if (!existsSync(folder)) return [];
   const found: RunRecord[] = [];
   for (const name of recordNames(layout, key)) {
     const record = readRecord(join(folder, name), key);

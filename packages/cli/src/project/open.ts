@@ -65,7 +65,8 @@ export async function openProject(context: Context, options: OpenProjectOptions 
     },
     reload: () => reload(context),
     partial: new Set(readRemembered(root).partial),
-    env: context.io.env,
+    // A copy: each look into `process.env` asks the system.
+    env: { ...context.io.env },
     context: runContext(root),
     trackedByGit: (paths) => trackedByGit(root, paths),
     clock: () => new Date(),

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { listNames, ownerOf, ownerState, ownerWithPid, tempName, withIo } from '@dag/store';
+import { listNames, ownerOf, ownerState, ownerWithPid, removeFile, tempName, withIo } from '@dag/store';
 import { endGroup, isAtWork } from './process.ts';
 import { endMarked } from './strays.ts';
 
@@ -54,20 +54,26 @@ const FOREIGN_MS = 30 * 24 * 3600 * 1000;
 export function noteRun(cacheDir: string, stage: string): RunNote {
   const name = tempName('group');
   const note = path.join(cacheDir, 'running', name);
-  withIo('note the run', note, () => {
+  const file = withIo('note the run', note, () => {
     fs.mkdirSync(path.dirname(note), { recursive: true });
-    fs.writeFileSync(note, JSON.stringify({ stage }));
+    const opened = fs.openSync(note, 'wx');
+    fs.writeSync(opened, JSON.stringify({ stage }));
+    return opened;
   });
   return {
     name,
     group: (pid) => {
       try {
-        fs.writeFileSync(note, JSON.stringify({ stage, ...groupOf(pid) }));
+        // Over what is there, and longer: to empty it first would make the file system write it out.
+        fs.writeSync(file, JSON.stringify({ stage, ...groupOf(pid) }), 0);
       } catch {
         // A full disk, say: the name is enough where there is /proc.
       }
     },
-    remove: () => fs.rmSync(note, { force: true }),
+    remove: () => {
+      fs.closeSync(file);
+      removeFile(note);
+    },
   };
 }
 

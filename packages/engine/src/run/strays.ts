@@ -44,8 +44,11 @@ export async function endMarked(runs: Iterable<string>, { leader, kill }: EndOpt
 }
 
 function findMarked(runs: ReadonlySet<string>, leader: number | undefined): Marked[] {
+  const names = [...runs];
   return (leader === undefined ? allProcesses() : newerThan(leader)).flatMap((pid) => {
-    const variables = read(`${pid}/environ`)?.split('\0') ?? [];
+    const environment = read(`${pid}/environ`) ?? '';
+    if (!names.some((name) => environment.includes(name))) return [];
+    const variables = environment.split('\0');
     const value = (name: string) => variables.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
     const [run, stage] = [value(RUN_VARIABLE), value('DAG_STAGE')];
     return run === undefined || stage === undefined || !runs.has(run) ? [] : [{ pid, run, stage }];
@@ -69,8 +72,11 @@ function allProcesses(): number[] {
 }
 
 function read(name: string): string | undefined {
+  const file = `/proc/${name}`;
+  // Most are gone by now, and to look is cheaper than an error.
+  if (!fs.existsSync(file)) return undefined;
   try {
-    return fs.readFileSync(`/proc/${name}`, 'utf8');
+    return fs.readFileSync(file, 'utf8');
   } catch {
     return undefined;
   }
