@@ -7,8 +7,11 @@ export default defineConfig({
   test: {
     setupFiles: ['./test/fuzz.ts'],
     include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // These end what hangs, and nothing else: a machine may be as slow and as busy as it likes.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    teardownTimeout: 60_000,
+    expect: { poll: { timeout: 300_000, interval: 20 } },
     reporters: [
       'default',
       './test/report/skipped.ts',

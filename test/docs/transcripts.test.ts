@@ -7,7 +7,7 @@ import { recordPage } from './record.ts';
 
 describe.concurrent('what the documentation shows is what happens', () => {
   for (const file of listPages()) {
-    test(path.basename(file), { timeout: 300_000 }, async () => {
+    test(path.basename(file), async () => {
       const text = fs.readFileSync(file, 'utf8');
       expect(normalise(await recordPage(text, { slow: false }))).toBe(normalise(text));
     });

@@ -47,7 +47,7 @@ test('ten stages of two projects on two devices never share one', async () => {
   let order = 0;
   for (let done = 0; done < 10; done++) {
     const busy = Math.min(2, 10 - done);
-    await expect.poll(() => held.order.length, { timeout: 30_000 }).toBe(Math.min(10, done + busy));
+    await expect.poll(() => held.order.length).toBe(Math.min(10, done + busy));
     for (const name of held.order.slice(order)) running.set(name, await held.started(name));
     order = held.order.length;
     expect(held.running()).toHaveLength(busy);
@@ -73,7 +73,7 @@ test('a stage that wants both waits for both, and says who holds them; --no-wait
   const told: string[] = [];
   second.child.stdout?.on('data', (text) => told.push(String(text)));
   const message = `waiting for GPU GPU-a, held by dag repro of ${one.root}, stage 'train' (pid ${first.child.pid} on `;
-  await expect.poll(() => told.join(''), { timeout: 20_000 }).toContain(message);
+  await expect.poll(() => told.join('')).toContain(message);
   const { stdout } = await two.dag(['doctor'], host);
   expect(stdout).toContain('0 GPU-a Example 80GB; 86 GB, 3.1 MB in use; driver 550.54.15; held by dag repro of');
   expect(stdout).toContain('1 GPU-b Example 80GB; 86 GB, 3.1 MB in use; driver 550.54.15; free');
@@ -213,7 +213,7 @@ test('stages of two processes that share a mutex never run at once', async () =>
   const second = one.start(['repro', 'b', '--json']);
   const told: string[] = [];
   second.child.stdout?.on('data', (text) => told.push(String(text)));
-  await expect.poll(() => told.join(''), { timeout: 20_000 }).toContain('"event":"waiting"');
+  await expect.poll(() => told.join('')).toContain('"event":"waiting"');
   expect(held.running()).toEqual(['a']);
   a.release();
   (await held.started('b')).release();

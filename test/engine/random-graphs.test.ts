@@ -65,7 +65,7 @@ test('two processes at once do what one does, and nothing twice', async () => {
     }),
     { numRuns: runs(4) },
   );
-}, 120_000);
+});
 
 const NOTHING_SAID = { status: 0, stderr: '' };
 

@@ -48,11 +48,20 @@ export async function holdCommands(): Promise<Held> {
     connection.once('close', () => connections.delete(connection));
     connection.once('data', (line) => {
       const { name, pid } = JSON.parse(String(line)) as { name: string; pid: number };
-      const gone = new Promise<void>((resolve) => connection.once('close', () => resolve()));
+      let end = (): void => {};
+      const gone = new Promise<void>((resolve) => {
+        end = resolve;
+      });
       const command: HeldCommand = { name, pid, gone, release: (status = 0) => void connection.write(String(status)) };
       running.add(command);
       order.push(name);
-      void gone.then(() => running.delete(command));
+      // The first word of it, which comes before any of a command that started later: 'close' may come after that.
+      for (const event of ['end', 'close']) {
+        connection.once(event, () => {
+          running.delete(command);
+          end();
+        });
+      }
       const next = wanted.get(name)?.shift();
       if (next !== undefined) next(command);
       else waiting.set(name, [...(waiting.get(name) ?? []), command]);

@@ -1,5 +1,5 @@
 import type { ProjectPath, Stage } from '@dag/model';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LockBook, type LockFiles } from '../src/lock-book.ts';
 
 const LOCK = 'schema: 1\nstages:\n  a:\n    cmd: one\n  b:\n    cmd: two\n';
@@ -50,6 +50,10 @@ describe('entries that may wait', () => {
   const entry = (cmd: string) => ({ cmd, deps: new Map(), params: new Map(), env: new Map(), outs: new Map() });
   const file = 'pipeline.yaml' as ProjectPath;
 
+  // Time goes on when a test says so.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }));
+  afterEach(() => void vi.useRealTimers());
+
   function memoryFiles() {
     const state = { text: undefined as string | undefined, writes: 0 };
     const files: LockFiles = {
@@ -70,12 +74,27 @@ describe('entries that may wait', () => {
     for (let i = 0; i < 1000; i++) {
       await book.updateSoon(file, new Map([[`s${i}`, entry(`do ${i}`)]]));
       expect(book.stage(stage(`s${i}`))?.cmd).toBe(`do ${i}`);
+      vi.advanceTimersByTime(2.1);
     }
     const before = state.writes;
     await book.flush();
-    expect(before).toBeLessThan(100);
+    // Two seconds of results, written twice a second, and some that wait still.
+    expect(before).toBeGreaterThan(2);
+    expect(before).toBeLessThan(6);
     expect(state.writes).toBe(before + 1);
     expect(new LockBook(files).lock(file).stages.size).toBe(1000);
+  });
+
+  test('one that nothing follows is written when the time is over', async () => {
+    const { state, files } = memoryFiles();
+    const book = new LockBook(files);
+    await book.updateSoon(file, new Map([['a', entry('a')]]));
+    await book.updateSoon(file, new Map([['b', entry('b')]]));
+    await vi.advanceTimersByTimeAsync(490);
+    expect(state.writes).toBe(1);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(state.writes).toBe(2);
+    expect([...new LockBook(files).lock(file).stages.keys()]).toEqual(['a', 'b']);
   });
 
   test('what another process wrote meanwhile stays', async () => {

@@ -46,7 +46,7 @@ async function killAfter(ms: number, ...args: string[]): Promise<string> {
 /** What lies in the cache's folder for work under way, which a process killed early never made. */
 const leftovers = (): string[] => (existsSync(at('.cache/tmp')) ? readdirSync(at('.cache/tmp')) : []);
 
-describe('kill -9 at a random moment', { timeout: 60_000 * runs(1) }, () => {
+describe('kill -9 at a random moment', { timeout: 600_000 * runs(1) }, () => {
   test('of commit: what was committed is whole, what was not is no harm, the next commit works', async () => {
     project = newProject();
     fillData('first');

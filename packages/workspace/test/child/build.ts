@@ -26,7 +26,7 @@ export function removeChild(): void {
 
 export interface Child {
   readonly process: ChildProcess;
-  /** Resolves when the text was printed. */
+  /** Resolves when the text was printed; rejects when it ended without. */
   printed(text: string): Promise<void>;
   /** All that was printed, once it has ended; rejects when it failed without being killed. */
   readonly ended: Promise<string>;
@@ -45,7 +45,8 @@ export function startChild(...args: string[]): Child {
     errors += bytes.toString();
   });
   const ended = new Promise<string>((resolve, reject) => {
-    child.on('exit', (code, signal) => {
+    // Not 'exit': what it has printed may still be on its way then.
+    child.on('close', (code, signal) => {
       if (code === 0 || signal === 'SIGKILL') resolve(text);
       else reject(new Error(`child ended with ${code ?? signal}: ${errors}`));
     });
@@ -53,7 +54,10 @@ export function startChild(...args: string[]): Child {
   return {
     process: child,
     ended,
-    printed: (wanted) =>
-      text.includes(wanted) ? Promise.resolve() : new Promise((resolve) => waiting.push({ text: wanted, resolve })),
+    printed: async (wanted) => {
+      const told = new Promise<void>((resolve) => waiting.push({ text: wanted, resolve }));
+      if (!text.includes(wanted)) await Promise.race([told, ended]);
+      if (!text.includes(wanted)) throw new Error(`child ended without saying '${wanted}': ${text}${errors}`);
+    },
   };
 }
