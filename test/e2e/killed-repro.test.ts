@@ -42,7 +42,21 @@ async function killAfter(one: TestProject, events: number, env: Record<string, s
     if (lines >= events) child.kill('SIGKILL');
   });
   const { events: told } = await ended;
+  // What it had started goes on, and makes half an out whole.
+  await expect.poll(() => processesWith(`RAN=${env['RAN']}`)).toEqual([]);
   return new Set(told.filter((event) => event['event'] === 'finished').map((event) => event['stage']));
+}
+
+/** Processes that have a variable in their environment; none where there is no /proc. */
+function processesWith(variable: string): string[] {
+  if (process.platform !== 'linux') return [];
+  return fs.readdirSync('/proc').filter((name) => {
+    try {
+      return fs.readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(variable);
+    } catch {
+      return false;
+    }
+  });
 }
 
 test('a repro that is killed anywhere goes on where it was, and never leaves half an out', async () => {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { memoryLimit } from '../../packages/engine/src/machine.ts';
 import { type Held, type HeldCommand, holdCommands } from '../rigs/held.ts';
 import { fakeNvidiaSmi, programNvidiaSmi } from '../rigs/nvidia-smi.ts';
 import { makeProject, type RunOptions, type TestProject } from '../rigs/project.ts';
@@ -259,7 +259,7 @@ test('of the ready stages the one with the longest way to go starts first; one b
 test('two stages that used most of the memory do not run at once', async () => {
   const line = (name: string) => `  ${name}: {cmd: ${JSON.stringify(held.command(name))}}\n`;
   one.write('pipeline.yaml', `stages:\n${line('big')}${line('large')}${line('small')}`);
-  const most = Math.round(os.totalmem() * 0.7);
+  const most = Math.round(memoryLimit() * 0.7);
   remember(one, [
     ['big', 1, most],
     ['large', 1, most],

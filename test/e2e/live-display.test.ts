@@ -47,10 +47,10 @@ describe.skipIf(!hasTerminals)('on a terminal', () => {
 
   test('how long it takes, from the last time; what was saved; on few rows only the totals', async () => {
     stages(['a', 'b']);
-    project.write('.cache/logs/durations.ndjson', '["a",1000]\n["b",500]\n');
+    project.write('.cache/logs/durations.ndjson', '["a",1018]\n["b",538]\n');
     const dag = onTerminal(project, ['repro', '-j', '1'], { rows: 5 });
     const a = await held.started('a');
-    await dag.until((screen) => /^ {2}0 of 2 · about (24|25) min \d+ s left$/.test(screen.lines().at(-1) ?? ''));
+    await dag.until((screen) => /^ {2}0 of 2 · about 25 min \d+ s left$/.test(screen.lines().at(-1) ?? ''));
     expect(running(dag.screen.lines())).toEqual([]);
     dag.resize(24, 80);
     await dag.until((screen) =>

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { askNvidiaSmi, parseQuery } from '../src/gpu/smi.ts';
 
 let folder: string;
@@ -112,8 +112,14 @@ test('one that fails is quoted', async () => {
 });
 
 test('one that hangs is given up, and killed with what it started', async () => {
-  const env = smi(`echo $$ > ${folder}/pid\nsleep 1000 & wait`);
-  expect(await askNvidiaSmi(env, 300)).toEqual({ kind: 'failed', tried: 'nvidia-smi did not answer within 0.3 s' });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const env = smi(`sleep 1000 & echo $! > ${folder}/new; mv ${folder}/new ${folder}/pid; wait`);
+  const answer = askNvidiaSmi(env, 300);
+  while (!fs.existsSync(path.join(folder, 'pid'))) await new Promise((resolve) => setImmediate(resolve));
+  vi.advanceTimersByTime(300);
+  vi.useRealTimers();
+  expect(await answer).toEqual({ kind: 'failed', tried: 'nvidia-smi did not answer within 0.3 s' });
   const pid = Number(fs.readFileSync(path.join(folder, 'pid'), 'utf8'));
   await expect.poll(() => isGone(pid)).toBe(true);
 });

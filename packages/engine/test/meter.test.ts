@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openLog } from '../src/run/log.ts';
 import { Meter } from '../src/run/meter.ts';
 import { runProcess } from '../src/run/process.ts';
@@ -18,7 +19,13 @@ interface Measured {
   readonly lines: readonly string[];
 }
 
-async function measure(command: string, meter = new Meter()): Promise<Measured> {
+interface Options {
+  readonly meter?: Meter;
+  /** Called when the command has said its first line. */
+  onFirstLine?(): void;
+}
+
+async function measure(command: string, { meter = new Meter(), onFirstLine }: Options = {}): Promise<Measured> {
   const log = openLog(folder, 'stage' as never, new Date());
   const lines: string[] = [];
   let usage: Usage | undefined;
@@ -29,7 +36,9 @@ async function measure(command: string, meter = new Meter()): Promise<Measured> 
     cwd: folder,
     env: { PATH: process.env['PATH'] },
     log,
-    onLine: (_stream, line) => lines.push(line),
+    onLine: (_stream, line) => {
+      if (lines.push(line) === 1) onFirstLine?.();
+    },
     meter,
     onUsage: (used) => {
       usage = used;
@@ -43,6 +52,15 @@ async function measure(command: string, meter = new Meter()): Promise<Measured> 
 }
 
 const node = (script: string): string => `'${process.execPath}' -e '${script}'`;
+
+/** A gate in the folder at which a program waits, without a process of its own that would be measured too. */
+function makeGate(): { readonly open: () => void } {
+  execFileSync('mkfifo', [path.join(folder, 'gate')]);
+  const fd = fs.openSync(path.join(folder, 'gate'), 'r+');
+  onTestFinished(() => fs.closeSync(fd));
+  return { open: () => void fs.writeSync(fd, 'go\n') };
+}
+const WAIT = 'const io = require("node:fs"); io.readSync(io.openSync("gate"), Buffer.alloc(3));';
 
 /** What a program itself says of its CPU time, in seconds. */
 const BUSY = `let x = 0; const until = process.cpuUsage().user + 150000;
@@ -67,17 +85,21 @@ describe.skipIf(process.platform !== 'linux')('what a process group used', () =>
 
   test('several at once are not mixed up', async () => {
     const meter = new Meter();
-    const [busy, ...idle] = await Promise.all([
-      measure(node(BUSY), meter),
-      ...Array.from({ length: 5 }, () => measure('true', meter)),
-    ]);
-    expect(busy?.usage.cpuUser).toBeGreaterThan(0.13);
+    const gate = makeGate();
+    // The busy one is over when the others are known to be: what ends within the same moment may slip through.
+    const busy = measure(`${node(BUSY)}; read go < gate`, { meter });
+    const idle = await Promise.all(Array.from({ length: 5 }, () => measure('true', { meter })));
+    gate.open();
+    expect((await busy).usage.cpuUser).toBeGreaterThan(0.13);
     for (const { usage } of idle) expect(usage.cpuUser ?? 0).toBeLessThan(0.05);
   });
 
-  test('a peak of memory that lasts a second, in a grandchild, beside others', async () => {
-    const peak = node('const held = Buffer.alloc(300e6, 1); setTimeout(() => held.length, 1000);');
-    const { usage } = await measure(`sh -c "${peak}; true"; true`);
+  test('a peak of memory, in a grandchild, beside others', async () => {
+    const gate = makeGate();
+    // A second of this process's own time, in which the meter has looked again, however late it is.
+    const onFirstLine = (): void => void setTimeout(gate.open, 1000);
+    const peak = node(`const held = Buffer.alloc(300e6, 1); console.log("held"); ${WAIT} held.length;`);
+    const { usage } = await measure(`sh -c "${peak.replaceAll('"', '\\"')}; true"; true`, { onFirstLine });
     expect(usage.peakRss).toBeGreaterThan(300e6);
     expect(usage.peakRss).toBeLessThan(500e6);
   });
@@ -98,8 +120,12 @@ describe.skipIf(process.platform !== 'linux')('what a process group used', () =>
   });
 
   test('a process that closes all it was given says nothing wrong of itself', async () => {
-    const { usage, lines } = await measure(`exec ${node(`require("node:fs").closeSync(19); ${BUSY}`)}`);
-    const { user } = JSON.parse(lines[0] ?? '') as { user: number };
+    const gate = makeGate();
+    // The end of the pipe came before the line did: it is seen in this turn of the event loop, while the process works.
+    const onFirstLine = (): void => void setImmediate(gate.open);
+    const script = `require("node:fs").closeSync(19); console.log("closed"); ${WAIT} ${BUSY}`;
+    const { usage, lines } = await measure(`exec ${node(script)}`, { onFirstLine });
+    const { user } = JSON.parse(lines[1] ?? '') as { user: number };
     expect(user).toBeGreaterThan(0.1);
     expect(usage.cpuUser).toBeUndefined();
   });

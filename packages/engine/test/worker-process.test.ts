@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { ChildMessage } from '@dag/worker/protocol';
 import { build } from 'esbuild';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { seedOf, workerInit } from '../src/run/worker-init.ts';
 import { runWorker, type WorkerEnd, type WorkerRequest } from '../src/run/worker-process.ts';
 
@@ -180,12 +180,18 @@ describe('a worker that is stopped', () => {
   });
 
   test('though it holds on: it is asked, then killed', async () => {
+    // Its grace time is over when it has been asked, however long that takes.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
     const stop = new AbortController();
     const asked = 'ctx.signal.addEventListener("abort", () => ctx.log("asked"));';
     const end = await run(main(`${asked} setInterval(() => {}, 1e6); await new Promise(() => {});`), {
       signal: stop.signal,
       grace: 1000,
-      onMessage: ({ type }) => type === 'ready' && stop.abort(),
+      onMessage: ({ type }) => {
+        if (type === 'ready') stop.abort();
+        else void vi.advanceTimersByTimeAsync(1100);
+      },
     });
     expect(end).toMatchObject({ status: 'cancelled', signal: 'SIGKILL' });
     expect(end.messages).toContainEqual({ type: 'log', text: 'asked' });
