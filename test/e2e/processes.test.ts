@@ -119,6 +119,51 @@ describe('interrupted', () => {
   });
 });
 
+test('while a stage runs, what only looks at the project or sends what is done does not wait for it', async () => {
+  stages({ a: {}, b: { deps: ['a.txt'] }, c: {} }, `remotes: {store: ${project.home}/store}\nremote: store\n`);
+  const first = project.repro(['-j', '2']);
+  for (const name of ['a', 'b', 'c']) void held.started(name).then((stage) => stage.release());
+  expect(await first).toMatchObject({ status: 0 });
+  project.git('add', '-A');
+  project.git('commit', '-qm', 'made');
+  const second = project.repro(['-f']);
+  const a = await held.started('a');
+  // Its old out is aside, and nothing stands there: that is what there is to be seen.
+  expect(JSON.parse((await project.dag(['status', '--json'])).stdout)).toMatchObject({
+    stages: { a: [{ changed: 'out', path: 'a.txt', how: 'deleted' }], b: [{ changed: 'dep', path: 'a.txt' }] },
+  });
+  expect(JSON.parse((await project.dag(['diff', '--json'])).stdout)).toMatchObject({ deleted: [{ path: 'a.txt' }] });
+  const pushed = await project.dag(['push', '--json']);
+  expect({ status: pushed.status, summary: pushed.events.at(-1) }).toMatchObject({
+    status: 0,
+    summary: { objects: 3 },
+  });
+  for (const verb of [['status', '-c'], ['why', 'b'], ['graph'], ['log'], ['fetch'], ['checkout', 'c']]) {
+    expect(await project.dag(verb)).toMatchObject({ status: 0, stderr: expect.not.stringContaining('waiting') });
+  }
+  expect(held.running()).toEqual(['a']);
+  a.release();
+  for (const name of ['b', 'c']) (await held.started(name)).release();
+  expect(await second).toMatchObject({ status: 0, ran: ['a', 'b', 'c'] });
+});
+
+test('who wants what a stage makes is told who holds it, and since when', async () => {
+  stages({ a: {} });
+  const first = project.repro();
+  (await held.started('a')).release();
+  await first;
+  const { ended } = project.start(['repro', '-f']);
+  const a = await held.started('a');
+  const waiting = project.start(['checkout']);
+  const told = await new Promise<string>((resolve) =>
+    waiting.child.stderr?.once('data', (text) => resolve(String(text))),
+  );
+  expect(told).toMatch(/^waiting for dag repro: stage 'a' \(pid \d+ on .*, since \d{4}-\d\d-\d\dT[\d:.]+Z\)\n$/);
+  a.release();
+  expect(await ended).toMatchObject({ status: 0 });
+  expect(await waiting.ended).toMatchObject({ status: 0 });
+});
+
 describe('what a dag that was killed leaves at work', () => {
   /** Resolves when a process writes words of this kind to its standard error. */
   const said = (child: ChildProcess, what: string): Promise<void> =>

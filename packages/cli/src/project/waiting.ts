@@ -1,4 +1,4 @@
-import type { LockOptions } from '@dag/workspace';
+import { holderText, type LockOptions } from '@dag/workspace';
 import type { Context } from '../verb.ts';
 
 /** How a verb takes paths that another process may hold: it waits, says for whom, and can be interrupted. */
@@ -6,7 +6,7 @@ export function waiting(context: Context): LockOptions {
   return {
     wait: mayWait(context),
     signal: context.stop,
-    onWait: (holder) => context.say(`waiting for ${holder.purpose} (pid ${holder.pid} on ${holder.host})`),
+    onWait: (holder) => context.say(`waiting for ${holderText(holder)}`),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Decision, FailureError, type Stage, unreachable } from '@dag/model';
 import { holding } from '@dag/store';
+import { holderText } from '@dag/workspace';
 import { findElsewhere, lookElsewhere } from '../elsewhere.ts';
 import { heal } from '../heal.ts';
 import { type StageView, stagePaths } from '../observe-stage.ts';
@@ -136,8 +137,7 @@ async function holdingPaths<T>(run: ReproRun, stage: Stage, work: (waited: boole
       signal: run.signals.stop,
       onWait: (holder) => {
         waited = true;
-        const message = `waiting for ${holder.purpose} (pid ${holder.pid} on ${holder.host}, since ${holder.since})`;
-        run.emit({ event: 'waiting', stage: stage.address, message });
+        run.emit({ event: 'waiting', stage: stage.address, message: `waiting for ${holderText(holder)}` });
       },
     },
   );
