@@ -9,6 +9,7 @@ import type { Leases } from './leases.ts';
 import type { Observer } from './observer.ts';
 import type { Fetcher, Project } from './project.ts';
 import type { Meter } from './run/meter.ts';
+import type { Others } from './run/strays.ts';
 
 export interface ReproOptions {
   /** Run all of the selected stages, whatever is found. */
@@ -55,6 +56,7 @@ export interface ReproRun {
   readonly cached: Cached;
   readonly leases: Leases;
   readonly meter: Meter;
+  readonly others: Others;
   readonly journal: Journal;
   readonly gpus: Gpus;
   readonly demand: GpuDemand;

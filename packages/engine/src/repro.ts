@@ -26,6 +26,7 @@ import { pruneLocks } from './prune.ts';
 import { ignoreOuts } from './record.ts';
 import { Outcomes, type ReproOptions, type ReproRun, type ReproSignals } from './repro-run.ts';
 import { Meter } from './run/meter.ts';
+import { Others } from './run/strays.ts';
 import { schedule } from './schedule.ts';
 import { checkSources } from './sources.ts';
 
@@ -62,6 +63,7 @@ export async function repro(
     demand: new GpuDemand(project, stages, options, gpus),
     past,
     meter: new Meter(),
+    others: new Others(),
     journal: openJournal(project.root),
     options,
     signals: { ...signals, kill },

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import type { Readable } from 'node:stream';
-import { groupOf, memoryOf, processIds, type Usage, usageOfEnded } from './usage.ts';
+import { groupOf, memoryOf, openStat, processIds, type Usage, usageOfEnded } from './usage.ts';
 
 /**
  * The file descriptor by which a process tells that it ends: a pipe that nobody writes to. Above those that shell scripts
@@ -12,8 +12,11 @@ const PIPE = 19;
 /** First look at a process's memory, and the longest time between two, in milliseconds. */
 const FIRST_MS = 50;
 const MOST_MS = 200;
+/** Looks that are due within so many milliseconds are taken together. */
+const TOGETHER_MS = 25;
 
 interface Watched {
+  readonly statFile: number | undefined;
   dueAt: number;
   delay: number;
   peakRss: number;
@@ -48,7 +51,9 @@ export class Meter {
   watch(child: ChildProcess): () => Usage {
     const { pid } = child;
     if (!this.#works || pid === undefined) return () => ({});
-    const watched: Watched = { dueAt: performance.now() + FIRST_MS, delay: FIRST_MS, peakRss: 0, ended: undefined };
+    const statFile = openStat(pid);
+    const dueAt = performance.now() + FIRST_MS;
+    const watched: Watched = { statFile, dueAt, delay: FIRST_MS, peakRss: 0, ended: undefined };
     this.#watched.set(pid, watched);
     this.#schedule();
     const pipe = (child.stdio as readonly unknown[])[PIPE] as Readable | null | undefined;
@@ -57,6 +62,7 @@ export class Meter {
     pipe?.resume();
     return () => {
       pipe?.destroy();
+      if (statFile !== undefined) fs.closeSync(statFile);
       this.#watched.delete(pid);
       this.#schedule();
       return { ...watched.ended, ...(watched.peakRss === 0 ? {} : { peakRss: watched.peakRss }) };
@@ -65,7 +71,9 @@ export class Meter {
 
   /** All that are ending: Node waits for every one that has ended when it hears of the first. */
   #readEnded(): void {
-    for (const [pid, watched] of this.#watched) watched.ended = usageOfEnded(pid) ?? watched.ended;
+    for (const [pid, watched] of this.#watched) {
+      watched.ended = usageOfEnded(pid, watched.statFile) ?? watched.ended;
+    }
   }
 
   #schedule(): void {
@@ -81,11 +89,12 @@ export class Meter {
 
   #look(): void {
     const now = performance.now();
+    const until = now + TOGETHER_MS;
     const sums = new Map<number, number>();
     this.#groups = this.#groupsNow();
     for (const [pid, group] of this.#groups) {
       const watched = this.#watched.get(group);
-      if (watched === undefined || watched.dueAt > now) continue;
+      if (watched === undefined || watched.dueAt > until) continue;
       const memory = memoryOf(pid);
       if (memory === undefined) continue;
       const sum = (sums.get(group) ?? 0) + memory.now;
@@ -93,7 +102,7 @@ export class Meter {
       watched.peakRss = Math.max(watched.peakRss, sum, memory.peak);
     }
     for (const watched of this.#watched.values()) {
-      if (watched.dueAt > now) continue;
+      if (watched.dueAt > until) continue;
       watched.delay = Math.min(MOST_MS, watched.delay * 2);
       watched.dueAt = now + watched.delay;
     }

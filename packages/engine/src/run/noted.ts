@@ -39,6 +39,7 @@ export async function runNoted(
     noCommit: run.options.noCommit ?? false,
     ...run.signals,
     meter: run.meter,
+    others: run.others,
     gpus,
     record: (outs, trace) => {
       const { seconds } = trace;

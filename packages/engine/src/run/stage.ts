@@ -24,7 +24,7 @@ import { openLog } from './log.ts';
 import type { Meter } from './meter.ts';
 import { groupOf, noteRun } from './orphans.ts';
 import type { ProcessEnd } from './process.ts';
-import { endMarked, RUN_VARIABLE } from './strays.ts';
+import { endMarked, type Others, RUN_VARIABLE } from './strays.ts';
 import { addUsage, type Usage } from './usage.ts';
 import { runWorkerStage } from './worker.ts';
 
@@ -66,6 +66,8 @@ export interface StageRunOptions {
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
   readonly meter: Meter;
+  /** Processes of the other runs. */
+  readonly others: Others;
   /** The devices that it holds. */
   readonly gpus?: GpuLease | undefined;
   /**
@@ -159,6 +161,7 @@ async function runOnce(
   const log = openLog(project.store.dir, stage.address, project.clock());
   tries.logs.push(log.name);
   const note = noteRun(project.store.dir, stage.address);
+  options.others.began(note.name);
   const io: StageIo = {
     log,
     meter: options.meter,
@@ -172,7 +175,10 @@ async function runOnce(
       options.gpus?.note(groupOf(pid));
       note.group(pid);
     },
-    endStrays: async (leader) => void (await endMarked([note.name], { leader, kill: options.kill })),
+    endStrays: async (leader) => {
+      const { kill, others } = options;
+      await endMarked([note.name], { leader, kill, others });
+    },
     onLine: (stream, line) => options.emit({ event: 'output', stage: stage.address, stream, line }),
   };
   options.emit({
@@ -194,6 +200,7 @@ async function runOnce(
     }
     log.close();
     note.remove();
+    options.others.ended(note.name);
   }
 }
 

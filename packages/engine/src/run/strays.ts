@@ -22,6 +22,36 @@ interface EndOptions {
   readonly leader?: number | undefined;
   /** No grace any more. */
   readonly kill?: AbortSignal;
+  /** Processes that need no look: they belong to others. */
+  readonly others?: Others;
+}
+
+/**
+ * Which processes belong to which runs of this process that are at work, so that each is looked at once and not whenever
+ * one of many runs ends.
+ */
+export class Others {
+  readonly #atWork = new Set<string>();
+  readonly #runs = new Map<number, string>();
+
+  began(run: string): void {
+    this.#atWork.add(run);
+  }
+
+  ended(run: string): void {
+    this.#atWork.delete(run);
+    for (const [pid, of] of this.#runs) if (of === run) this.#runs.delete(pid);
+  }
+
+  has(pid: number): boolean {
+    return this.#runs.has(pid);
+  }
+
+  /** @param environment of a process that bears no mark that was looked for. */
+  learn(pid: number, environment: string): void {
+    const run = valueOf(environment, RUN_VARIABLE);
+    if (run !== undefined && this.#atWork.has(run)) this.#runs.set(pid, run);
+  }
 }
 
 /**
@@ -30,11 +60,12 @@ interface EndOptions {
  * Without /proc (macOS) nothing is found.
  * @returns those that were found.
  */
-export async function endMarked(runs: Iterable<string>, { leader, kill }: EndOptions = {}): Promise<readonly Marked[]> {
+export async function endMarked(runs: Iterable<string>, options: EndOptions = {}): Promise<readonly Marked[]> {
+  const { leader, kill, others } = options;
   const wanted = new Set(runs);
   let first: readonly Marked[] | undefined;
   for (let waited = 0; ; waited += POLL_MS) {
-    const marked = findMarked(wanted, leader);
+    const marked = findMarked(wanted, leader, others);
     first ??= marked;
     if (marked.length === 0) return first;
     const isOver = waited >= GRACE_MS || kill?.aborted === true;
@@ -43,16 +74,25 @@ export async function endMarked(runs: Iterable<string>, { leader, kill }: EndOpt
   }
 }
 
-function findMarked(runs: ReadonlySet<string>, leader: number | undefined): Marked[] {
+function findMarked(runs: ReadonlySet<string>, leader: number | undefined, others: Others | undefined): Marked[] {
   const names = [...runs];
   return (leader === undefined ? allProcesses() : newerThan(leader)).flatMap((pid) => {
-    const environment = read(`${pid}/environ`) ?? '';
-    if (!names.some((name) => environment.includes(name))) return [];
-    const variables = environment.split('\0');
-    const value = (name: string) => variables.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
-    const [run, stage] = [value(RUN_VARIABLE), value('DAG_STAGE')];
+    if (others?.has(pid) === true) return [];
+    const environment = read(`${pid}/environ`);
+    if (environment === undefined) return [];
+    if (!names.some((name) => environment.includes(name))) {
+      others?.learn(pid, environment);
+      return [];
+    }
+    const [run, stage] = [valueOf(environment, RUN_VARIABLE), valueOf(environment, 'DAG_STAGE')];
     return run === undefined || stage === undefined || !runs.has(run) ? [] : [{ pid, run, stage }];
   });
+}
+
+/** The value of a variable in an environment as /proc has it. */
+function valueOf(environment: string, name: string): string | undefined {
+  const variable = environment.split('\0').find((one) => one.startsWith(`${name}=`));
+  return variable?.slice(name.length + 1);
 }
 
 /** Processes that began after another one, by the order in which the kernel gives ids: up to the last, then from the start. */

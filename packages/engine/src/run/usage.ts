@@ -30,21 +30,35 @@ export function addUsage(a: Usage | undefined, b: Usage): Usage {
 /** Ticks of /proc a second: the same on every Linux that Node runs on. */
 const TICKS = 100;
 
+/** More than /proc/PID/stat ever is, in bytes. */
+const STAT_SIZE = 2048;
+
 /** PF_EXITING of the kernel: the process has begun to end, and has let go of its memory. */
 const EXITING = 0x4;
 
 /**
  * What a process that has ended, and that nobody has waited for yet, used with all the children that it waited for.
  * Undefined while it is at work, or gone, or where there is no /proc.
+ * @param statFile what `openStat` gave.
  */
-export function usageOfEnded(pid: number): Usage | undefined {
-  const stat = fieldsOf(pid);
-  if (stat === undefined) return undefined;
+export function usageOfEnded(pid: number, statFile: number | undefined): Usage | undefined {
+  const text = statFile === undefined ? undefined : readAgain(statFile);
+  if (text === undefined) return undefined;
+  const stat = fieldsIn(text);
   const [state] = stat;
   const isEnding = state === 'Z' || state === 'X' || (Number(stat[6]) & EXITING) !== 0;
   if (!isEnding) return undefined;
   const [user, system, childUser, childSystem] = stat.slice(11, 15).map(Number) as [number, number, number, number];
   return { cpuUser: (user + childUser) / TICKS, cpuSystem: (system + childSystem) / TICKS, ...ioOf(pid) };
+}
+
+/** Opens what tells the state of a process, to be read many times. */
+export function openStat(pid: number): number | undefined {
+  try {
+    return fs.openSync(`/proc/${pid}/stat`, 'r');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The process group of a process. */
@@ -72,7 +86,20 @@ export function processIds(): number[] {
 /** Fields of /proc/PID/stat behind the name, which may hold anything: state first. */
 function fieldsOf(pid: number): string[] | undefined {
   const text = readProc(`${pid}/stat`);
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ');
+  return text === undefined ? undefined : fieldsIn(text);
+}
+
+function fieldsIn(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+function readAgain(file: number): string | undefined {
+  const bytes = Buffer.allocUnsafe(STAT_SIZE);
+  try {
+    return bytes.toString('latin1', 0, fs.readSync(file, bytes, 0, STAT_SIZE, 0));
+  } catch {
+    return undefined;
+  }
 }
 
 function ioOf(pid: number): Usage {
