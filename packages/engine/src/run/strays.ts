@@ -49,7 +49,7 @@ export class Others {
 
   /** @param environment of a process that bears no mark that was looked for. */
   learn(pid: number, environment: string): void {
-    const run = valueOf(environment, RUN_VARIABLE);
+    const run = variableOf(environment, RUN_VARIABLE);
     if (run !== undefined && this.#atWork.has(run)) this.#runs.set(pid, run);
   }
 }
@@ -84,13 +84,13 @@ function findMarked(runs: ReadonlySet<string>, leader: number | undefined, other
       others?.learn(pid, environment);
       return [];
     }
-    const [run, stage] = [valueOf(environment, RUN_VARIABLE), valueOf(environment, 'DAG_STAGE')];
+    const [run, stage] = [variableOf(environment, RUN_VARIABLE), variableOf(environment, 'DAG_STAGE')];
     return run === undefined || stage === undefined || !runs.has(run) ? [] : [{ pid, run, stage }];
   });
 }
 
 /** The value of a variable in an environment as /proc has it. */
-function valueOf(environment: string, name: string): string | undefined {
+function variableOf(environment: string, name: string): string | undefined {
   const variable = environment.split('\0').find((one) => one.startsWith(`${name}=`));
   return variable?.slice(name.length + 1);
 }
