@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
@@ -58,8 +59,10 @@ export async function startS3(): Promise<S3Server> {
   const binary = findVersitygw();
   if (binary === undefined) throw new Error(missingS3());
   const state = mkdtempSync(join(tmpdir(), 'dag-s3-'));
-  const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
+  for (const folder of ['data', 'iam', 'sidecar', 'versions']) execFileSync('mkdir', ['-p', join(state, folder)]);
+  const { port, ...first } = await launchAnywhere(binary, state);
+  let { server } = first;
+  const endpoint = endpointOf(port);
   const bucket = 'bucket';
   const env = {
     AWS_ACCESS_KEY_ID: ACCESS,
@@ -67,8 +70,6 @@ export async function startS3(): Promise<S3Server> {
     AWS_REGION: 'us-east-1',
     AWS_ENDPOINT_URL: endpoint,
   };
-  for (const folder of ['data', 'iam', 'sidecar', 'versions']) execFileSync('mkdir', ['-p', join(state, folder)]);
-  let server = await launch(binary, state, port, endpoint);
   process.on('exit', kill);
   // The SDK's word on old versions of Node is none of the tests'.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
@@ -108,7 +109,7 @@ export async function startS3(): Promise<S3Server> {
     stop,
     restart: async () => {
       await stop();
-      server = await launch(binary, state, port, endpoint);
+      server = await launch(binary, state, port);
     },
     remove: async () => {
       await stop();
@@ -119,18 +120,30 @@ export async function startS3(): Promise<S3Server> {
   };
 }
 
-async function launch(binary: string, state: string, port: number, endpoint: string): Promise<ChildProcess> {
+const endpointOf = (port: number): string => `http://127.0.0.1:${port}`;
+
+/** On a port that is free; on another where somebody took that one just then. */
+async function launchAnywhere(binary: string, state: string): Promise<{ server: ChildProcess; port: number }> {
+  for (let tries = 1; ; tries++) {
+    const port = await freePort();
+    try {
+      return { server: await launch(binary, state, port), port };
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
+  }
+}
+
+async function launch(binary: string, state: string, port: number): Promise<ChildProcess> {
   const log = openSync(join(state, 'log'), 'a');
   const general = ['--port', `127.0.0.1:${port}`, '--iam-dir', join(state, 'iam'), '--keep-alive', '--quiet'];
   const posix = ['posix', '--sidecar', join(state, 'sidecar'), join(state, 'data')];
   const server = spawn(binary, [...general, ...posix], { env: serverEnv(), stdio: ['ignore', log, log] });
-  const deadline = Date.now() + 20_000;
-  while (Date.now() < deadline && server.exitCode === null) {
-    const answer = await fetch(endpoint).catch(() => undefined);
+  while (server.exitCode === null && server.signalCode === null) {
+    const answer = await fetch(endpointOf(port)).catch(() => undefined);
     if (answer !== undefined) return server;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  server.kill('SIGKILL');
   throw new Error(`versitygw did not start:\n${readFileSync(join(state, 'log'), 'utf8')}`);
 }
 
@@ -139,15 +152,22 @@ function serverEnv(): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'] ?? '', ROOT_ACCESS_KEY: ACCESS, ROOT_SECRET_KEY: SECRET };
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * A port of loopback on which nothing listens. Below those that systems give out by themselves (32768 and on), so that no
+ * connection of another test gets it meanwhile.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(15_000, 30_000);
     const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address === null || typeof address === 'string' ? reject(address) : resolve(address.port)));
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
     });
-  });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 function isExecutable(path: string): boolean {

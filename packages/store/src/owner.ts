@@ -15,14 +15,14 @@ let own: Owner | undefined;
 
 /** This process. */
 export function thisOwner(): Owner {
-  own ??= { host: hostId(), pid: process.pid, start: processStart(process.pid) ?? 0 };
+  own ??= { host: hostId(), pid: process.pid, start: processOf(process.pid)?.start ?? 0 };
   return own;
 }
 
-/** Another process of this machine, as it is now; undefined where there is none of that pid. */
+/** Another process of this machine, as it is now, a zombie too; undefined where there is none of that pid. */
 export function ownerWithPid(pid: number): Owner | undefined {
-  const start = processStart(pid);
-  return start === undefined ? undefined : { host: thisOwner().host, pid, start };
+  const found = processOf(pid);
+  return found === undefined ? undefined : { host: thisOwner().host, pid, start: found.start };
 }
 
 /** Random bytes in a name, and how many are drawn at once. */
@@ -47,7 +47,8 @@ export function ownerOf(name: string): Owner | undefined {
 
 /**
  * Whether a process lives: `elsewhere` when it ran on another machine (or in another container), or before a reboot of
- * one whose name we can't tell from this; only time can say then.
+ * one whose name we can't tell from this; only time can say then. A zombie is dead: its parent may be slow to collect it, or,
+ * as the first process of a container often does, never do so.
  */
 export function ownerState(owner: Owner): 'self' | 'alive' | 'dead' | 'elsewhere' {
   const self = thisOwner();
@@ -58,9 +59,10 @@ export function ownerState(owner: Owner): 'self' | 'alive' | 'dead' | 'elsewhere
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'dead';
   }
-  const start = processStart(owner.pid);
-  if (start === undefined || owner.start === 0) return 'alive';
-  return start === owner.start ? 'alive' : 'dead';
+  const found = processOf(owner.pid);
+  if (found === undefined) return 'alive';
+  if (found.isZombie) return 'dead';
+  return owner.start === 0 || found.start === owner.start ? 'alive' : 'dead';
 }
 
 function hostId(): string {
@@ -79,13 +81,17 @@ function pidNamespace(): string {
   }
 }
 
-/** Field 22 of /proc/PID/stat, counted after the name in brackets, which may hold anything. */
-function processStart(pid: number): number | undefined {
+/**
+ * Fields 3, 20 and 22 of /proc/PID/stat, counted after the name in brackets, which may hold anything. While other threads
+ * still end, what one of them writes may reach the disk: that is no zombie yet.
+ */
+function processOf(pid: number): { readonly start: number; readonly isZombie: boolean } | undefined {
   const text = readText(`/proc/${pid}/stat`);
   if (text === undefined) return undefined;
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const start = Number(fields[19]);
-  return Number.isSafeInteger(start) ? start : undefined;
+  const isZombie = (fields[0] === 'Z' || fields[0] === 'X') && Number(fields[17]) <= 1;
+  return Number.isSafeInteger(start) ? { start, isZombie } : undefined;
 }
 
 function readText(path: string): string | undefined {
