@@ -135,6 +135,8 @@ describe('nothing else touches what lies outside', () => {
     await project.dag(['remote', 'add', '-d', 'store', outside('remote')]);
     expect((await project.dag(['push'])).status).toBe(0);
     expect((await project.dag(['gc', '-w', '-f'])).status).toBe(0);
+    const twice = await project.dag(['stage', 'add', '-n', 'bad', '-d', 'b', '-d', './b', 'true']);
+    expect(twice).toMatchObject({ status: 2, stderr: "error: 'b' is given twice as a dep\n" });
     const added = await project.dag(['stage', 'add', '-n', 'bad', '-o', '../bad', 'true']);
     expect(added.status).toBe(2);
     expect(added.stderr).toContain("'../bad' lies outside the project, and what the cache keeps must lie in it");

@@ -94,13 +94,21 @@ describe('what runs', () => {
     expect(await project.repro()).toMatchObject({ ran: ['say', 'always'] });
   });
 
-  test('nothing of a dry run, which says what would', async () => {
+  test('nothing of a dry run, which says what would, and its commands in order', async () => {
     chain();
+    const commands = [...project.read('pipeline.yaml').matchAll(/cmd: (.*)/g)].map(([, cmd]) => cmd);
     const { stdout, status } = await project.dag(['repro', '--dry']);
     expect(status).toBe(0);
-    expect(stdout).toBe(
-      "run      up     never run\nmay run  twice  never run; depends on what 'up' makes\n1 to run, 1 may run.\n",
-    );
+    expect(stdout.split('\n')).toEqual([
+      'run      up     never run',
+      `                $ ${commands[0]}`,
+      "may run  twice  never run; depends on what 'up' makes",
+      `                $ ${commands[1]}`,
+      '1 to run, 1 may run.',
+      '',
+    ]);
+    const { events } = await project.dag(['repro', '--dry', '--json']);
+    expect(events.flatMap(({ event, command }) => (event === 'stage' ? [command] : []))).toEqual(commands);
     expect(commandsRun()).toEqual([]);
     expect(project.exists('pipeline.lock')).toBe(false);
   });

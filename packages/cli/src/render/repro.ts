@@ -1,4 +1,4 @@
-import { type ReproEvent, type ReproSummary, readDurations } from '@dag/engine';
+import { commandText, type ReproEvent, type ReproSummary, readDurations } from '@dag/engine';
 import { type Decision, type StageAddress, unreachable } from '@dag/model';
 import { failureJson, failureText } from '../failure.ts';
 import type { OpenProject } from '../project/open.ts';
@@ -31,16 +31,16 @@ export function reproReporter(
   selection: readonly StageAddress[],
   how: ReportOptions,
 ): ReproReporter {
-  return context.json ? jsonReporter(context) : textReporter(context, project, selection, how);
+  return context.json ? jsonReporter(context, project) : textReporter(context, project, selection, how);
 }
 
-function jsonReporter(context: Context): ReproReporter {
+function jsonReporter(context: Context, project: OpenProject): ReproReporter {
   return {
     event: (event) => {
       // What is wrong in a file has a line of its own for each problem.
       const failure = event.event === 'finished' ? event.failure : undefined;
       if (failure?.code === 'invalid-pipeline') context.io.out(failureJson(failure));
-      if (event.event !== 'turn') context.emit(eventJson(event));
+      if (event.event !== 'turn') context.emit(eventJson(event, project));
     },
     summary: ({ failures: _, savedSeconds, ...lists }) => {
       context.emit({ event: 'summary', ...lists, saved_seconds: savedSeconds });
@@ -49,14 +49,14 @@ function jsonReporter(context: Context): ReproReporter {
   };
 }
 
-function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>): unknown {
+function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenProject): unknown {
   switch (event.event) {
     case 'stage': {
       const { stage, decision, planned } = event;
       const kind = decision.kind === 'undecided' ? 'run' : decision.kind;
       const changes = 'changes' in decision ? decision.changes.map(changeJson) : [];
       const certain = decision.kind === 'undecided' ? { undecided: true } : {};
-      const dry = planned ? { planned } : {};
+      const dry = planned ? { planned, command: plannedCommand(event, project)?.join('\n') } : {};
       return { event: 'stage', stage, decision: kind, reason: reasonText(decision), changes, ...certain, ...dry };
     }
     case 'finished': {
@@ -117,7 +117,10 @@ function textReporter(
           // It failed before there was a reason to run it; what follows says why.
           if (event.decision.kind === 'run' && event.decision.changes.length === 0) return;
           if (event.decision.kind === 'skip' && selection.length > 40 && !context.verbose) return;
-          return result(word, style, event.stage, reasonText(event.decision));
+          result(word, style, event.stage, reasonText(event.decision));
+          if (quiet || !event.planned) return;
+          for (const line of plannedCommand(event, project) ?? []) live.print(`${' '.repeat(width + 11)}$ ${line}\n`);
+          return;
         }
         case 'turn':
           return;
@@ -170,6 +173,17 @@ function boardOf(project: OpenProject, selection: readonly StageAddress[], jobs:
     jobs,
     now: () => performance.now(),
   });
+}
+
+/** The lines of the command that would be run, or the module of a worker; undefined where nothing would. */
+function plannedCommand(
+  { stage, decision }: Extract<ReproEvent, { event: 'stage' }>,
+  project: OpenProject,
+): readonly string[] | undefined {
+  if (decision.kind !== 'run' && decision.kind !== 'undecided') return undefined;
+  const action = project.pipeline.stages.get(stage)?.action;
+  if (action === undefined) return undefined;
+  return action.kind === 'worker' ? [action.module] : commandText(action.cmd).trimEnd().split('\n');
 }
 
 function decisionWord(decision: Decision, planned: boolean): { word: string; style: Paint } {

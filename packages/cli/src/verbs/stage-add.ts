@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { baseName, FailureError, type ProjectPath, parentPath, type Stage } from '@dag/model';
 import { addStageText, loadPipeline, type OutDefinition, type SourceReader, type StageDefinition } from '@dag/pipeline';
 import { EXIT } from '../failure.ts';
@@ -88,6 +89,9 @@ function readerWith(project: OpenProject, file: ProjectPath, text: string): Sour
 }
 
 function stageDefinition(words: readonly string[], options: Options): StageDefinition {
+  const deps = (options.deps ?? []).map((dep) => path.posix.normalize(dep));
+  const twice = deps.find((dep, i) => deps.indexOf(dep) !== i);
+  if (twice !== undefined) throw new FailureError({ code: 'usage', message: `'${twice}' is given twice as a dep` });
   const outs = [
     ...outDefinitions(options.outs, {}),
     ...outDefinitions(options.outsNoCache, { cache: false }),
