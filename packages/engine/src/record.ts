@@ -2,7 +2,6 @@ import {
   type AnyPath,
   type Artifact,
   FailureError,
-  fingerprintText,
   groupBy,
   insideOuts,
   type LockedStage,
@@ -14,7 +13,7 @@ import { usesRunCache, whyAlways } from './decide.ts';
 import type { StageView } from './observe-stage.ts';
 import { lockedStage } from './observe-stage.ts';
 import type { Project } from './project.ts';
-import { runKey } from './run-key.ts';
+import { nameFingerprint } from './run-key.ts';
 
 /** What a finished run leaves behind, beside the objects themselves. */
 export interface Finished {
@@ -92,12 +91,12 @@ function* recordsOf(project: Project, results: readonly Finished[]): Iterable<Ru
 /** The run record of a result; undefined where none is to be kept. */
 export function recordOf(project: Project, { stage, view, outs, run }: Finished): RunRecord | undefined {
   if (run === undefined || !usesRunCache(stage)) return undefined;
-  const { fingerprint } = view.observed;
+  const { key, text } = nameFingerprint(view.observed.fingerprint);
   return {
     schema: 1,
-    key: runKey(fingerprint),
+    key,
     stage: stage.address,
-    fingerprint: fingerprintText(fingerprint),
+    fingerprint: text,
     outs: insideOuts(outs),
     startedAt: run.startedAt.toISOString(),
     seconds: run.seconds,

@@ -54,7 +54,7 @@ export function stageRecord(layout: Layout, record: RunRecord): Finished | undef
   const path = join(runFolder(layout, record.key), name);
   if (isThere(path, record)) return undefined;
   makeFolder(layout.tmp);
-  const temp = join(layout.tmp, tempName('file'));
+  const temp = join(layout.tmp, tempName('record'));
   writeNewFile(temp, bytes, RECORD_MODE, false);
   return { temp, path };
 }

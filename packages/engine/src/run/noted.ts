@@ -1,10 +1,10 @@
-import { type AnyPath, type Artifact, fingerprintText, type RunRecord, type Stage } from '@dag/model';
+import { type AnyPath, type Artifact, type RunRecord, type Stage } from '@dag/model';
 import type { GpuLease } from '../gpu/gpus.ts';
 import { noteDuration } from '../history/durations.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { RunFacts } from '../record.ts';
 import type { ReproRun } from '../repro-run.ts';
-import { runKey } from '../run-key.ts';
+import { nameFingerprint } from '../run-key.ts';
 import { type RunTrace, runStage, type StageEnd } from './stage.ts';
 
 /**
@@ -19,7 +19,7 @@ export async function runNoted(
   record: (outs: ReadonlyMap<AnyPath, Artifact>, facts: RunFacts) => Promise<RunRecord | undefined>,
 ): Promise<StageEnd> {
   const { project, journal } = run;
-  const { fingerprint } = view.observed;
+  const { key, text } = nameFingerprint(view.observed.fingerprint);
   // Asked before anything changes that git tracks.
   const { host, gitCommit, gitDirty, dag } = project.context();
   const context = Object.entries({ host, gitCommit, gitDirty, dag }).flatMap(([name, value]) =>
@@ -30,8 +30,8 @@ export async function runNoted(
   const id = journal.begin({
     stage: stage.address,
     at: startedAt,
-    key: runKey(fingerprint),
-    fingerprint: fingerprintText(fingerprint),
+    key,
+    fingerprint: text,
     context: Object.fromEntries(context),
   });
   const end = await runStage(project, stage, view, {
