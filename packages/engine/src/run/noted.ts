@@ -1,4 +1,4 @@
-import { type AnyPath, type Artifact, type RunRecord, type Stage } from '@dag/model';
+import type { AnyPath, Artifact, RunRecord, Stage } from '@dag/model';
 import type { GpuLease } from '../gpu/gpus.ts';
 import { noteDuration } from '../history/durations.ts';
 import type { StageView } from '../observe-stage.ts';
