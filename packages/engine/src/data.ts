@@ -109,11 +109,11 @@ async function bringBack(
   options: DataOptions,
 ): Promise<boolean> {
   if (options.dry) {
-    const comes = options.fetcher !== undefined || project.store.isComplete(locked);
+    const comes = options.fetcher !== undefined || project.workspace.isComplete(locked);
     if (comes) observer.learn([[entry.path, locked]]);
     return comes;
   }
-  if (!project.store.isComplete(locked)) {
+  if (!project.workspace.isComplete(locked)) {
     const fetched = await options.fetcher?.fetch([{ path: entry.path, artifact: locked }], options.signal);
     if (fetched !== true) return false;
   }

@@ -50,7 +50,7 @@ export async function findElsewhere(run: ReproRun, stage: Stage, view: StageView
 }
 
 async function fetchAll(run: ReproRun, outs: ReadonlyMap<ProjectPath, Artifact>): Promise<boolean> {
-  const missing = [...outs].filter(([, artifact]) => !run.project.store.isComplete(artifact));
+  const missing = [...outs].filter(([, artifact]) => !run.project.workspace.isComplete(artifact));
   const items = missing.map(([path, artifact]) => ({ path, artifact }));
   return items.length === 0 || (await run.options.fetcher?.fetch(items, run.signals.stop)) === true;
 }

@@ -77,7 +77,7 @@ function notInCache(
   return stage.outs.flatMap(({ path, cache }): Change[] => {
     const artifact = outs.get(path);
     if (!cache || artifact === undefined || !sameArtifact(artifact, locked.outs.get(path))) return [];
-    if (project.store.isComplete(artifact)) return [];
+    if (project.workspace.isComplete(artifact)) return [];
     return [{ changed: 'out', path, how: 'not-in-cache', after: artifact }];
   });
 }
@@ -92,5 +92,5 @@ function dataChange(
   if (before === undefined) return { changed: 'data', path, how: 'new', ...(after === undefined ? {} : { after }) };
   if (after === undefined) return { changed: 'data', path, how: 'deleted', before };
   if (!sameArtifact(before, after)) return { changed: 'data', path, how: 'modified', before, after };
-  return project.store.isComplete(after) ? undefined : { changed: 'data', path, how: 'not-in-cache', after };
+  return project.workspace.isComplete(after) ? undefined : { changed: 'data', path, how: 'not-in-cache', after };
 }

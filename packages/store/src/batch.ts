@@ -1,4 +1,7 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { makeFolder, removeFile } from './durable.ts';
+import { evidenceCheck, noteLoose, stampOf } from './evidence.ts';
 import { ioFailure, withIo } from './failure.ts';
 import { isGcAtWork, type WriterMark } from './in-use.ts';
 import type { Layout } from './layout.ts';
@@ -7,7 +10,7 @@ import { type Finished, placesOf, publish } from './publish.ts';
 import { stageRecord } from './runs.ts';
 import { type Presence, Staging } from './staging.ts';
 import type { Syncs } from './sync.ts';
-import type { StoreBatch } from './types.ts';
+import type { Staged, StoreBatch } from './types.ts';
 
 /**
  * See `StoreBatch`.
@@ -16,7 +19,9 @@ import type { StoreBatch } from './types.ts';
  */
 export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark, syncs: Syncs): StoreBatch {
   withIo('write into the cache', layout.root, () => mark.begin());
+  const isDoubted = isGcAtWork(layout.users);
   const staging = openStaging(layout, isPacked);
+  const check = evidenceCheck(layout);
   const records: Finished[] = [];
   let open = true;
   const end = (): void => {
@@ -25,6 +30,8 @@ export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark, 
   };
   return {
     hasHash: (hash, at) => staging.hasHash(hash, at),
+    holds: (evidence) => !isDoubted && check(evidence),
+    found: staging.found,
     put: (bytes, digest) => withIo('write into the cache', layout.root, () => staging.put(bytes, digest)),
     putTemp: (temp, digest) => withIo('write into the cache', layout.root, () => staging.putTemp(temp, digest)),
     adopt: (staged) => staging.adopt(staged),
@@ -35,9 +42,11 @@ export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark, 
     async commit() {
       try {
         // A record's name appears after those of the objects that it names.
-        const files = [...placesOf(layout, staging.finish()), ...records];
+        const staged = staging.finish();
+        const files = [...placesOf(layout, staged), ...records];
         try {
           await publish(files, syncs);
+          noteStaged(layout, staged);
         } catch (error) {
           dropTemps(files);
           throw error;
@@ -70,5 +79,14 @@ export function openStaging(layout: Layout, isPacked: Presence): Staging {
   const loose = new LooseSnapshot(layout);
   withIo('make the folder', layout.tmp, () => makeFolder(layout.tmp));
   if (isGcAtWork(layout.users)) return new Staging(layout.tmp, () => false);
-  return new Staging(layout.tmp, (hash, at) => isPacked(hash, at) || loose.hasHash(hash, at));
+  return new Staging(layout.tmp, (hash, at, found) => isPacked(hash, at, found) || loose.hasHash(hash, at, found));
+}
+
+/** What was published is where it was put, so long as nobody took it away meanwhile. */
+function noteStaged(layout: Layout, { packs, loose, found }: Staged): void {
+  for (const { digest } of loose) noteLoose(found, digest);
+  for (const { name } of packs) {
+    const stats = statSync(join(layout.packs, name), { bigint: true, throwIfNoEntry: false });
+    found.packs.set(name, stats === undefined ? '' : stampOf(stats));
+  }
 }

@@ -1,8 +1,9 @@
 import type { Artifact, Digest } from '@dag/model';
 import { FailureError } from '@dag/model';
+import { addEvidence, type Evidence, isBrief, noEvidence } from './evidence.ts';
 import { hashOf } from './hash-set.ts';
 import type { Presence } from './staging.ts';
-import type { Store } from './types.ts';
+import type { KnownTrees, Store } from './types.ts';
 
 const HEADER = Buffer.from('dag tree 1\n', 'latin1');
 const [NUL, SPACE] = [0, 0x20];
@@ -12,20 +13,34 @@ const LINK = 0x6c;
 /**
  * See `Store.isComplete`. Trees are read as bytes, for speed: only kinds and digests are looked at, not names.
  * @param present whether an object is there.
+ * @param known trees that need not be read.
  */
-export function isComplete(store: Pick<Store, 'read'>, artifact: Artifact, present: Presence): boolean {
+export function isComplete(
+  store: Pick<Store, 'read'>,
+  artifact: Artifact,
+  present: Presence,
+  known?: KnownTrees & { readonly holds: (evidence: Evidence) => boolean },
+): boolean {
   if (artifact.kind === 'file') return present(hashOf(artifact.digest), 0);
+  const found = noEvidence();
   const seen = new Set<Digest>([artifact.digest]);
   const waiting = [artifact.digest];
   for (let digest = waiting.pop(); digest !== undefined; digest = waiting.pop()) {
-    const inner = inside(store, digest, present);
-    if (inner === undefined) return false;
+    const before = known?.recall(digest);
+    if (before !== undefined && known?.holds(before) === true) {
+      if (digest === artifact.digest) return true;
+      addEvidence(found, before);
+      continue;
+    }
+    const inner = inside(store, digest, (hash, at) => present(hash, at, found));
+    if (inner === undefined || !present(hashOf(digest), 0, found)) return false;
     for (const one of inner) {
       if (seen.has(one)) continue;
       seen.add(one);
       waiting.push(one);
     }
   }
+  if (isBrief(found)) known?.remember(artifact.digest, found);
   return true;
 }
 

@@ -10,6 +10,7 @@ export {
   writeFileDurable,
   writeNewFile,
 } from './durable.ts';
+export { addEvidence, type Evidence, isBrief, noEvidence } from './evidence.ts';
 export { ioFailure, isErrno, ObjectDamaged, ObjectMissing, shortName, withIo } from './failure.ts';
 export * from './hash.ts';
 export { digestAt, hashOf } from './hash-set.ts';

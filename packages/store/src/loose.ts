@@ -2,6 +2,7 @@ import { existsSync, linkSync, readdirSync, renameSync, statSync } from 'node:fs
 import { dirname } from 'node:path';
 import type { Digest } from '@dag/model';
 import { makeFolder, makeFolderSoon } from './durable.ts';
+import { type Evidence, noteLoose } from './evidence.ts';
 import { isErrno } from './failure.ts';
 import { type Layout, loosePath } from './layout.ts';
 
@@ -24,10 +25,17 @@ export class LooseSnapshot {
     this.#layout = layout;
   }
 
-  /** Whether there is one for the hash that stands in `hash` from `at` on. */
-  hasHash(hash: Uint8Array, at: number): boolean {
+  /** Whether there is one for the hash that stands in `hash` from `at` on. @param found where that is noted. */
+  hasHash(hash: Uint8Array, at: number, found?: Evidence): boolean {
     const hex = Buffer.from(hash.buffer, hash.byteOffset + at, 32).toString('hex');
-    if (++this.#asked < LIST_FROM) return existsSync(loosePath(this.#layout, `blake3:${hex}` as Digest));
+    const digest = `blake3:${hex}` as Digest;
+    const isThere = this.#has(hex, digest);
+    if (isThere && found !== undefined) noteLoose(found, digest);
+    return isThere;
+  }
+
+  #has(hex: string, digest: Digest): boolean {
+    if (++this.#asked < LIST_FROM) return existsSync(loosePath(this.#layout, digest));
     const shard = hex.slice(0, 2);
     let names = this.#shards.get(shard);
     if (names === undefined) {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Digest } from '@dag/model';
 import { removeFile, writeNewFile } from './durable.ts';
+import { addEvidence, type Evidence, noEvidence } from './evidence.ts';
 import { hashBytes } from './hash.ts';
 import { HashSet, hashOf } from './hash-set.ts';
 import { OBJECT_MODE, PACK_COUNT, PACK_FROM, PACK_SIZE, SMALL_LIMIT } from './layout.ts';
@@ -8,8 +9,8 @@ import { tempName } from './owner.ts';
 import { PackMemory, PackWriter } from './pack/write.ts';
 import type { Staged } from './types.ts';
 
-/** Whether the cache has the object whose hash stands in some bytes from `at` on. */
-export type Presence = (hash: Uint8Array, at: number) => boolean;
+/** Whether the cache has the object whose hash stands in some bytes from `at` on; where, goes into `found`. */
+export type Presence = (hash: Uint8Array, at: number, found?: Evidence) => boolean;
 
 /**
  * Writes objects under temp names in one thread: small ones into packs, large ones into files of their own, nothing synced
@@ -19,6 +20,8 @@ export class Staging {
   readonly #tmp: string;
   readonly #present: Presence;
   readonly #seen = new HashSet();
+  /** Where the cache has what was asked for. */
+  readonly found = noEvidence();
   #few: { bytes: Uint8Array; digest: Digest }[] | undefined = [];
   #pack: PackWriter | undefined;
   #memory: PackMemory | undefined;
@@ -41,7 +44,7 @@ export class Staging {
 
   /** As `has`, for the hash that stands in `hash` from `at` on. */
   hasHash(hash: Uint8Array, at: number): boolean {
-    return this.#seen.has(hash, at) || this.#present(hash, at);
+    return this.#seen.has(hash, at) || this.#present(hash, at, this.found);
   }
 
   put(bytes: Uint8Array, digest: Digest = hashBytes(bytes)): Digest {
@@ -64,6 +67,7 @@ export class Staging {
   adopt(staged: Staged): void {
     for (const { temp, digest } of staged.loose) this.putTemp(temp, digest);
     this.#packs.push(...staged.packs);
+    addEvidence(this.found, staged.found);
   }
 
   /** Closes what is open and hands over all that was staged; the staging is empty then. */
@@ -71,7 +75,7 @@ export class Staging {
     for (const { bytes, digest } of this.#few ?? []) this.#putLoose(bytes, digest);
     this.#few = [];
     this.#closePack();
-    const staged = { loose: this.#loose, packs: this.#packs };
+    const staged = { loose: this.#loose, packs: this.#packs, found: this.found };
     this.#loose = [];
     this.#packs = [];
     this.#seen.clear();
@@ -83,7 +87,7 @@ export class Staging {
     this.#pack?.discard();
     this.#pack = undefined;
     this.#few = [];
-    dropStaged({ loose: this.#loose, packs: this.#packs });
+    dropStaged({ loose: this.#loose, packs: this.#packs, found: this.found });
     this.#loose = [];
     this.#packs = [];
     this.#seen.clear();
@@ -91,7 +95,7 @@ export class Staging {
 
   #isNew(digest: Digest): boolean {
     const hash = hashOf(digest);
-    return !this.#present(hash, 0) && this.#seen.add(hash, 0);
+    return !this.#present(hash, 0, this.found) && this.#seen.add(hash, 0);
   }
 
   #putSmall(bytes: Uint8Array, digest: Digest): void {

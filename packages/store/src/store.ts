@@ -5,6 +5,7 @@ import { openBatch, openStaging } from './batch.ts';
 import { checkAll, looseObjects, quarantineLoose } from './check.ts';
 import { isComplete } from './complete.ts';
 import { fsyncFile, fsyncFolder, listNames, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
+import { type Evidence, evidenceCheck } from './evidence.ts';
 import { isErrno, ObjectDamaged, ObjectMissing, withIo } from './failure.ts';
 import { applyGc } from './gc/apply.ts';
 import { planGc } from './gc/plan.ts';
@@ -18,13 +19,14 @@ import type { SharedIndex } from './pack/read.ts';
 import { salvagePack } from './pack/salvage.ts';
 import { PackSet } from './pack/set.ts';
 import { openRuns } from './runs.ts';
-import type { Staging } from './staging.ts';
+import type { Presence, Staging } from './staging.ts';
 import { Syncs } from './sync.ts';
 import type {
   ArtifactObject,
   CheckOptions,
   CheckReport,
   GcPlan,
+  KnownTrees,
   ObjectPlace,
   RunStore,
   Store,
@@ -75,10 +77,17 @@ class FileStore implements Store {
     return [...gone];
   }
 
-  isComplete(artifact: Artifact): boolean {
-    this.#packs.refresh();
+  isComplete(artifact: Artifact, known?: KnownTrees): boolean {
     const loose = new LooseSnapshot(this.#layout);
-    return isComplete(this, artifact, (hash, at) => this.#isPacked(hash, at) || loose.hasHash(hash, at));
+    let isFresh = false;
+    const present: Presence = (hash, at, found) => {
+      if (!isFresh) this.#packs.refresh();
+      isFresh = true;
+      return this.#isPacked(hash, at, found) || loose.hasHash(hash, at, found);
+    };
+    const check = evidenceCheck(this.#layout);
+    const holds = (evidence: Evidence): boolean => this.#bad.size === 0 && check(evidence);
+    return isComplete(this, artifact, present, known && { ...known, holds });
   }
 
   size(digest: Digest): number | undefined {
@@ -183,11 +192,11 @@ class FileStore implements Store {
   }
 
   writeBatch(): StoreBatch {
-    return openBatch(this.#layout, (hash, at) => this.#isPacked(hash, at), this.#mark, this.#syncs);
+    return openBatch(this.#layout, (hash, at, found) => this.#isPacked(hash, at, found), this.#mark, this.#syncs);
   }
 
   openStaging(): Staging {
-    return openStaging(this.#layout, (hash, at) => this.#isPacked(hash, at));
+    return openStaging(this.#layout, (hash, at, found) => this.#isPacked(hash, at, found));
   }
 
   shareIndexes(): SharedIndex[] {
@@ -241,8 +250,8 @@ class FileStore implements Store {
     });
   }
 
-  #isPacked(hash: Uint8Array, at: number): boolean {
-    return this.#packs.hasHash(hash, at) && (this.#bad.size === 0 || !this.#bad.has(digestAt(hash, at)));
+  #isPacked(hash: Uint8Array, at: number, found?: Evidence): boolean {
+    return this.#packs.hasHash(hash, at, found) && (this.#bad.size === 0 || !this.#bad.has(digestAt(hash, at)));
   }
 
   #packed(digest: Digest, how: 'known' | 'find'): ObjectPlace | undefined {

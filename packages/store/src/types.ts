@@ -1,4 +1,5 @@
 import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord, TreeEntry } from '@dag/model';
+import type { Evidence } from './evidence.ts';
 import type { Collector, Hold } from './in-use.ts';
 import type { SharedIndex } from './pack/read.ts';
 import type { Staging } from './staging.ts';
@@ -18,6 +19,13 @@ export type ObjectPlace =
   | { readonly kind: 'loose'; readonly file: string; readonly size: number }
   | { readonly kind: 'packed'; readonly pack: string; readonly offset: number; readonly size: number };
 
+/** What is remembered of trees whose every object was found. */
+export interface KnownTrees {
+  /** Where a tree, and all inside, was found. */
+  recall(tree: Digest): Evidence | undefined;
+  remember(tree: Digest, evidence: Evidence): void;
+}
+
 /**
  * The content-addressed objects and run records of one cache folder. Safe for many processes and threads at once: final
  * names appear complete or not at all, and nothing is changed after that.
@@ -30,8 +38,8 @@ export interface Store {
   has(digest: Digest): boolean;
   /** Those that are not there, each once, in the order given. */
   missing(digests: Iterable<Digest>): Digest[];
-  /** Whether every object of an artifact is there: its trees whole, its files as `has` has it. */
-  isComplete(artifact: Artifact): boolean;
+  /** Whether every object of an artifact is there: its trees whole, its files as `has` has it. What is known need not be read. */
+  isComplete(artifact: Artifact, known?: KnownTrees): boolean;
   /** Bytes of the object; undefined where it is not there. */
   size(digest: Digest): number | undefined;
   /** Where the object's bytes are, unverified; undefined where it is not there. */
@@ -161,6 +169,10 @@ export interface GcPlan {
 export interface StoreBatch {
   /** Whether the object whose hash stands in `hash` from `at` on need not be put: it is in the cache or in this batch. */
   hasHash(hash: Uint8Array, at: number): boolean;
+  /** Whether what was found once need not be put, nor looked up: it is still there. */
+  holds(evidence: Evidence): boolean;
+  /** Where all is that was asked for or put. Complete once it is committed. */
+  readonly found: Evidence;
   /** Adds an object; `digest`, where given, must be that of the bytes. The bytes are copied or written before it returns. */
   put(bytes: Uint8Array, digest?: Digest): Digest;
   /** Takes over a file in `tmpFolder()` whose digest the caller has verified. */
@@ -179,6 +191,8 @@ export interface StoreBatch {
 export interface Staged {
   readonly loose: readonly { readonly temp: string; readonly digest: Digest }[];
   readonly packs: readonly { readonly temp: string; readonly name: string }[];
+  /** Where the cache has what was not staged. */
+  readonly found: Evidence;
 }
 
 /** The run cache: records by run key; several a key where runs gave different results. */

@@ -118,6 +118,8 @@ export interface Workspace {
   keepListings(paths: readonly AnyPath[]): Promise<void>;
   /** Makes the paths be what the artifacts say, touching as little as it can. Says what it could not do; never half a file. */
   checkout(items: readonly CheckoutItem[], options?: CheckoutOptions): Promise<CheckoutReport>;
+  /** As `Store.isComplete`; where all of a large folder was found is remembered, and not looked up while it is still there. */
+  isComplete(artifact: Artifact): boolean;
   /** `Store.checkAll`, with all cores where there is much to hash. */
   checkCache(options?: Omit<CheckOptions, 'run'>): Promise<CheckReport>;
   /** Turns links into the cache at these paths into writable copies. Returns those changed. */

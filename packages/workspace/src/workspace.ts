@@ -10,6 +10,7 @@ import { updateGitignore } from './gitignore.ts';
 import { isPathIgnored } from './ignore-rules.ts';
 import { acquire, holders } from './lock/acquire.ts';
 import { commit } from './observe/commit.ts';
+import { isComplete } from './observe/known-trees.ts';
 import { keepListings, list, observe } from './observe/observe.ts';
 import type { Workspace, WorkspaceOptions } from './types.ts';
 import { writeFileAtomic } from './write-file.ts';
@@ -26,6 +27,7 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
     checkout: (items, more) => checkout(context, items, more),
     checkCache: (more) => checkCache(context, more),
     unprotect: (paths, more) => unprotect(context, paths, more),
+    isComplete: (artifact) => isComplete(context, artifact),
     setAside: (paths) => setAside(context, paths),
     recover: () => recover(context),
     acquire: (request, more) => acquire(context, request, more),

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { blake3Digest, type Digest, digestHex } from '@dag/model';
+import { stampOf } from '../evidence.ts';
 import { hashBytes } from '../hash.ts';
 import {
   decodeFooter,
@@ -22,17 +23,21 @@ export interface SharedIndex {
   readonly name: string;
   readonly memory: SharedArrayBuffer;
   readonly count: number;
+  /** What tells that the file is the one that was checked: see `stampOf`. */
+  readonly stamp: string;
 }
 
 /** A published pack: its index in memory, its file open while it is in use. */
 export class PackReader {
   readonly path: string;
   readonly index: Index;
+  readonly stamp: string;
   #fd: number | undefined;
 
-  private constructor(path: string, index: Index, fd: number | undefined) {
+  private constructor(path: string, index: Index, stamp: string, fd: number | undefined) {
     this.path = path;
     this.index = index;
+    this.stamp = stamp;
     this.#fd = fd;
   }
 
@@ -44,7 +49,8 @@ export class PackReader {
     const fd = openSync(path, 'r');
     let reader: PackReader | undefined;
     try {
-      const size = fstatSync(fd).size;
+      const stats = fstatSync(fd, { bigint: true });
+      const size = Number(stats.size);
       if (size < FOOTER_SIZE) return undefined;
       const footer = decodeFooter(readRange(fd, { offset: size - FOOTER_SIZE, length: FOOTER_SIZE }), size);
       if (footer === undefined || !path.endsWith(`${footer.indexHash.toString('hex')}.pack`)) return undefined;
@@ -53,7 +59,7 @@ export class PackReader {
       if (!isSoundIndex(indexOf(bytes, footer.count), footer)) return undefined;
       const memory = Buffer.from(new SharedArrayBuffer(bytes.length));
       bytes.copy(memory);
-      reader = new PackReader(path, indexOf(memory, footer.count), fd);
+      reader = new PackReader(path, indexOf(memory, footer.count), stampOf(stats), fd);
       return reader;
     } finally {
       if (reader === undefined) closeSync(fd);
@@ -61,14 +67,15 @@ export class PackReader {
   }
 
   /** A pack whose index another thread of this process has read and checked. */
-  static adopt(path: string, { memory, count }: SharedIndex): PackReader {
-    return new PackReader(path, indexOf(Buffer.from(memory), count), undefined);
+  static adopt(path: string, { memory, count, stamp }: SharedIndex): PackReader {
+    return new PackReader(path, indexOf(Buffer.from(memory), count), stamp, undefined);
   }
 
   /** What `adopt` takes, for other threads. */
   share(): SharedIndex {
     const { bytes, count } = this.index;
-    return { name: basename(this.path), memory: bytes.buffer as unknown as SharedArrayBuffer, count };
+    const memory = bytes.buffer as unknown as SharedArrayBuffer;
+    return { name: basename(this.path), memory, count, stamp: this.stamp };
   }
 
   /** Where a hash stands in the index; -1 where it does not. */

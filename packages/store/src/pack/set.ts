@@ -1,7 +1,8 @@
 import { renameSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Digest } from '@dag/model';
 import { listNames, makeFolder } from '../durable.ts';
+import type { Evidence } from '../evidence.ts';
 import { isErrno } from '../failure.ts';
 import { hashOf } from '../hash-set.ts';
 import type { Layout } from '../layout.ts';
@@ -55,10 +56,12 @@ export class PackSet {
     return this.#search(hashOf(digest));
   }
 
-  /** As `known`, for the hash that stands in `hash` from `at` on, and without saying where. */
-  hasHash(hash: Uint8Array, at: number): boolean {
+  /** As `known`, for the hash that stands in `hash` from `at` on. @param found where the pack is noted. */
+  hasHash(hash: Uint8Array, at: number, found?: Evidence): boolean {
     if (!this.#listed) this.refresh();
-    return this.#lookUp(hash, at) !== undefined;
+    const reader = this.#lookUp(hash, at)?.reader;
+    if (reader !== undefined) found?.packs.set(basename(reader.path), reader.stamp);
+    return reader !== undefined;
   }
 
   /** Lists the folder again if it may have changed. @returns whether there is something new. */

@@ -2,7 +2,9 @@ import { existsSync, lstatSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '@dag/model';
+import { decodeEvidence, type Evidence, encodeEvidence } from '../evidence.ts';
 import { hashText } from '../hash.ts';
+import { hashOf } from '../hash-set.ts';
 import { loadNative } from '../native.ts';
 import { decodeFolder, encodeFolder, type FolderRecord } from './folder.ts';
 import { InUse } from './in-use.ts';
@@ -22,6 +24,10 @@ export interface StatCache {
   recall(folder: Pick<FileStats, 'dev' | 'ino'>): RecalledFolder | undefined;
   /** Remembers what was found out about the files of a folder, in memory until `flush`. */
   remember(folder: Pick<FileStats, 'dev' | 'ino'>, record: FolderRecord): void;
+  /** Where a tree, and all inside, was found in the cache when it was last looked for. */
+  recallTree(tree: Digest): Evidence | undefined;
+  /** Remembers that, in memory until `flush`. */
+  rememberTree(tree: Digest, evidence: Evidence): void;
   /** Records a digest, in memory until `flush`. Only what is known to be settled (`isSettled`) may be recorded. */
   record(stats: FileStats, digest: Digest): void;
   /**
@@ -56,10 +62,12 @@ const FLUSH_SOON = 256;
 const FLUSH_MS = 250;
 const FLUSH_FACTOR = 50;
 const FLUSH_WORTH = 256 << 20;
-/** Bytes of folder records that wait, at most. */
+/** Bytes of records of folders and trees that wait, at most. */
 const FLUSH_BYTES = 4 << 20;
 /** The first byte of a folder's key, which no file's key begins with. */
 const FOLDER_KEY = 0x64;
+/** The first byte of a tree's key. */
+const TREE_KEY = 0x74;
 /** Bytes that must be free on the disk: more than one flush writes. */
 const ROOM_NEEDED = 16 << 20;
 
@@ -73,8 +81,8 @@ export function openStatCache(folder: string | undefined): StatCache {
   let waiting = new Map<string, [FileStats, Digest]>();
   let waitingBytes = 0n;
   let dueAt = Number.NEGATIVE_INFINITY;
-  let folders = new Map<string, Buffer>();
-  let folderBytes = 0;
+  let records = new Map<string, Buffer>();
+  let recordBytes = 0;
   const key = Buffer.alloc(KEY_SIZE);
   const open = (): Lmdb | undefined => {
     state ??= { db: folder === undefined ? undefined : openLmdb(folder) };
@@ -93,14 +101,14 @@ export function openStatCache(folder: string | undefined): StatCache {
     }
   };
   const write = (): void => {
-    if (waiting.size + folders.size === 0) return;
+    if (waiting.size + records.size === 0) return;
     const entries = [...waiting.values()];
-    const records = folders;
+    const whole = records;
     const began = performance.now();
     waiting = new Map();
     waitingBytes = 0n;
-    folders = new Map();
-    folderBytes = 0;
+    records = new Map();
+    recordBytes = 0;
     attempt((db) =>
       db.transactionSync(() => {
         for (const [stats, digest] of entries) {
@@ -108,11 +116,24 @@ export function openStatCache(folder: string | undefined): StatCache {
           encodeKey(stats, own);
           db.putSync(own, encodeValue(own, stats, digest));
         }
-        for (const [own, record] of records) db.putSync(Buffer.from(own, 'latin1'), record);
+        for (const [own, record] of whole) db.putSync(Buffer.from(own, 'latin1'), record);
       }),
     );
     const ended = performance.now();
     dueAt = ended + Math.max(FLUSH_MS, FLUSH_FACTOR * (ended - began));
+  };
+  const get = <T>(own: Buffer, decode: (bytes: Buffer) => T | undefined): T | undefined => {
+    const fresh = records.get(own.toString('latin1'));
+    if (fresh !== undefined) return decode(Buffer.from(fresh));
+    return attempt((db) => {
+      const value = db.getBinary(own);
+      return value === undefined ? undefined : decode(value);
+    });
+  };
+  const put = (own: Buffer, bytes: Buffer): void => {
+    records.set(own.toString('latin1'), bytes);
+    recordBytes += bytes.length;
+    if (recordBytes >= FLUSH_BYTES) write();
   };
   return {
     get isOpen() {
@@ -127,28 +148,17 @@ export function openStatCache(folder: string | undefined): StatCache {
         return value === undefined ? undefined : decodeValue(key, value, stats);
       });
     },
-    recall(folder) {
-      const own = folderKey(folder);
-      const fresh = folders.get(own.toString('latin1'));
-      if (fresh !== undefined) return decodeFolder(Buffer.from(fresh));
-      return attempt((db) => {
-        const value = db.getBinary(own);
-        return value === undefined ? undefined : decodeFolder(value);
-      });
-    },
-    remember(folder, record) {
-      const bytes = encodeFolder(record);
-      folders.set(folderKey(folder).toString('latin1'), bytes);
-      folderBytes += bytes.length;
-      if (folderBytes >= FLUSH_BYTES) write();
-    },
+    recall: (folder) => get(folderKey(folder), decodeFolder),
+    remember: (folder, record) => put(folderKey(folder), encodeFolder(record)),
+    recallTree: (tree) => get(treeKey(tree), decodeEvidence),
+    rememberTree: (tree, evidence) => put(treeKey(tree), encodeEvidence(evidence)),
     record(stats, digest) {
       waiting.set(`${stats.dev}:${stats.ino}`, [stats, digest]);
       waitingBytes += stats.size;
       if (waiting.size >= FLUSH_FROM) write();
     },
     flush() {
-      const isMuch = waiting.size + folders.size >= FLUSH_SOON || waitingBytes >= FLUSH_WORTH;
+      const isMuch = waiting.size + records.size >= FLUSH_SOON || waitingBytes >= FLUSH_WORTH;
       if (isMuch || performance.now() > dueAt) write();
       inUse?.end();
     },
@@ -166,6 +176,10 @@ function folderKey(folder: Pick<FileStats, 'dev' | 'ino'>): Buffer {
   const key = Buffer.alloc(1 + KEY_SIZE, FOLDER_KEY);
   encodeKey(folder, key.subarray(1));
   return key;
+}
+
+function treeKey(tree: Digest): Buffer {
+  return Buffer.concat([Buffer.of(TREE_KEY), hashOf(tree)]);
 }
 
 function openLmdb(folder: string): Lmdb | undefined {

@@ -4,6 +4,7 @@ import type { Job, JobResult } from '../threads/protocol.ts';
 import { WorkList } from '../threads/work-list.ts';
 import type { Progress, WorkOptions } from '../types.ts';
 import { type FileList, lookAt } from './file-list.ts';
+import type { KnownTrees } from './known-trees.ts';
 import { FolderRecall } from './recall.ts';
 
 /** More files than this to be read are worth worker threads, and not worth a look at each before. */
@@ -33,6 +34,8 @@ export interface Question {
   readonly lists: readonly FileList[];
   /** Which must have what need not be read. */
   readonly batch: StoreBatch | undefined;
+  /** Of what that has. */
+  readonly known: KnownTrees | undefined;
   readonly signal: WorkOptions['signal'];
   readonly progress: { -readonly [K in keyof Progress]: Progress[K] };
   readonly tell: () => void;
@@ -40,7 +43,7 @@ export interface Question {
 
 /** Fills in facts that the stat cache knows, reading no file: by the folder's record, else by the file's own. */
 export async function ask(question: Question, statCache: StatCache): Promise<Unread> {
-  const { lists, progress, batch } = question;
+  const { lists, progress, known } = question;
   const recalls = new Map<FileList, FolderRecall>();
   for (const list of lists) {
     const { node } = list;
@@ -53,7 +56,10 @@ export async function ask(question: Question, statCache: StatCache): Promise<Unr
   const turn = turns(question);
   for (const list of lists) {
     const recalled = recalls.get(list);
-    const looking = lookThrough(list, recalled?.finish(), { statCache, batch, unread });
+    const others = recalled?.finish();
+    const isTrusted = recalled?.isWhole === true && list.node !== undefined && known?.trust(list.node) === true;
+    const batch = isTrusted ? undefined : question.batch;
+    const looking = lookThrough(list, others, { statCache, batch, unread });
     let step = looking.next();
     while (step.done !== true) {
       if (turn.isOver()) await turn.next();

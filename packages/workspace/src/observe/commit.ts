@@ -1,12 +1,13 @@
 import { dirname } from 'node:path';
 import { type Artifact, type Digest, FailureError, type ProjectPath } from '@dag/model';
-import { hashOf, SMALL_LIMIT } from '@dag/store';
+import { hashBytes, hashOf, SMALL_LIMIT } from '@dag/store';
 import type { Context } from '../context.ts';
 import { tempFolderFor } from '../temp-folder.ts';
 import type { Pool } from '../threads/pool.ts';
 import type { Job } from '../threads/protocol.ts';
 import type { CommitOptions } from '../types.ts';
 import type { FileFacts } from './facts.ts';
+import { KnownTrees } from './known-trees.ts';
 import { ownFolders, type Standing } from './node.ts';
 import { recallLarge, scan } from './scan.ts';
 import { artifactOf, buildTrees, rememberFolders } from './trees.ts';
@@ -25,20 +26,28 @@ export async function commit(
   for (const [path, one] of standing) if (one.kind === 'absent') throw absent(path, one.broken);
   const op = context.nextOp();
   const batch = store.writeBatch();
+  const known = new KnownTrees(context, batch);
   try {
-    const pool = await scan(context, { op, standing, batch }, options);
+    const pool = await scan(context, { op, standing, batch, known }, options);
     for (const result of await context.everywhere({ kind: 'finish', op })) {
       if (result.kind === 'finish') batch.adopt(result.staged);
     }
-    const put = (bytes: Uint8Array): Digest => batch.put(bytes);
-    const needs = (tree: Digest): boolean => !batch.hasHash(hashOf(tree), 0);
+    const put = (bytes: Uint8Array, files: number): Digest => {
+      const digest = hashBytes(bytes);
+      return known.has(digest, files) ? digest : batch.put(bytes, digest);
+    };
+    const needs = (tree: Digest, files: number): boolean => !known.has(tree, files) && !batch.hasHash(hashOf(tree), 0);
     for (const [, one] of standing) if (one.kind === 'folder') buildTrees(one.node, put, needs);
     const artifacts = new Map(standing.map(([path, one]) => [path, artifactOf(one) as Artifact]));
     const record = await options.record?.(artifacts);
     if (record !== undefined) batch.putRecord(record);
     await batch.commit();
     await protect(context, pool, op, standing, since);
-    for (const [, one] of standing) if (one.kind === 'folder') rememberFolders(one.node, context.statCache);
+    for (const [, one] of standing) {
+      if (one.kind !== 'folder') continue;
+      rememberFolders(one.node, context.statCache);
+      known.remember(one.node);
+    }
     context.statCache.flush();
     return artifacts;
   } catch (error) {

@@ -7,6 +7,7 @@ import { WorkList } from '../threads/work-list.ts';
 import type { WorkOptions } from '../types.ts';
 import { ask, COMPARE_MANY, MANY_FILES, type Part } from './ask.ts';
 import { fileLists } from './file-list.ts';
+import type { KnownTrees } from './known-trees.ts';
 import type { FolderNode, Standing } from './node.ts';
 
 /** More bytes than this to be read are worth worker threads (some 10 ms of hashing). */
@@ -43,10 +44,11 @@ export async function scan(
     readonly op: number;
     readonly standing: readonly (readonly [AnyPath, Standing])[];
     readonly batch?: StoreBatch;
+    readonly known?: KnownTrees;
   },
   options: WorkOptions = {},
 ): Promise<Pool> {
-  const { op, standing, batch } = work;
+  const { op, standing, batch, known } = work;
   const lists = standing.flatMap(([path, one]) => fileLists(path, one));
   const totalFiles = lists.reduce((sum, list) => sum + list.count, 0);
   const progress = { phase: 'hash' as const, files: 0, bytes: 0, totalFiles };
@@ -54,6 +56,7 @@ export async function scan(
     context,
     lists,
     batch,
+    known,
     signal: options.signal,
     progress,
     tell: () => options.onProgress?.(progress),

@@ -6,21 +6,21 @@ import { type FolderNode, innerFirst, type Standing } from './node.ts';
 /**
  * Works out the digest of every folder from the facts of its files, inner ones first. Where the stat cache knew all of a
  * folder, it knows its tree too.
- * @param put takes each tree's bytes (storing them, or only hashing) and gives their digest.
+ * @param put takes each tree's bytes (storing them, or only hashing) and gives their digest; and how many files are inside.
  * @param needs whether a tree must be put, though its digest is known.
  */
 export function buildTrees(
   top: FolderNode,
-  put: (bytes: Uint8Array) => Digest,
-  needs: (tree: Digest) => boolean = () => false,
+  put: (bytes: Uint8Array, files: number) => Digest,
+  needs: (tree: Digest, files: number) => boolean = () => false,
 ): void {
   for (const node of innerFirst(top)) {
     count(node);
     const { remembered } = node;
-    if (remembered !== undefined && remembered.rest === restOf(node) && !needs(remembered.digest)) {
+    if (remembered !== undefined && remembered.rest === restOf(node) && !needs(remembered.digest, node.count)) {
       node.digest = remembered.digest;
     } else {
-      node.digest = put(encodeTree(entriesOf(node)));
+      node.digest = put(encodeTree(entriesOf(node)), node.count);
       node.isNews = true;
     }
   }

@@ -8,6 +8,7 @@ import {
   isErrno,
   isPast,
   layoutOf,
+  noEvidence,
   ObjectDamaged,
   ObjectMissing,
   openStatCache,
@@ -198,7 +199,7 @@ export class ThreadWork {
     this.#stagings.delete(job.op);
     this.statCache.flush();
     try {
-      return { kind: 'finish', staged: staging?.finish() ?? { loose: [], packs: [] } };
+      return { kind: 'finish', staged: staging?.finish() ?? { loose: [], packs: [], found: noEvidence() } };
     } catch (error) {
       staging?.discard();
       throw ioFailure(error, 'write into the cache', this.#setup.storeDir);
