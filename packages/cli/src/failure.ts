@@ -58,7 +58,7 @@ export function failureText(failure: Failure, colour: boolean): string {
     case 'objects-failed': {
       const items = failure.failed
         .slice(0, MOST)
-        .map(({ path, digest, reason }) => `  ${path} (${digest}): ${reason}\n`);
+        .map(({ path, digest, reason }) => `  ${path}${NO_OBJECT.test(digest) ? '' : ` (${digest})`}: ${reason}\n`);
       const more = failure.failed.length > MOST ? `  and ${failure.failed.length - MOST} more\n` : '';
       return `${error}: ${failure.message}\n${items.join('')}${more}${hintText(failure.hint)}`;
     }
@@ -128,3 +128,6 @@ export function asFailure(error: unknown): Failure | undefined {
 function hintText(hint: string | undefined): string {
   return hint === undefined ? '' : `  ${hint}\n`;
 }
+
+/** Stands for what has no object of its own: a symlink, or whatever someone else put in the way. */
+const NO_OBJECT = /:0+$/;

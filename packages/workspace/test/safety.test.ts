@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -15,8 +16,10 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Artifact, type Digest, digestHex, encodeTree, type TreeEntry } from '@dag/model';
+import { openStore } from '@dag/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asNobody } from '../../../test/rigs/nobody.ts';
+import { openWorkspace } from '../src/index.ts';
 import { commitOne, listing, newProject, type Project, path } from './helpers.ts';
 
 let project: Project;
@@ -146,6 +149,29 @@ describe('what the user has is not lost', () => {
     expect([0, 1, 2, 3].map((i) => statSync(at(`data/${i}`)).ino)).toEqual(inodes);
     expect(project.read('data/4')).toBe('content 4');
   });
+});
+
+test('links into a cache that was moved are told from what the user made, and replaced', async () => {
+  const ws = project.reopen({ link: ['symlink', 'copy'] });
+  project.write('data/large', Buffer.alloc(100_000, 'a'));
+  project.write('data/in/large', Buffer.alloc(100_000, 'b'));
+  project.write('one', Buffer.alloc(100_000, 'c'));
+  const [artifact, one] = [await commitOne(ws, 'data'), await commitOne(ws, 'one')];
+  const before = [listing(at('data')).length, project.read('one')];
+  renameSync(at('.cache/objects'), at('moved-objects'));
+  mkdirSync(at('new'));
+  renameSync(at('moved-objects'), at('new/objects'));
+  expect((await ws.observe([path('one')])).get(path('one'))).toBeUndefined();
+  const moved = openWorkspace({ root: project.root, store: openStore({ dir: at('new') }), link: ['symlink'] });
+  const items = [
+    { path: path('data'), artifact },
+    { path: path('one'), artifact: one },
+  ];
+  expect(await moved.checkout(items)).toMatchObject({ failed: [], refused: [], modified: ['data', 'one'] });
+  expect([listing(at('data')).length, project.read('one')]).toEqual(before);
+  expect(await moved.unprotect([path('data'), path('one')])).toEqual(['data', 'one']);
+  expect((await moved.observe([path('data')])).get(path('data'))).toEqual(artifact);
+  await moved.close();
 });
 
 describe('a same-size edit is seen', () => {

@@ -122,8 +122,11 @@ export function exitOf(context: Context, project: OpenProject, report: CheckoutR
   return report.failed.length > 0 || report.refused.length > 0 ? EXIT.unsuccessful : EXIT.done;
 }
 
+/** Not one into the cache: of those the content counts. */
 function isSymlink({ root }: OpenProject, at: ProjectPath): boolean {
-  return fs.lstatSync(path.join(root, at), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  const file = path.join(root, at);
+  const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+  return stats?.isSymbolicLink() === true && !/\/objects\/[0-9a-f]{2}\/[0-9a-f]{62}$/.test(fs.readlinkSync(file));
 }
 
 function itemOf(project: OpenProject, { tracked, inside }: Picked, unreadable: ObjectFailure[]): CheckoutItem[] {

@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { Digest } from '@dag/model';
 import type { FolderNode } from '../observe/node.ts';
+import { isObjectPath } from '../threads/link.ts';
 
 /** One thing that stands in a folder. `isLink`: reached through a symlink, which is all that can be removed of it here. */
 export type Present =
@@ -32,6 +33,7 @@ export function lookUp(node: FolderNode): Map<string, Present> {
     });
   }
   for (const { name, target } of node.links) found.set(name, { kind: 'link', target, isLink: true });
+  for (const name of node.dangling) found.set(name, { kind: 'link', target: '', isLink: true });
   for (const { name, node: inner, isLink } of node.folders) found.set(name, { kind: 'folder', node: inner, isLink });
   return found;
 }
@@ -42,7 +44,7 @@ export function isOwnWritable(abs: string): boolean {
   return stats.nlink === 1 && (stats.mode & 0o200) !== 0;
 }
 
-/** Whether a symlink is one of those that the link strategy makes: into a cache, this one or one that stood elsewhere. */
+/** Whether a symlink is one of those that the link strategy makes. */
 export function leadsToObject(abs: string): boolean {
-  return /\/objects\/[0-9a-f]{2}\/[0-9a-f]{62}$/.test(readlinkSync(abs));
+  return isObjectPath(readlinkSync(abs));
 }

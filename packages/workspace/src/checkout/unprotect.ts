@@ -1,14 +1,4 @@
-import {
-  chmodSync,
-  constants,
-  copyFileSync,
-  lstatSync,
-  mkdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, constants, copyFileSync, lstatSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProjectPath } from '@dag/model';
 import { removeFile, tempName, withIo } from '@dag/store';
@@ -18,6 +8,7 @@ import { walk } from '../observe/walk.ts';
 import { tempFolderFor } from '../temp-folder.ts';
 import { newFileMode } from '../threads/place-file.ts';
 import type { WorkOptions } from '../types.ts';
+import { leadsToObject } from './present.ts';
 
 /** See `Workspace.unprotect`: each link into the cache becomes a file of the user's own, by temp file and rename. */
 export async function unprotect(
@@ -30,13 +21,13 @@ export async function unprotect(
   for (const path of paths) {
     const standing = walk(path, rules);
     let any = false;
-    if (standing.kind === 'file') any = own(context, standing.abs, context.tmp());
+    if (standing.kind === 'file') any = own(standing.abs, context.tmp());
     if (standing.kind === 'folder') {
       for (const node of ownFolders(standing.node)) {
         options.signal?.throwIfAborted();
         const temp = tempFolderFor(context, node.abs);
         try {
-          for (const name of [...node.files, ...node.followed]) any = own(context, `${node.abs}/${name}`, temp) || any;
+          for (const name of [...node.files, ...node.followed]) any = own(`${node.abs}/${name}`, temp) || any;
         } finally {
           if (temp !== context.tmp()) rmSync(temp, { recursive: true, force: true });
         }
@@ -48,12 +39,10 @@ export async function unprotect(
   return changed;
 }
 
-function own(context: Context, abs: string, folder: string): boolean {
+function own(abs: string, folder: string): boolean {
   return withIo('make a copy of', abs, () => {
     const self = lstatSync(abs);
-    const isOurs = self.isSymbolicLink()
-      ? realpathSync(abs).startsWith(`${realpathSync(context.store.dir)}/`)
-      : self.nlink > 1 || (self.mode & 0o200) === 0;
+    const isOurs = self.isSymbolicLink() ? leadsToObject(abs) : self.nlink > 1 || (self.mode & 0o200) === 0;
     if (!isOurs) return false;
     const executable = (statSync(abs).mode & 0o111) !== 0;
     mkdirSync(folder, { recursive: true });

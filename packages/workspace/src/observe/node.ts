@@ -16,6 +16,8 @@ export class FolderNode {
   readonly followed: string[] = [];
   /** Symlinks that stay symlinks; targets are relative. */
   readonly links: { readonly name: string; readonly target: string }[] = [];
+  /** Symlinks to objects that are not there: gone from the cache, or the cache was moved. They count as absent. */
+  readonly dangling: string[] = [];
   readonly folders: { readonly name: string; readonly node: FolderNode; readonly isLink: boolean }[] = [];
   fileCount = 0;
   /** What the stat cache has of its files; undefined where it has nothing, or was not asked. */

@@ -13,6 +13,7 @@ import { type AnyPath, absolutePath, FailureError, isExternal, joinPath } from '
 import { isErrno, withIo } from '@dag/store';
 import { type FolderRules, type IgnoreRules, isIgnored, NO_RULES } from '../ignore-rules.ts';
 import { isHiddenTemp } from '../temp-folder.ts';
+import { isObjectPath } from '../threads/link.ts';
 import { FileFacts } from './facts.ts';
 import { FolderNode, type Standing } from './node.ts';
 
@@ -122,7 +123,10 @@ function addLink(current: Walk, node: FolderNode, name: string, ignore: FolderRu
   }
   const stats = statOrNothing(statSync, abs);
   if (stats === undefined) {
-    if (!current.rules.strict && current.rules.skip.some((folder) => leadsTo.startsWith(folder + sep))) return;
+    if (!current.rules.strict && isObjectPath(leadsTo)) {
+      node.dangling.push(name);
+      return;
+    }
     throw refusal(
       path,
       `it is a symlink to ${target}, which is not there`,

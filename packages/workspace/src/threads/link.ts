@@ -20,3 +20,8 @@ export function canFallThrough(error: unknown): boolean {
     'ETXTBSY',
   );
 }
+
+/** Whether a path is that of an object in a cache, this one or one that stood elsewhere. */
+export function isObjectPath(path: string): boolean {
+  return /\/objects\/[0-9a-f]{2}\/[0-9a-f]{62}$/.test(path);
+}
