@@ -22,7 +22,7 @@ beforeEach(async () => {
   await project.dag(['add', 'data']);
 });
 afterEach(() => {
-  if (why === undefined) execFileSync('umount', [project.path('disk')]);
+  if (why === undefined) execFileSync('umount', ['-l', project.path('disk')]);
   project.remove();
 });
 

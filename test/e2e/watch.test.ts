@@ -60,15 +60,15 @@ test('runs, and again only when an input has other content', async () => {
   const until = watch();
   expect(summary(await until(isWatching))).toMatchObject({ ran: ['a', 'b'] });
   // The same bytes, a file that nobody reads, an out: none is a reason. The change after them is the first that is told.
-  project.write('in', '1\n');
-  project.write('stray', 'new');
-  project.write('in', '2\n');
+  replace('in', '1\n');
+  replace('stray', 'new');
+  replace('in', '2\n');
   const events = await until(isWatching);
   expect(changes(events)).toEqual(['in']);
   expect(summary(events)).toMatchObject({ ran: ['a', 'b'], skipped: [] });
   expect(project.read('b')).toBe('2\nx\n');
-  project.write('params.yaml', 'unused: 1\n');
-  project.write('other', 'y\n');
+  replace('params.yaml', 'unused: 1\n');
+  replace('other', 'y\n');
   const more = await until((event) => isWatching(event) && project.read('b') === '2\ny\n');
   expect(changes(more)).toContain('other');
 });
@@ -92,7 +92,7 @@ test('a change ends the stages that it concerns, and lets others end first', asy
   project.write('in-b', '1\n');
   const until = watch();
   const [first, other] = [await held.started('a'), await held.started('b')];
-  project.write('in-a', '2\n');
+  replace('in-a', '2\n');
   await first.gone;
   await until((event) => event['event'] === 'finished' && event['stage'] === 'a');
   expect(held.running()).toEqual(['b']);
@@ -112,9 +112,9 @@ test('a pipeline.yaml that is broken is told, and mended it goes on; Ctrl-C ends
   const until = watch();
   const events = await until(isWatching);
   expect(events).toMatchObject([{ event: 'error', code: 'unknown-key', line: 1 }, { event: 'watching' }]);
-  project.write('pipeline.yaml', 'stages: {a: {cmd: echo 1 > a, outs: [a]}}\n');
+  replace('pipeline.yaml', 'stages: {a: {cmd: echo 1 > a, outs: [a]}}\n');
   expect(summary(await until(isWatching))).toMatchObject({ ran: ['a'] });
-  project.write('pipeline.yaml', 'stages: {a: {cmd: exit 4, outs: [a]}}\n');
+  replace('pipeline.yaml', 'stages: {a: {cmd: exit 4, outs: [a]}}\n');
   expect(summary(await until(isWatching))).toMatchObject({ failed: ['a'] });
   started?.child.kill('SIGINT');
   expect((await started?.ended)?.status).toBe(130);
@@ -131,10 +131,15 @@ test('an input that can not be read is told, and does not end it', async () => {
   const events = await until(isWatching);
   expect(changes(events)).toEqual(['in']);
   expect(events.filter((event) => event['event'] === 'error')).toHaveLength(1);
-  project.write('new', '2\n');
-  fs.renameSync(project.path('new'), project.path('in'));
+  replace('in', '2\n');
   expect(summary(await until((event) => isWatching(event) && project.read('b') === '2\nx\n'))).toBeDefined();
 });
+
+/** Gives a file other content, all at once: a look at it sees the old or the new, and never an empty one. */
+function replace(file: string, content: string): void {
+  project.write('.cache/replacement', content);
+  fs.renameSync(project.path('.cache/replacement'), project.path(file));
+}
 
 /** Puts a pipe, which is no content, in the place of a file. */
 function makeFifo(file: string): void {

@@ -9,6 +9,10 @@ import { trackedByGit } from '../src/project/git.ts';
 let base: string;
 beforeEach(() => {
   base = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'dag-git-')));
+  // Nothing of whoever runs this, nor of a git hook that does.
+  for (const name of Object.keys(process.env)) if (name.startsWith('GIT_')) vi.stubEnv(name, undefined);
+  vi.stubEnv('GIT_CONFIG_GLOBAL', '/dev/null');
+  vi.stubEnv('GIT_CONFIG_NOSYSTEM', '1');
 });
 afterEach(() => {
   vi.unstubAllEnvs();

@@ -14,7 +14,8 @@ const base = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'dag-fs-')));
 const mounted: string[] = [];
 
 afterAll(() => {
-  for (const at of mounted.reverse()) run('umount', at);
+  // Whatever still looks at it, an indexer of the desktop say, loses it.
+  for (const at of mounted.reverse()) run('umount', '-l', at);
   fs.rmSync(base, { recursive: true, force: true });
 });
 

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Artifact, Digest } from '@dag/model';
 import { openStore } from '@dag/store';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { runs } from '../../../test/fuzz.ts';
+import { runs, SEED } from '../../../test/fuzz.ts';
 import { buildChild, removeChild, startChild } from './child/build.ts';
 import { commitOne, listing, newProject, type Project, path } from './helpers.ts';
 
@@ -35,6 +35,11 @@ function expectWhole(artifact: Artifact): void {
   expect(bad).toEqual([]);
 }
 
+/** A moment of `most` milliseconds for each round: from the first to the last, in a mixed order. */
+function moment(round: number, rounds: number, most: number): number {
+  return (((round * 7) % rounds) / Math.max(1, rounds - 1)) * most;
+}
+
 async function killAfter(ms: number, ...args: string[]): Promise<string> {
   const child = startChild(...args);
   await child.printed('started');
@@ -46,15 +51,16 @@ async function killAfter(ms: number, ...args: string[]): Promise<string> {
 /** What lies in the cache's folder for work under way, which a process killed early never made. */
 const leftovers = (): string[] => (existsSync(at('.cache/tmp')) ? readdirSync(at('.cache/tmp')) : []);
 
-describe('kill -9 at a random moment', { timeout: 600_000 * runs(1) }, () => {
+describe('kill -9 at any moment', { timeout: 600_000 * runs(1) }, () => {
   test('of commit: what was committed is whole, what was not is no harm, the next commit works', async () => {
     project = newProject();
     fillData('first');
     const first = await commitOne(project.ws, 'data');
-    for (let round = 0; round < runs(12); round++) {
+    const rounds = runs(12);
+    for (let round = 0; round < rounds; round++) {
       fillData(`round ${round}`, 600 + 150 * (round % 12));
       const before = listing(at('data'));
-      const printed = await killAfter(Math.random() * 250, 'commit', project.root, 'data');
+      const printed = await killAfter(moment(round, rounds, 250), 'commit', project.root, 'data');
       const ws = project.reopen();
       ws.recover();
       expect(leftovers()).toEqual([]);
@@ -73,9 +79,10 @@ describe('kill -9 at a random moment', { timeout: 600_000 * runs(1) }, () => {
     fillData('two');
     const two = await commitOne(project.ws, 'data');
     const both = [one, two].map((artifact) => JSON.stringify(artifact));
-    for (let round = 0; round < runs(8); round++) {
+    const rounds = runs(8);
+    for (let round = 0; round < rounds; round++) {
       if (round % 4 === 0) rmSync(at('data'), { recursive: true, force: true });
-      await killAfter(Math.random() * 400, 'checkout', project.root, ...both);
+      await killAfter(moment(round, rounds, 400), 'checkout', project.root, ...both);
       const ws = project.reopen();
       ws.recover();
       expect(leftovers()).toEqual([]);
@@ -91,8 +98,9 @@ describe('kill -9 at a random moment', { timeout: 600_000 * runs(1) }, () => {
     project = newProject();
     fillData('old', 20);
     const before = listing(at('data'));
-    for (let round = 0; round < runs(20); round++) {
-      await killAfter(Math.random() * 60, 'aside', project.root);
+    const rounds = runs(20);
+    for (let round = 0; round < rounds; round++) {
+      await killAfter(moment(round, rounds, 60), 'aside', project.root);
       project.reopen().recover();
       expect(listing(at('data'))).toEqual(before);
       expect(leftovers()).toEqual([]);
@@ -131,9 +139,12 @@ test('a damaged page of the stat cache costs one run at most, and never gives a 
   await project.ws.close();
   const file = at('.cache/stat/stat-1.mdb');
   const good = readFileSync(file);
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < runs(6); round++) {
     const bytes = Buffer.from(good);
-    for (let i = 0; i < 20; i++) bytes[8192 + Math.floor(Math.random() * (bytes.length - 8192))] = Math.random() * 256;
+    for (let i = 0; i < 20; i++) {
+      const at = createHash('sha256').update(`${SEED} ${round} ${i}`).digest();
+      bytes[8192 + (at.readUInt32LE() % (bytes.length - 8192))] = at.readUInt8(4);
+    }
     writeFileSync(file, bytes);
     let crashes = 0;
     for (let run = 0; run < 3; run++) {
