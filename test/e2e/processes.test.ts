@@ -283,6 +283,23 @@ describe('two processes', () => {
     expect(held.order).toEqual(['a']);
   });
 
+  test('never run a stage without outs at once either, and not again where nothing changed since', async () => {
+    project.write('in', '1');
+    const cmd = JSON.stringify(held.command('check'));
+    project.write('pipeline.yaml', `stages:\n  check:\n    cmd: ${cmd}\n    deps: [in]\n`);
+    const one = project.repro();
+    const check = await held.started('check');
+    const two = project.start(['repro', '--json']);
+    await new Promise<void>((resolve) =>
+      two.child.stdout?.on('data', (text) => String(text).includes('"waiting"') && resolve()),
+    );
+    expect((await project.dag(['repro', '--no-wait'])).stderr).toMatch(/mutex 'stage check' is in use by process \d+/);
+    expect(held.running()).toEqual(['check']);
+    check.release();
+    expect(await one).toMatchObject({ status: 0, ran: ['check'] });
+    expect((await two.ended).events.at(-1)).toMatchObject({ ran: [], skipped: ['check'] });
+  });
+
   test('what one made while the other was elsewhere is not made again', async () => {
     project.write('in', 'old');
     const cmd = `echo ran >> "$DAG_ROOT/../ran"; cat in > out`;

@@ -81,40 +81,48 @@ async function finish({ after, lock }: Start, stopped: Repro): Promise<void> {
   expect(changed).toEqual(['', ' M in', ' M pipeline.lock', ' M uncached']);
 }
 
-test('whichever change of a file is its last: what was told is kept, the rest is made, and the lock is what it would be', async (context) => {
-  if ('why' in at) return context.skip(at.why);
-  const start = await makeStart();
-  let deaths = 0;
-  for (let call = 1; ; call += every(29), deaths++) {
-    start.again();
-    const died = await repro(at.die(call, project.root));
-    if (died.signal === null) break;
-    await finish(start, died);
-  }
-  expect(deaths).toBeGreaterThan(5);
-}, 600_000);
-
-test('the disk is full from any write on: it says so, nothing is lost or half there, and it works when there is room', async (context) => {
-  if ('why' in at) return context.skip(at.why);
-  const start = await makeStart();
-  let failures = 0;
-  for (let call = 1; ; call += every(17)) {
-    start.again();
-    const full = await repro(at.full(call, project.root));
-    const text = full.stdout + full.stderr;
-    expect(text).not.toMatch(/\n\s+at |please report/);
-    if (full.status === 0 && !/disk is full|ENOSPC|no space left/i.test(text)) break;
-    if (full.status !== 0) {
-      failures++;
-      expect({ status: full.status, text }).toEqual({ status: 3, text: expect.stringContaining('the disk is full') });
-      const { persisting: _, ...rest } = outs();
-      for (const [file, content] of Object.entries(rest))
-        expect([start.before[file], start.after[file]]).toContain(content);
+test(
+  'whichever change of a file is its last: what was told is kept, the rest is made, and the lock is what it would be',
+  async (context) => {
+    if ('why' in at) return context.skip(at.why);
+    const start = await makeStart();
+    let deaths = 0;
+    for (let call = 1; ; call += every(29), deaths++) {
+      start.again();
+      const died = await repro(at.die(call, project.root));
+      if (died.signal === null) break;
+      await finish(start, died);
     }
-    await finish(start, full);
-  }
-  expect(failures).toBeGreaterThan(2);
-}, 600_000);
+    expect(deaths).toBeGreaterThan(5);
+  },
+  runs(300_000),
+);
+
+test(
+  'the disk is full from any write on: it says so, nothing is lost or half there, and it works when there is room',
+  async (context) => {
+    if ('why' in at) return context.skip(at.why);
+    const start = await makeStart();
+    let failures = 0;
+    for (let call = 1; ; call += every(17)) {
+      start.again();
+      const full = await repro(at.full(call, project.root));
+      const text = full.stdout + full.stderr;
+      expect(text).not.toMatch(/\n\s+at |please report/);
+      if (full.status === 0 && !/disk is full|ENOSPC|no space left/i.test(text)) break;
+      if (full.status !== 0) {
+        failures++;
+        expect({ status: full.status, text }).toEqual({ status: 3, text: expect.stringContaining('the disk is full') });
+        const { persisting: _, ...rest } = outs();
+        for (const [file, content] of Object.entries(rest))
+          expect([start.before[file], start.after[file]]).toContain(content);
+      }
+      await finish(start, full);
+    }
+    expect(failures).toBeGreaterThan(2);
+  },
+  runs(300_000),
+);
 
 /** How far apart the calls are that are tried: all of them, where many cases are asked for. */
 function every(usual: number): number {

@@ -39,32 +39,36 @@ const round: fc.Arbitrary<Round> = fc.record({
   deaths: fc.array(death, { minLength: 1, maxLength: 2 }),
 });
 
-test('whoever is killed, and whenever: the next run does what is left to do, and the one after it nothing', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      shapes,
-      fc.array(round, { minLength: 1, maxLength: 3 }),
-      fc.constantFrom(1, 3),
-      async (all, rounds, jobs) => {
-        const project = makeProject();
-        try {
-          const world = new World(all);
-          world.write(project.root);
-          for (const { edits, deaths } of rounds) {
-            for (const edit of edits) world.apply(project.root, edit);
-            await endure(project, world, deaths, jobs);
+test(
+  'whoever is killed, and whenever: the next run does what is left to do, and the one after it nothing',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        shapes,
+        fc.array(round, { minLength: 1, maxLength: 3 }),
+        fc.constantFrom(1, 3),
+        async (all, rounds, jobs) => {
+          const project = makeProject();
+          try {
+            const world = new World(all);
+            world.write(project.root);
+            for (const { edits, deaths } of rounds) {
+              for (const edit of edits) world.apply(project.root, edit);
+              await endure(project, world, deaths, jobs);
+            }
+            expect((await project.dag(['fsck'])).status).toBe(0);
+            expect(fs.readdirSync(project.path('.cache/tmp'))).toEqual([]);
+            expect(fs.readdirSync(project.path('.cache/running'))).toEqual([]);
+          } finally {
+            project.remove();
           }
-          expect((await project.dag(['fsck'])).status).toBe(0);
-          expect(fs.readdirSync(project.path('.cache/tmp'))).toEqual([]);
-          expect(fs.readdirSync(project.path('.cache/running'))).toEqual([]);
-        } finally {
-          project.remove();
-        }
-      },
-    ),
-    { numRuns: runs(8) },
-  );
-}, 120_000);
+        },
+      ),
+      { numRuns: runs(8) },
+    );
+  },
+  runs(240_000),
+);
 
 /** Runs as often as there are deaths to die, then to the end, and compares it all with what the naive picture says. */
 async function endure(project: TestProject, world: World, deaths: readonly Death[], jobs: number): Promise<void> {

@@ -77,7 +77,7 @@ test('all succeed, each stage runs once in a project, and every lock is what one
   const both = [0, 1].flatMap((index) => (projects[index] as TestProject).read('ran').trim().split('\n'));
   expect(new Set(both)).toEqual(new Set(STAGES));
   expect((await front.dag(['fsck'])).status).toBe(0);
-}, 120_000);
+}, 240_000);
 
 /** Resolves when a process says something of this kind on its standard output. */
 function told(child: ChildProcess, what: RegExp): Promise<void> {

@@ -72,7 +72,18 @@ export class LockBook {
     if (known !== undefined && known.stamp === stamp) return known.lock;
     const lock = parseText(this.#files.read(path), path);
     this.#read.set(path, { stamp, lock });
+    if (known !== undefined) this.#dropSuperseded(pipelineFile, known.lock, lock);
     return lock;
+  }
+
+  /** Drops what waits and is older than what another process has written meanwhile. */
+  #dropSuperseded(pipelineFile: ProjectPath, before: Lock, after: Lock): void {
+    const soon = this.#soon.get(pipelineFile);
+    for (const [name, isSuperseded] of soon?.superseded ?? []) {
+      if (sameEntry(name, before, after) || !isSuperseded()) continue;
+      soon?.entries.delete(name);
+      soon?.superseded.delete(name);
+    }
   }
 
   /** Reads the locks of some stages, so that all that is damaged in any of them is told in one go. Throws a FailureError. */
@@ -144,23 +155,26 @@ export class LockBook {
   /**
    * Sets entries of stages, and writes them within moments: with the next that come, by a timer, or by `flush`, which the
    * caller owes. For results that a run record keeps: a process that is killed before loses no more than these entries.
-   * @param written called when they are on disk.
    */
   async updateSoon(
     pipelineFile: ProjectPath,
     entries: ReadonlyMap<string, LockedStage>,
-    written?: () => void,
+    { written, superseded }: SoonOptions = {},
   ): Promise<void> {
+    // What stands there before: an entry that is another one later was written by somebody else.
+    this.#written(pipelineFile);
     const soon: Soon = this.#soon.get(pipelineFile) ?? {
       entries: new Map(),
       over: undefined,
       stages: new Map(),
+      superseded: new Map(),
       written: [],
     };
     this.#soon.set(pipelineFile, soon);
     for (const [name, entry] of entries) {
       soon.entries.set(name, entry);
       soon.stages.set(name, entry);
+      if (superseded !== undefined) soon.superseded.set(name, superseded);
     }
     const left = this.#lastWrite + this.#pause - performance.now();
     if (written !== undefined) soon.written.push(written);
@@ -187,8 +201,18 @@ interface Soon {
   /** What `stages` was made from: the lock as written. */
   over: Lock | undefined;
   stages: Map<string, LockedStage>;
+  /** Of each, by name, whether another process has a newer one: asked where one stands there that did not before. */
+  readonly superseded: Map<string, () => boolean>;
   /** To be called when they are on disk. */
   readonly written: (() => void)[];
+}
+
+/** What is to be known of entries that may wait. */
+interface SoonOptions {
+  /** Called when they are on disk, or something newer is. */
+  readonly written?: (() => void) | undefined;
+  /** Whether another process has newer ones: then those stay, also where they are written first. */
+  readonly superseded?: () => boolean;
 }
 
 /** The pipeline.lock that belongs to a pipeline.yaml. */
@@ -202,6 +226,16 @@ function parseText(text: string | undefined, path: ProjectPath): Lock {
   if (!parsed.ok) throw new FailureError({ code: 'invalid-pipeline', diagnostics: parsed.error });
   return parsed.value;
 }
+
+function sameEntry(name: string, a: Lock, b: Lock): boolean {
+  const [x, y] = [a.stages.get(name), b.stages.get(name)];
+  if (x === undefined || y === undefined) return x === y;
+  const text = (stage: LockedStage): string =>
+    renderLock({ stages: new Map([[name, stage]]), data: new Map() }, lockPath(ROOT));
+  return text(x) === text(y);
+}
+
+const ROOT = 'pipeline.yaml' as ProjectPath;
 
 interface Entries {
   readonly stages: ReadonlySet<string>;

@@ -10,6 +10,7 @@ import {
 } from '@dag/model';
 import type { Hold } from '@dag/store';
 import { usesRunCache, whyAlways } from './decide.ts';
+import { hasResultSince } from './history/journal.ts';
 import type { StageView } from './observe-stage.ts';
 import { lockedStage } from './observe-stage.ts';
 import type { Project } from './project.ts';
@@ -59,7 +60,9 @@ export async function recordInLock(
   const entries = new Map([entryOf(project, result)]);
   const canWait = (kept || whyAlways(stage) !== undefined) && !stage.frozen;
   if (canWait) {
-    await project.locks.updateSoon(stage.file, entries, hold?.end);
+    const madeAt = project.clock();
+    const superseded = (): boolean => hasResultSince(project.root, stage.address, madeAt);
+    await project.locks.updateSoon(stage.file, entries, { written: hold?.end, superseded });
   } else {
     await project.locks.update(stage.file, { stages: entries });
     hold?.end();

@@ -6,7 +6,7 @@ import { thisOwner } from '@dag/store';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { noteDuration, readDurations } from '../src/history/durations.ts';
-import { openJournal, readJournal } from '../src/history/journal.ts';
+import { hasResultSince, openJournal, readJournal } from '../src/history/journal.ts';
 import { logsOf } from '../src/history/past.ts';
 
 let root: string;
@@ -182,6 +182,19 @@ describe('the journal', () => {
     other.end(other.begin(begun('b')), ended);
     for (const journal of [one, other]) journal.close();
     expect(readJournal(root)).toMatchObject([{ stage: 'a' }, { stage: 'b', state: { status: 'ok' } }]);
+  });
+
+  test('knows whether a stage had a result after a moment: one that failed, or began before, is none', () => {
+    const journal = openJournal(root);
+    journal.end(journal.begin(begun('old')), ended);
+    const later = new Date(at.getTime() + 1);
+    journal.end(journal.begin({ ...begun('ran'), at: later }), ended);
+    journal.end(journal.begin({ ...begun('failed'), at: later }), { ...ended, status: 'failed' });
+    journal.begin({ ...begun('works'), at: later });
+    journal.restored({ stage: 'back', at: later, key: KEY, from: at.toISOString() });
+    journal.close();
+    const stages = ['old', 'ran', 'failed', 'works', 'back', 'unknown'];
+    expect(stages.filter((stage) => hasResultSince(root, stage, at))).toEqual(['ran', 'back']);
   });
 
   test('knows whether others wrote', () => {

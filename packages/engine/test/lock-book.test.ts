@@ -109,6 +109,28 @@ describe('entries that may wait', () => {
     expect([...new LockBook(files).lock(file).stages.keys()]).toEqual(['a', 'b', 'c']);
   });
 
+  test.each([
+    ['newer', true, 'theirs'],
+    ['older', false, 'ours'],
+  ])('of one stage what another process wrote meanwhile stays where it is %s', async (_, isNewer, stands) => {
+    const { files } = memoryFiles();
+    const [one, other] = [new LockBook(files), new LockBook(files)];
+    await one.update(file, { stages: new Map([['a', entry('before')]]) });
+    const superseded = vi.fn(() => isNewer);
+    let written = 0;
+    const options = { superseded, written: () => written++ };
+    await one.updateSoon(file, new Map([['quick', entry('quick')]]));
+    await one.updateSoon(file, new Map([['a', entry('ours')]]), options);
+    await one.updateSoon(file, new Map([['b', entry('b')]]), options);
+    await other.update(file, { stages: new Map([['a', entry('theirs')]]) });
+    expect(one.stage(stage('a'))?.cmd).toBe(stands);
+    await one.flush();
+    expect(superseded).toHaveBeenCalledTimes(1);
+    expect(written).toBe(2);
+    const lock = new LockBook(files).lock(file);
+    expect([...lock.stages].map(([name, { cmd }]) => `${name} ${cmd}`)).toEqual([`a ${stands}`, 'b b', 'quick quick']);
+  });
+
   test('an entry that must be there now takes those that wait with it', async () => {
     const { state, files } = memoryFiles();
     const book = new LockBook(files);

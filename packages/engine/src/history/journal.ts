@@ -170,6 +170,14 @@ export function readJournal(root: string): Attempt[] {
   return attempts.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
+/** Whether a stage was run to a result, or had one restored, by anything that began after a moment. */
+export function hasResultSince(root: string, stage: string, moment: Date): boolean {
+  return readJournal(root).some((attempt) => {
+    if (attempt.stage !== stage || Date.parse(attempt.at) <= moment.getTime()) return false;
+    return attempt.kind === 'restored' || (typeof attempt.state === 'object' && attempt.state.status === 'ok');
+  });
+}
+
 /** How a run ended; undefined for a line that says no such thing. */
 function endOf(line: Record<string, unknown>): Ended | undefined {
   const { end, status, seconds, exitCode, signal, message, logs, usage } = line;

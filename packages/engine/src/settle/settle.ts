@@ -129,7 +129,8 @@ async function holdingPaths<T>(run: ReproRun, stage: Stage, work: (waited: boole
     {
       read: stage.deps.map((dep) => dep.path),
       write: stage.outs.map((out) => out.path),
-      mutex: stage.mutex,
+      // What no out tells apart: one stage never runs twice at once.
+      mutex: stage.outs.length > 0 ? stage.mutex : [...stage.mutex, `stage ${stage.address}`],
       purpose: purposeOf(stage.address),
     },
     {
