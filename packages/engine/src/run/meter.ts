@@ -12,6 +12,8 @@ const PIPE = 19;
 /** First look at a process's memory, and the longest time between two, in milliseconds. */
 const FIRST_MS = 50;
 const MOST_MS = 200;
+/** So long after a look it is still known which group a process is of. */
+const KNOWN_MS = 1000;
 /** Looks that are due within so many milliseconds are taken together. */
 const TOGETHER_MS = 25;
 
@@ -37,6 +39,7 @@ export class Meter {
   readonly #watched = new Map<number, Watched>();
   /** The group of every process of this machine, as last seen. */
   #groups = new Map<number, number>();
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   /** What to give `spawn` for a process that is to be measured. */
@@ -78,10 +81,7 @@ export class Meter {
 
   #schedule(): void {
     clearTimeout(this.#timer);
-    if (this.#watched.size === 0) {
-      this.#groups.clear();
-      return;
-    }
+    if (this.#watched.size === 0) return;
     const next = Math.min(...Array.from(this.#watched.values(), ({ dueAt }) => dueAt));
     this.#timer = setTimeout(() => this.#look(), Math.max(0, next - performance.now()));
     this.#timer.unref();
@@ -91,6 +91,8 @@ export class Meter {
     const now = performance.now();
     const until = now + TOGETHER_MS;
     const sums = new Map<number, number>();
+    if (now > this.#lookedAt + KNOWN_MS) this.#groups.clear();
+    this.#lookedAt = now;
     this.#groups = this.#groupsNow();
     for (const [pid, group] of this.#groups) {
       const watched = this.#watched.get(group);
