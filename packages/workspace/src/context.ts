@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { makeFolder, openStatCache, type StatCache, type Store, statCacheFolder, withIo } from '@dag/store';
+import { isOneName } from './checkout/names.ts';
 import { type IgnoreRules, openIgnoreRules } from './ignore-rules.ts';
 import type { Claim } from './lock/claim.ts';
 import { type LocalPool, localPool, type Pool, type ThreadPool, threadPool } from './threads/pool.ts';
@@ -17,6 +18,8 @@ export interface Context {
   readonly home: string;
   /** Folders that hold no data of the user's. */
   readonly skip: readonly string[];
+  /** See `WorkspaceOptions.isOneName`. */
+  readonly isOneName: (folder: string, a: string, b: string) => boolean;
   /** Rules of .dagignore as they stand now. */
   ignore(): IgnoreRules;
   /** Claims to paths that were read and will not change any more, by their id; see `readClaims`. */
@@ -76,6 +79,7 @@ export function openContext(options: WorkspaceOptions): Context {
     link,
     home,
     skip: [home, store.dir],
+    isOneName: options.isOneName ?? isOneName,
     ignore: () => openIgnoreRules(root, '.dagignore'),
     tmp() {
       const tmp = join(home, 'tmp');

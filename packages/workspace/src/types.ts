@@ -156,6 +156,8 @@ export interface WorkspaceOptions {
   readonly link?: readonly LinkStrategy[];
   /** Folder of the stat cache; false for none. Default: `.cache/stat` of the project, elsewhere on network file systems. */
   readonly statCache?: string | false;
+  /** Whether files of two names would be one file in a folder. Default: tried there with a real one. */
+  readonly isOneName?: (folder: string, a: string, b: string) => boolean;
   /** Worker threads for large work; 0 keeps all in this thread. Default: the cores, at most 8. */
   readonly threads?: number;
 }

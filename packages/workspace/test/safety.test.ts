@@ -298,7 +298,7 @@ describe('a listing from elsewhere is not trusted', () => {
     return { kind: 'file', name, executable: false, size: 1, digest };
   };
 
-  test.each(['.git', '.GIT', '.Git'])('%s is never written', async (name) => {
+  test.each(['.git', '.GIT', '.Git', '.g\u200cit'])('%s is never written', async (name) => {
     const report = await restore(store([file(name), file('fine')]));
     expect(report.failed).toMatchObject([{ path: `data/${name}`, reason: 'a name that is never written' }]);
     expect(readdirSync(at('data'))).toEqual(['fine']);
@@ -331,6 +331,49 @@ describe('a listing from elsewhere is not trusted', () => {
     expect(await restore(artifact)).toMatchObject({ failed: [], modified: ['data'] });
     expect(listing(at('outside'))).toEqual(['d ""']);
     expect(lstatSync(at('data/sub')).isDirectory()).toBe(true);
+  });
+
+  test('names that the file system takes for one are refused by name', async () => {
+    const isOneName = (_: string, a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+    const ws = project.reopen({ isOneName });
+    const inner = store([file('b'), file('B'), { kind: 'symlink', name: 'c', target: 'b' }, file('C')]);
+    const artifact = store([
+      file('A'),
+      file('a'),
+      file('caf\u00e9'),
+      file('cafe\u0301'),
+      { kind: 'folder', name: 'in', size: 1, files: 2, digest: inner.digest },
+    ]);
+    const refused = ['data/a', 'data/in/b', 'data/in/c'];
+    for (const stands of [false, true]) {
+      if (stands) rmSync(at('data/A'));
+      const report = await ws.checkout([{ path: path('data'), artifact }]);
+      expect(report.failed.map((one) => one.path).sort()).toEqual(refused);
+      expect(report.failed[0]?.reason).toMatch(/takes its name for that of '.'/);
+      expect(readdirSync(at('data')).sort()).toEqual(['A', 'cafe\u0301', 'caf\u00e9', 'in']);
+    }
+    const both = ['Sub/x', 'sub/x'].map((name) => ({ path: path(name), artifact }));
+    expect((await ws.checkout(both)).failed).toContainEqual(expect.objectContaining({ path: 'sub/x' }));
+    expect(existsSync(at('sub'))).toBe(false);
+    expect((await restore(artifact)).failed).toEqual([]);
+    expect(readdirSync(at('data'))).toHaveLength(5);
+  });
+
+  test('the cache by another name is the cache', async (context) => {
+    if (process.getuid?.() !== 0) return context.skip('only root can mount');
+    project.write('data/a', 'a');
+    await commitOne(project.ws, 'data');
+    mkdirSync(at('mount'));
+    execFileSync('mount', ['--bind', at('.cache'), at('mount')]);
+    try {
+      for (const target of ['mount', 'mount/objects']) {
+        const report = await project.ws.checkout([{ path: path(target), artifact: undefined }]);
+        expect(report.failed).toMatchObject([{ path: target, reason: 'it is inside the cache' }]);
+      }
+    } finally {
+      execFileSync('umount', [at('mount')]);
+    }
+    expect(existsSync(at('.cache/objects'))).toBe(true);
   });
 
   test('a listing that unfolds without end is cut off', async () => {

@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import type { ObjectFailure, ProjectPath } from '@dag/model';
 import type { Context } from '../context.ts';
 import { look } from '../observe/observe.ts';
 import type { CheckoutItem, CheckoutOptions, CheckoutReport } from '../types.ts';
 import { applyPlans } from './apply.ts';
 import { pathProblem } from './guard.ts';
+import { alikeNames } from './names.ts';
 import { NO_DIGEST, type Plan, type PlanFailure, planItem } from './plan.ts';
 
 /** See `Workspace.checkout`: look, plan, leave out what would lose something, do. */
@@ -14,8 +16,9 @@ export async function checkout(
 ): Promise<CheckoutReport> {
   refuseOverlaps(items);
   const failed: PlanFailure[] = [];
+  const alike = alikeNames(items.map(({ path }) => path));
   const allowed = items.filter(({ path, artifact }) => {
-    const reason = pathProblem(context.root, path, context.skip);
+    const reason = pathProblem(context.root, path, context.skip) ?? nameProblem(context, path, alike.get(path));
     if (reason !== undefined) failed.push({ path, digest: artifact?.digest ?? NO_DIGEST, reason, missing: false });
     return reason === undefined;
   });
@@ -36,6 +39,17 @@ export async function checkout(
   }
   const applied = plans.length === 0 ? NOTHING : await applyPlans(context, plans, options);
   return report([...failed, ...applied.failed], plans, refused, applied, options.allowMissing === true);
+}
+
+/** Of two paths that are alike one may be the other, by another name. */
+function nameProblem(context: Context, path: ProjectPath, other: string | undefined): string | undefined {
+  const names = other?.split('/') ?? [];
+  for (const [i, name] of path.split('/').entries()) {
+    const before = names[i];
+    const folder = join(context.root, ...names.slice(0, i));
+    if (before !== undefined && before !== name && !context.isOneName(folder, before, name)) return undefined;
+  }
+  return other === undefined ? undefined : `this file system takes it for '${other}'`;
 }
 
 const NOTHING = { failed: [], files: 0, bytes: 0, copiedBytes: 0 };

@@ -17,6 +17,7 @@ import { Digests, type FolderNode, innerFirst, type Standing } from '../observe/
 import { tempFolderFor } from '../temp-folder.ts';
 import type { CheckoutItem } from '../types.ts';
 import { entryProblem } from './guard.ts';
+import { alikeNames } from './names.ts';
 import { isOwnWritable, leadsToObject, lookUp, type Present } from './present.ts';
 
 /** Files to be placed in one folder. `temp`: first as temp files there, then renamed; undefined where the folder is private. */
@@ -164,7 +165,7 @@ class Planner {
     const wanted = new Set(entries.map(({ name }) => name));
     const present = lookUp(node);
     const folder: Placement = { folder: node.abs, path, temp: '', files: new PlacedFiles() };
-    for (const entry of entries) {
+    for (const entry of this.#told(entries, node.abs, path)) {
       const abs = `${node.abs}/${entry.name}`;
       this.#entry(entry, folder, joinPath(path, entry.name), abs, present.get(entry.name), node);
     }
@@ -236,7 +237,7 @@ class Planner {
       files: new PlacedFiles(entries.length),
       tree: { rest, digest },
     };
-    for (const entry of entries) {
+    for (const entry of this.#told(entries, build, path)) {
       const inner = joinPath(path, entry.name);
       const problem = entryProblem(path, entry);
       if (problem !== undefined) {
@@ -293,6 +294,20 @@ class Planner {
 
   #mustBeKept(digest: Digest, path: ProjectPath): void {
     if (!this.#context.store.has(digest)) this.#plan.unsafe.push(path);
+  }
+
+  /** The entries that the file system can tell apart; the others fail by name. */
+  #told(entries: readonly TreeEntry[], folder: string, path: ProjectPath): readonly TreeEntry[] {
+    const alike = alikeNames(entries.map(({ name }) => name));
+    if (alike.size === 0) return entries;
+    return entries.filter((entry) => {
+      const before = alike.get(entry.name);
+      if (before === undefined || !this.#context.isOneName(folder, before, entry.name)) return true;
+      const digest = entry.kind === 'symlink' ? undefined : entry.digest;
+      const reason = `this file system takes its name for that of '${before}': rename one of them where both can be`;
+      this.#fail(joinPath(path, entry.name), digest, reason);
+      return false;
+    });
   }
 
   #entries(digest: Digest, path: ProjectPath): TreeEntry[] | undefined {
