@@ -70,6 +70,46 @@ test(
   runs(240_000),
 );
 
+test(
+  'of two at once one is killed: the other does all that is to be done',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.array(round, { minLength: 1, maxLength: 2 }), async (all, rounds) => {
+        const project = makeProject();
+        try {
+          const world = new World(all);
+          world.write(project.root);
+          for (const { edits, deaths } of rounds) {
+            for (const edit of edits) world.apply(project.root, edit);
+            const expected = world.expected();
+            fs.rmSync(project.path('ran'), { force: true });
+            const [death] = deaths as [Death];
+            const [other] = await Promise.all([
+              project.repro(['-j', '2']),
+              project.dag(['repro', '-q', '-j', '2'], { env: deadly(project, death) }),
+            ]);
+            expect({ status: other.status, failed: other.failed }).toEqual({ status: 0, failed: [] });
+            expect(outsOf(project.root, world)).toEqual(world.outs);
+            const began = project.exists('ran') ? project.read('ran').trim().split('\n').sort() : [];
+            // Whose dag was killed was at work in that one, up to two of them.
+            const isTwice = (stage: string): boolean => began.filter((one) => one === stage).length === 2;
+            const twice = [...new Set(began)].filter(isTwice).filter((stage) => !world.alwaysRuns(stage));
+            expect([...new Set(began)]).toEqual([...expected.ran].sort());
+            expect(twice.length).toBeLessThanOrEqual(2);
+            const again = await project.repro();
+            expect(again.ran.filter((stage) => !world.alwaysRuns(stage))).toEqual([]);
+          }
+          expect((await project.dag(['fsck'])).status).toBe(0);
+        } finally {
+          project.remove();
+        }
+      }),
+      { numRuns: runs(8) },
+    );
+  },
+  runs(240_000),
+);
+
 /** Runs as often as there are deaths to die, then to the end, and compares it all with what the naive picture says. */
 async function endure(project: TestProject, world: World, deaths: readonly Death[], jobs: number): Promise<void> {
   const expected = world.expected();
@@ -103,12 +143,17 @@ interface Died {
   readonly killed: boolean;
 }
 
-async function dieOnce(project: TestProject, { who, stage, moment }: Death, jobs: number): Promise<Died> {
-  fs.rmSync(project.path('ran'), { force: true });
+/** The environment in which a death comes about. */
+function deadly(project: TestProject, { who, stage, moment }: Death): Record<string, string> {
   const fifo = project.path('..', 'fifo');
   if (!fs.existsSync(fifo)) execFileSync('mkfifo', [fifo]);
-  const at = `case $DAG_STAGE-$at in t${stage}-${moment}) ${VICTIMS[who]};; esac`;
-  const ran = await project.dag(['repro', '--json', '-j', String(jobs)], { env: { AT: at, FIFO: fifo } });
+  return { AT: `case $DAG_STAGE-$at in t${stage}-${moment}) ${VICTIMS[who]};; esac`, FIFO: fifo };
+}
+
+async function dieOnce(project: TestProject, death: Death, jobs: number): Promise<Died> {
+  const { who, stage } = death;
+  fs.rmSync(project.path('ran'), { force: true });
+  const ran = await project.dag(['repro', '--json', '-j', String(jobs)], { env: deadly(project, death) });
   const began = project.exists('ran') ? project.read('ran').trim().split('\n') : [];
   const killed = began.includes(`t${stage}`);
   const end = who === 'stage' ? { status: 1, signal: null } : { status: null, signal: 'SIGKILL' };
