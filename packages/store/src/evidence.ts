@@ -17,8 +17,8 @@ export interface Evidence {
   readonly loose: Set<Digest>;
 }
 
-/** So many files are looked at faster than the trees that name them are read. */
-const MOST_LOOSE = 64;
+/** So many files (trees of large folders, mostly) are looked at faster than the trees that name them are read. */
+const MOST_LOOSE = 1000;
 const MOST_PACKS = 256;
 
 export function noEvidence(): Evidence {

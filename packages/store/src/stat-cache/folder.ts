@@ -59,8 +59,7 @@ export function decodeFolder(bytes: Buffer): (FolderRecord & { readonly text: st
   ];
   const [hashesAt, flagsAt] = [HEAD_SIZE + count * STATS_SIZE, HEAD_SIZE + count * (STATS_SIZE + HASH_SIZE)];
   if (version !== VERSION || bytes.length !== flagsAt + count + textSize) return undefined;
-  const stats = new BigInt64Array(count * STAT_COLUMNS);
-  new Uint8Array(stats.buffer).set(bytes.subarray(HEAD_SIZE, hashesAt));
+  const stats = statsIn(bytes.subarray(HEAD_SIZE, hashesAt));
   const text = bytes.toString('utf8', flagsAt + count);
   let names: string[] | undefined;
   return {
@@ -81,4 +80,10 @@ export function decodeFolder(bytes: Buffer): (FolderRecord & { readonly text: st
 
 function sumOf(bytes: Buffer): Buffer {
   return hashOf(hashBytes(bytes.subarray(SUM_SIZE))).subarray(0, SUM_SIZE);
+}
+
+/** The numbers in some bytes: the same memory, where it is aligned. */
+function statsIn(bytes: Buffer): BigInt64Array {
+  const aligned = bytes.byteOffset % BigInt64Array.BYTES_PER_ELEMENT === 0 ? bytes : Uint8Array.from(bytes);
+  return new BigInt64Array(aligned.buffer, aligned.byteOffset, bytes.length / BigInt64Array.BYTES_PER_ELEMENT);
 }

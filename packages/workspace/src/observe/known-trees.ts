@@ -33,21 +33,28 @@ export class KnownTrees {
 
   /** Remembers where all of a folder is, once the batch is committed. */
   remember(top: FolderNode): void {
+    if (!isBrief(this.#batch.found)) return;
+    const nodes = innerFirst(top);
+    const trees = new Set(nodes.map(({ digest }) => digest));
+    const { packs, loose } = this.#batch.found;
+    const files = { packs, loose: new Set([...loose].filter((digest) => !trees.has(digest))) };
     const all = new Map<FolderNode, Evidence>();
-    for (const node of innerFirst(top)) {
+    for (const node of nodes) {
       const { digest } = node;
       if (digest === undefined) continue;
       const before = this.#where(digest, node.count);
-      const found = before ?? this.#found(node, all);
+      const found = before ?? this.#found(node, digest, files, all);
       all.set(node, found);
       if (before === undefined && node.count > FEW_FILES && isBrief(found))
         this.#context.statCache.rememberTree(digest, found);
     }
   }
 
-  #found(node: FolderNode, inner: ReadonlyMap<FolderNode, Evidence>): Evidence {
+  /** @param files where the files of all folders were found. */
+  #found(node: FolderNode, tree: Digest, files: Evidence, inner: ReadonlyMap<FolderNode, Evidence>): Evidence {
     const found = noEvidence();
-    addEvidence(found, this.#batch.found);
+    addEvidence(found, files);
+    if (this.#batch.found.loose.has(tree)) found.loose.add(tree);
     const own = this.#trusted.get(node);
     if (own !== undefined) addEvidence(found, own);
     for (const folder of node.folders) addEvidence(found, inner.get(folder.node) ?? noEvidence());

@@ -13,6 +13,8 @@ export class FolderRecall {
   /** Of each file that the record has, by name: its place in the folder, and in the record. undefined: all, in one order. */
   readonly #places: { readonly inFolder: Uint32Array; readonly inRecord: Uint32Array } | undefined;
   readonly #differing: number[] = [];
+  /** The folder's names while parts of it are asked for, one after the other. */
+  #names: readonly string[] | undefined;
   #isWhole = false;
 
   constructor(node: FolderNode, record: RecalledFolder) {
@@ -33,7 +35,10 @@ export class FolderRecall {
     const about = { folder: abs, dev: Number(id.dev) };
     const places = this.#places;
     if (places === undefined) {
-      const names = from === 0 && to === this.count ? text : this.#node.files.slice(from, to).join('\0');
+      const isAll = from === 0 && to === this.count;
+      if (!isAll) this.#names ??= text.split('\0');
+      const names = isAll ? text : (this.#names?.slice(from, to).join('\0') ?? '');
+      if (to === this.count) this.#names = undefined;
       return { ...about, names, stats: stats.slice(from * STAT_COLUMNS, to * STAT_COLUMNS) };
     }
     const names = Array.from(places.inFolder.subarray(from, to), (i) => this.#node.files[i]);
