@@ -31,7 +31,7 @@ export interface LockUpdate {
 
 /** Milliseconds that entries which may wait do so at most, and how much rarer than it takes a lock is written. */
 const SOON_MS = 500;
-const SOON_FACTOR = 20;
+const SOON_FACTOR = 50;
 
 /**
  * All pipeline.lock files of a project, one beside each pipeline.yaml: read once, read again when another process wrote.
