@@ -68,6 +68,53 @@ test.each([
   expect(fs.statSync(project.path('big')).size).toBe(200_000);
 });
 
+const PIPELINE = `stages:
+  s:
+    cmd: mkdir -p out && cat big > out/b && seq 30000 > out/c
+    deps: [big]
+    outs: [out]
+`;
+
+test.each([
+  ['read', '/project/big', 'commit', "can't read big"],
+  ['write', '/.cache/tmp/', 'commit', '.cache'],
+  ['fsync', '/.cache/objects', 'commit', '.cache'],
+  ['fsync', '/.cache/tmp/', 'commit', '.cache'],
+  ['read', '/project/pipeline.lock', 'status', "can't read pipeline.lock"],
+  ['read', '/project/pipeline.yaml', 'status', 'pipeline.yaml'],
+  ['read', '/project/.dagignore', 'status', "can't read .dagignore"],
+  ['read', '/.cache/packs/', 'gc -w -f', "can't read the pack"],
+  ['fsync', '/.cache/runs', 'repro', '.cache'],
+  ['fsync', '/.cache/tmp/', 'repro', '.cache'],
+  ['read', '/project/out/c', 'repro', 'out/c'],
+] as const)('%s fails on %s: dag %s says so, and the next one works', async (call, part, verb, words) => {
+  project.write('.dagignore', '*.log\n');
+  await project.dag(['add', 'data', 'big']);
+  project.write('data/f1', 'changed\n');
+  project.write('big', Buffer.alloc(200_000, 'b'));
+  if (verb === 'repro') project.write('pipeline.yaml', project.read('pipeline.yaml').replace('stages: {}\n', PIPELINE));
+  const lock = project.read('pipeline.lock');
+  const ran = await broken(call, part, ...verb.split(' '));
+  expect(ran).toMatchObject({ status: 3, stderr: expect.stringContaining('the disk reports an error') });
+  expect(ran.stderr).toContain(words);
+  expect(ran.stderr).not.toMatch(/^ +at /m);
+  if (verb !== 'repro') expect(project.read('pipeline.lock')).toBe(lock);
+  expect(project.read('pipeline.lock')).not.toContain('stages:');
+  expect(leftovers()).toEqual([]);
+  expect(await project.dag(verb.split(' '))).toMatchObject({ status: 0 });
+  expect(await project.dag(['fsck'])).toMatchObject({ status: 0 });
+});
+
+test('the stat cache may fail as it likes', async () => {
+  for (const call of ['read', 'write', 'fsync'] as const) {
+    project.write('data/f1', `changed for ${call}\n`);
+    expect(await broken(call, '/stat-1', 'add', 'data', 'big')).toMatchObject({ status: 0 });
+    expect(await broken(call, '/stat-1', 'status', '--exit-code')).toMatchObject({ status: 0 });
+  }
+  project.write('data/f1', 'changed again\n');
+  expect(await project.dag(['status', '--exit-code'])).toMatchObject({ status: 1 });
+});
+
 test('fsck names an object that the disk cannot give, and goes on', async () => {
   await project.dag(['add', 'data', 'big']);
   const ran = await broken('read', '/.cache/objects/', 'fsck', '--json');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type IgnoreAnswer, ignoreAnswer, ignoreTest, joinPath, type ProjectPath, ROOT } from '@dag/model';
-import { isErrno } from '@dag/store';
+import { ioFailure, isErrno } from '@dag/store';
 import ignore from 'ignore';
 
 /** What one ignore file says of a path seen from it. */
@@ -36,7 +36,7 @@ export function openIgnoreRules(root: string, fileName: string): IgnoreRules {
       return test;
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) return undefined;
-      throw error;
+      throw ioFailure(error, 'read', join(folder, fileName));
     }
   };
   const enter = (above: FolderRules, folder: ProjectPath): FolderRules => {

@@ -9,13 +9,14 @@ import {
   parentPath,
   type Result,
 } from '@dag/model';
+import { withIo } from '@dag/store';
 import type { OpenProject } from './open.ts';
 import { PIPELINE_FILE } from './root.ts';
 
 /** The text of a file of the project; empty where there is none. */
 export function textOf(project: OpenProject, file: ProjectPath): string {
   const absolute = path.join(project.root, file);
-  return fs.existsSync(absolute) ? fs.readFileSync(absolute, 'utf8') : '';
+  return fs.existsSync(absolute) ? withIo('read', absolute, () => fs.readFileSync(absolute, 'utf8')) : '';
 }
 
 /** The text that an edit gives; a FailureError where it could not be done. */

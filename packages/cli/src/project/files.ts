@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { LockFiles } from '@dag/engine';
 import { absolutePath, type ProjectPath } from '@dag/model';
 import type { SourceReader } from '@dag/pipeline';
+import { ioFailure } from '@dag/store';
 import type { Workspace } from '@dag/workspace';
 import { realParent } from './root.ts';
 
@@ -16,7 +17,7 @@ export function workspaceReader(root: string): SourceReader {
         return fs.readFileSync(absolutePath(root, file));
       } catch (error) {
         if (isAbsence(error)) return undefined;
-        throw error;
+        throw ioFailure(error, 'read', file);
       }
     },
     list: (folder) => {
@@ -47,7 +48,7 @@ export function workspaceLockFiles(workspace: Workspace): LockFiles {
         return fs.readFileSync(absolute(file), 'utf8');
       } catch (error) {
         if (isAbsence(error)) return undefined;
-        throw error;
+        throw ioFailure(error, 'read', file);
       }
     },
     stamp: (file) => {

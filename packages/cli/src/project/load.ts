@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { type Diagnostic, FailureError, type ProjectPath, ROOT } from '@dag/model';
 import { loadPipeline, type Pipeline, type SourceReader } from '@dag/pipeline';
+import { withIo } from '@dag/store';
 import { diagnosticsText } from '../failure.ts';
 import { paint } from '../render/paint.ts';
 import type { Context } from '../verb.ts';
@@ -48,7 +49,7 @@ function userFile(env: Context['io']['env']): string {
 }
 
 function textOf(file: string): string | undefined {
-  return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined;
+  return fs.existsSync(file) ? withIo('read', file, () => fs.readFileSync(file, 'utf8')) : undefined;
 }
 
 function warn(context: Context, diagnostics: readonly Diagnostic[]): void {

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { FailureError, type ProjectPath, relateToRoot } from '@dag/model';
 import { saysRoot } from '@dag/pipeline';
+import { withIo } from '@dag/store';
 
 export const PIPELINE_FILE = 'pipeline.yaml';
 
@@ -16,7 +17,7 @@ export function findRoot(cwd: string): string | undefined {
   for (const folder of upwards(cwd)) {
     const file = path.join(folder, PIPELINE_FILE);
     if (fs.existsSync(file)) {
-      if (top === undefined || saysRoot(fs.readFileSync(file))) return folder;
+      if (top === undefined || saysRoot(withIo('read', file, () => fs.readFileSync(file)))) return folder;
       found = folder;
     }
     if (folder === top) break;

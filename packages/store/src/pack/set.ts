@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Digest } from '@dag/model';
 import { listNames, makeFolder } from '../durable.ts';
 import type { Evidence } from '../evidence.ts';
-import { isErrno } from '../failure.ts';
+import { ioFailure, isErrno } from '../failure.ts';
 import { hashOf } from '../hash-set.ts';
 import type { Layout } from '../layout.ts';
 import type { Range } from './format.ts';
@@ -155,7 +155,7 @@ export class PackSet {
       this.quarantined.push(moved);
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined;
-      if (!isErrno(error, 'EACCES', 'EROFS', 'EPERM', 'ENOSPC')) throw error;
+      if (!isErrno(error, 'EACCES', 'EROFS', 'EPERM', 'ENOSPC')) throw ioFailure(error, 'read the pack', path);
       this.#ignored.add(name);
     }
     return undefined;

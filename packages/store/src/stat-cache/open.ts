@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '@dag/model';
@@ -6,6 +6,7 @@ import { decodeEvidence, type Evidence, encodeEvidence } from '../evidence.ts';
 import { hashText } from '../hash.ts';
 import { hashOf } from '../hash-set.ts';
 import { loadNative } from '../native.ts';
+import { tempName } from '../owner.ts';
 import { decodeFolder, encodeFolder, type FolderRecord } from './folder.ts';
 import { InUse } from './in-use.ts';
 import { decodeValue, encodeKey, encodeValue, type FileStats, KEY_SIZE, sameStats } from './record.ts';
@@ -192,6 +193,8 @@ function openLmdb(folder: string): Lmdb | undefined {
     if (bavail * bsize < ROOM_NEEDED) return undefined;
     const path = join(folder, FILE_NAME);
     if (InUse.hasCrashed(folder) || (existsSync(path) && !isSoundLmdb(path))) removeFiles(path);
+    // lmdb, where it can't write the head of a new file, does not say so: it takes the process down.
+    if (!existsSync(path)) tryFile(`${path}-${tempName('probe')}`);
     try {
       return openFile(lmdb, path);
     } catch {
@@ -205,6 +208,16 @@ function openLmdb(folder: string): Lmdb | undefined {
 
 function openFile(lmdb: LmdbModule, path: string): Lmdb {
   return lmdb.open({ path, noSubdir: true, keyEncoding: 'binary', encoding: 'binary', cache: false });
+}
+
+/** Writes a file, reads it, and removes it. */
+function tryFile(path: string): void {
+  try {
+    writeFileSync(path, Buffer.alloc(4 * 4096, 1), { flag: 'wx' });
+    readFileSync(path);
+  } finally {
+    rmSync(path, { force: true });
+  }
 }
 
 function removeFiles(path: string): void {

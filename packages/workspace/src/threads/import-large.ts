@@ -21,6 +21,7 @@ import {
   type Staging,
   sameStats,
   tempName,
+  withIo,
 } from '@dag/store';
 import type { LinkStrategy } from '../types.ts';
 import { canFallThrough } from './link.ts';
@@ -92,12 +93,14 @@ function tryLink(from: string, to: string): boolean {
   }
 }
 
+/** An error of the reading comes as it is: the caller knows the file. */
 function copyAndHash(fd: number, temp: string, staging: Staging): Digest {
-  const out = openSync(temp, 'wx', OBJECT_MODE);
+  const writing = <T>(work: () => T): T => withIo('write into the cache', temp, work);
+  const out = writing(() => openSync(temp, 'wx', OBJECT_MODE));
   let digest: Digest;
   try {
     ({ digest } = hashOpenFile(fd, (bytes) => {
-      for (let done = 0; done < bytes.length; ) done += writeSync(out, bytes, done);
+      for (let done = 0; done < bytes.length; ) done += writing(() => writeSync(out, bytes, done));
     }));
   } catch (error) {
     closeSync(out);

@@ -18,6 +18,7 @@ import {
   type StatCache,
   type Store,
   tempName,
+  withIo,
 } from '@dag/store';
 import { FileFacts } from '../observe/facts.ts';
 import { differingFiles } from './compare.ts';
@@ -115,7 +116,7 @@ export class ThreadWork {
     const { tmp } = layoutOf(this.#setup.storeDir);
     const how = { tmp, link: this.#setup.link, ...rest };
     return {
-      onSmall: (bytes, digest) => void staging.put(bytes, digest),
+      onSmall: (bytes, digest) => void withIo('write into the cache', tmp, () => staging.put(bytes, digest)),
       large: (fd, stats) => importLarge(path(), fd, stats, staging, how),
     };
   }
