@@ -77,7 +77,10 @@ export function noteRun(cacheDir: string, stage: string): RunNote {
   };
 }
 
-/** Ends what killed `dag` processes left at work, daemons too, and waits until it is gone. */
+/**
+ * Ends what killed `dag` processes of this user left at work, daemons too, and waits until it is gone. In a cache that many
+ * share, other users' are theirs to end.
+ */
 export async function endOrphans(cacheDir: string): Promise<Orphan[]> {
   const folder = path.join(cacheDir, 'running');
   const ended = new Map<string, Orphan>();
@@ -85,7 +88,10 @@ export async function endOrphans(cacheDir: string): Promise<Orphan[]> {
   for (const name of listNames(folder)) {
     const owner = ownerOf(name);
     const state = owner === undefined ? undefined : ownerState(owner);
-    if (state === 'elsewhere') dropOld(path.join(folder, name));
+    const stats = fs.statSync(path.join(folder, name), { throwIfNoEntry: false });
+    if (stats === undefined || stats.uid !== (process.getuid?.() ?? stats.uid)) continue;
+    const isOld = state === 'elsewhere' && Date.now() - stats.mtimeMs > FOREIGN_MS;
+    if (isOld) fs.rmSync(path.join(folder, name), { force: true });
     if (state !== 'dead') continue;
     const note = readNote(path.join(folder, name));
     left.set(name, note?.stage ?? '');
@@ -100,11 +106,6 @@ export async function endOrphans(cacheDir: string): Promise<Orphan[]> {
   }
   for (const name of left.keys()) fs.rmSync(path.join(folder, name), { force: true });
   return [...ended.values()];
-}
-
-function dropOld(note: string): void {
-  const stats = fs.statSync(note, { throwIfNoEntry: false });
-  if (stats !== undefined && Date.now() - stats.mtimeMs > FOREIGN_MS) fs.rmSync(note, { force: true });
 }
 
 /** The group is undefined where none had been started, or its note was not written to the end. */
