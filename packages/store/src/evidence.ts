@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import type { Digest } from '@dag/model';
 import { hashBytes } from './hash.ts';
 import { hashOf } from './hash-set.ts';
-import type { Layout } from './layout.ts';
-import { looseSize } from './loose.ts';
+import { type Layout, loosePath } from './layout.ts';
 
 /**
  * Where objects were found. They are there for as long as these packs are, untouched, and these files. Plain data that can
@@ -56,7 +55,7 @@ export function evidenceCheck(layout: Layout): (evidence: Evidence) => boolean {
   };
   return ({ packs, loose }) =>
     [...packs].every(([name, before]) => stamp(name) === before) &&
-    [...loose].every((digest) => looseSize(layout, digest) !== undefined);
+    [...loose].every((digest) => statSync(loosePath(layout, digest), { throwIfNoEntry: false })?.isFile() === true);
 }
 
 const SUM_SIZE = 8;
