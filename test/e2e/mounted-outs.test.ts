@@ -21,7 +21,7 @@ beforeEach((context) => {
   if (why !== undefined) context.skip(why);
 });
 afterEach(() => {
-  if (why === undefined) execFileSync('umount', [project.path('disk')]);
+  if (why === undefined) execFileSync('umount', ['-l', project.path('disk')]);
   project.remove();
 });
 

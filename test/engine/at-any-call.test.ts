@@ -95,7 +95,7 @@ test(
     }
     expect(deaths).toBeGreaterThan(5);
   },
-  runs(300_000),
+  runs(600_000),
 );
 
 test(
@@ -121,7 +121,7 @@ test(
     }
     expect(failures).toBeGreaterThan(2);
   },
-  runs(300_000),
+  runs(600_000),
 );
 
 /** How far apart the calls are that are tried: all of them, where many cases are asked for. */

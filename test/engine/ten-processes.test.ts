@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { heldPerTest, perTest } from '../rigs/per-test.ts';
-import { makeProject, type TestProject } from '../rigs/project.ts';
+import { makeProject, type Ran, type TestProject } from '../rigs/project.ts';
 
 // Ten repros at once over one cache: several projects, and several processes in each. The first stage of each project is held
 // open until all ten are at work.
@@ -51,7 +51,7 @@ test('all succeed, each stage runs once in a project, and every lock is what one
     for (let i = 0; i < (PROCESSES[index] ?? 0); i++) {
       const { child, ended } = project.start(['repro', '--json', '-j', '3'], { env });
       running.push(ended);
-      atWork.push(told(child, /"(started|waiting)"/));
+      atWork.push(told(child, ended, /"(started|waiting)"/));
     }
   }
   await Promise.all(atWork);
@@ -77,12 +77,16 @@ test('all succeed, each stage runs once in a project, and every lock is what one
   const both = [0, 1].flatMap((index) => (projects[index] as TestProject).read('ran').trim().split('\n'));
   expect(new Set(both)).toEqual(new Set(STAGES));
   expect((await front.dag(['fsck'])).status).toBe(0);
-}, 240_000);
+});
 
 /** Resolves when a process says something of this kind on its standard output. */
-function told(child: ChildProcess, what: RegExp): Promise<void> {
+function told(child: ChildProcess, ended: Promise<Ran>, what: RegExp): Promise<void> {
   return new Promise((resolve, reject) => {
-    child.stdout?.on('data', (text) => what.test(String(text)) && resolve());
-    child.once('close', () => reject(new Error('it ended before it was at work')));
+    let text = '';
+    child.stdout?.on('data', (chunk) => {
+      text += chunk;
+      if (what.test(text)) resolve();
+    });
+    void ended.then(({ stderr }) => reject(new Error(`it ended before it was at work: ${text}${stderr}`)));
   });
 }

@@ -136,14 +136,17 @@ export class World {
     return [`s${source}`, ...stages.sort((a, b) => a - b).map((at) => `o${at}`)];
   }
 
-  /** It notes that it began, has half an out for a moment, and does what the variable AT says at each of its moments. */
+  /**
+   * It notes that it began, in a file of its own run where RUN says so; has half an out for a moment; and does what the
+   * variable AT says at each of its moments.
+   */
   #command(index: number): string {
     const from = this.#inputs(index).join(' ');
     const make = this.shapes[index]?.kind === 'copy' ? `cat ${from}` : `cat ${from} | wc -l`;
     const at = (moment: Moment): string => `at=${moment}; eval "$AT"`;
     const half = `printf half > o${index}`;
     const whole = `${make} > o${index} && true ${this.#commands[index]}`;
-    return `echo t${index} >> ran; ${[at('began'), half, at('half'), whole, at('made')].join('; ')}`;
+    return `echo t${index} >> ran$RUN; ${[at('began'), half, at('half'), whole, at('made')].join('; ')}`;
   }
 
   #yaml(): string {
