@@ -39,7 +39,9 @@ export function openRuns(layout: Layout, syncs: Syncs): RunStore {
           const file = join(runFolder(layout, key), name);
           const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
           if (stats === undefined) continue;
-          yield { file, record: readRecord(file, key), size: Number(stats.size), changed: stats.ctimeNs };
+          const record = readRecord(file, key);
+          const isLater = record === undefined && isLaterRecord(file);
+          yield { file, record, isLater, size: Number(stats.size), changed: stats.ctimeNs };
         }
       }
     },
@@ -100,5 +102,14 @@ function readRecord(path: string, key: RunKey): RunRecord | undefined {
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EIO')) return undefined;
     throw error;
+  }
+}
+
+function isLaterRecord(path: string): boolean {
+  try {
+    const { schema } = JSON.parse(readFileSync(path, 'utf8')) as { schema?: unknown };
+    return typeof schema === 'number' && schema > 1;
+  } catch {
+    return false;
   }
 }

@@ -210,8 +210,10 @@ export interface RunStore {
 
 export interface RunFile {
   readonly file: string;
-  /** undefined for a damaged one. */
+  /** undefined for a damaged one, or one of a later version. */
   readonly record: RunRecord | undefined;
+  /** Whether it is whole, of a version that is not known here. */
+  readonly isLater: boolean;
   /** In bytes. */
   readonly size: number;
   /** ctime in ns. */

@@ -194,3 +194,23 @@ function damage(file: string, at: number): void {
   rmSync(file);
   writeFileSync(file, bytes, { mode: 0o444 });
 }
+
+test('what a later version wrote is absent, and left alone', async () => {
+  await pack(texts(0, 30));
+  const { packs } = layoutOf(dir);
+  const [name = ''] = readdirSync(packs);
+  const later = join(packs, `${'1'.repeat(64)}.pack`);
+  const bytes = readFileSync(join(packs, name));
+  bytes.write('dagpack2', 0);
+  bytes.write('dagpack2', bytes.length - 8);
+  writeFileSync(later, bytes);
+  const folder = join(dir, 'runs', 'ab', `ab${'0'.repeat(62)}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, '0123456789abcdef.json'), '{"schema":2}');
+  const again = openStore({ dir });
+  expect(await again.checkAll()).toMatchObject({ objects: 30, damaged: [], packs: [] });
+  expect(existsSync(later)).toBe(true);
+  expect(again.suspects(`blake3:${'2'.repeat(64)}` as Digest)).toEqual([later]);
+  expect([...again.runs.files()]).toMatchObject([{ record: undefined, isLater: true }]);
+  again.close();
+});

@@ -27,6 +27,7 @@ export async function fsck(context: Context, _positional: readonly string[], opt
     });
     progress.end();
     const records = badRecords(project);
+    const there = new Set(report.damaged.map(({ digest }) => digest).filter((digest) => project.store.has(digest)));
     let uses = await usesOf(context, project, report.damaged);
     let mended = await refetch(context, project, report.damaged, uses, options.remote);
     // A folder that came back tells what lay in it.
@@ -35,7 +36,7 @@ export async function fsck(context: Context, _positional: readonly string[], opt
       mended = await refetch(context, project, report.damaged, uses, options.remote);
     }
     const failed = report.damaged.flatMap((one) => failuresOf(one, uses.get(one.digest)));
-    show(context, report.damaged, uses, mended);
+    show(context, report.damaged, uses, { there, mended });
     for (const pack of report.packs) {
       context.emit({ event: 'damaged', pack });
       context.print(
@@ -50,7 +51,7 @@ export async function fsck(context: Context, _positional: readonly string[], opt
     context.emit({ event: 'summary', objects, bytes, failed, mended: [...mended], packs: report.packs, records });
     const found = report.damaged.length + report.packs.length + records.length;
     context.print(
-      `${count(objects, 'object')} checked, ${bytesText(bytes)}: ${found === 0 ? 'all are whole' : `${found} damaged, ${mended.size} of them fetched again`}.`,
+      `${count(objects, 'object')} checked, ${bytesText(bytes)}: ${found === 0 ? 'all are whole' : `${found} damaged, ${mended.size} of them there again`}.`,
     );
     return found === 0 ? EXIT.done : EXIT.unsuccessful;
   } finally {
@@ -66,7 +67,8 @@ function share(text: string): number {
 }
 
 function badRecords(project: OpenProject): string[] {
-  const bad = [...project.store.runs.files()].filter(({ record }) => record === undefined).map(({ file }) => file);
+  const files = [...project.store.runs.files()];
+  const bad = files.filter(({ record, isLater }) => record === undefined && !isLater).map(({ file }) => file);
   for (const file of bad) project.store.runs.remove(file);
   return bad;
 }
@@ -103,7 +105,7 @@ function show(
   context: Context,
   damaged: readonly DamagedObject[],
   uses: ReadonlyMap<Digest, readonly Use[]>,
-  mended: ReadonlySet<Digest>,
+  { there, mended }: { readonly there: ReadonlySet<Digest>; readonly mended: ReadonlySet<Digest> },
 ): void {
   for (const { digest, reason, quarantined } of damaged) {
     const known = uses.get(digest) ?? [];
@@ -111,7 +113,7 @@ function show(
     context.emit({ event: 'damaged', digest, paths, reason, quarantined, mended: mended.has(digest) });
     const names = known.map(({ path, from }) => (from === undefined ? path : `${path} (${from})`));
     const name = names.length === 0 ? 'nothing that is known uses it' : names.join(', ');
-    const what = mended.has(digest) ? 'fetched again' : reason;
+    const what = there.has(digest) ? 'the cache has it twice' : mended.has(digest) ? 'fetched again' : reason;
     context.print(`damaged  ${name}  ${digest.slice(0, 19)}: ${what}; the bad bytes are in ${quarantined}`);
   }
   if (damaged.length > mended.size) {

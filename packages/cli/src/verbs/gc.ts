@@ -137,6 +137,14 @@ function listingLost(folder: string, suspect: string): FailureError {
   });
 }
 
+function laterRecord(file: string): FailureError {
+  return new FailureError({
+    code: 'refused',
+    message: `${file} was written by a later dag: what its run needs can't be told, and nothing is removed`,
+    hint: 'run gc with that dag',
+  });
+}
+
 function namedBy({ record }: RunFile): Root[] {
   return record === undefined ? [] : recordRoots(record);
 }
@@ -155,6 +163,7 @@ function splitRecords(
   const old: RunFile[] = [];
   for (const file of project.store.runs.files()) {
     const { record } = file;
+    if (file.isLater) throw laterRecord(file.file);
     if (record === undefined) continue;
     const isNew = since !== undefined && file.changed >= since;
     const isRecent = options.runs !== true && Date.parse(record.startedAt) >= oldest;

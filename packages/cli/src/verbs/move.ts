@@ -157,8 +157,11 @@ async function rename(project: OpenProject, entry: TrackedData, target: ProjectP
     for (const [name, text] of texts) project.workspace.writeFileAtomic(name, text);
     project.workspace.updateGitignore({ add: [], remove: [entry.path] });
   });
-  await project.locks.update(entry.file, { data: new Map([[entry.path, undefined]]) });
-  if (artifact !== undefined) await project.locks.update(file, { data: new Map([[target, artifact]]) });
+  // The new entry first: at no moment may a gc find that nothing names the data.
+  const [gone, come] = [[entry.path, undefined] as const, [target, artifact] as const];
+  const isOneLock = file === entry.file;
+  await project.locks.update(file, { data: new Map(isOneLock ? [gone, come] : [come]) });
+  if (!isOneLock) await project.locks.update(entry.file, { data: new Map([gone]) });
   await rememberTracked(reloaded(project));
 }
 

@@ -98,6 +98,12 @@ export function decodeFooter(bytes: Buffer, fileSize: number): Footer | undefine
   return { indexOffset, count, indexHash: Buffer.from(bytes.subarray(12, 44)) };
 }
 
+/** Whether the first bytes of a file are those of a pack of a later version, of which nothing else is known. */
+export function isLaterPack(bytes: Buffer): boolean {
+  const version = /^dagpack([2-9a-z])$/.exec(bytes.toString('latin1', 0, MAGIC.length));
+  return version !== null;
+}
+
 /** A pack's index, for look-ups. */
 export interface Index {
   readonly bytes: Buffer;

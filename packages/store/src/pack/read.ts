@@ -11,6 +11,7 @@ import {
   type Index,
   indexOf,
   indexSize,
+  isLaterPack,
   isSoundIndex,
   type Range,
   rangeAt,
@@ -43,14 +44,16 @@ export class PackReader {
 
   /**
    * Reads and checks the index. Errors of the file system are thrown as they are.
-   * @returns undefined when the file is no whole pack or not the one that its name says.
+   * @returns `later` for one of a version that is not known here; undefined when the file is no whole pack or not the one
+   * that its name says.
    */
-  static open(path: string): PackReader | undefined {
+  static open(path: string): PackReader | 'later' | undefined {
     const fd = openSync(path, 'r');
     let reader: PackReader | undefined;
     try {
       const stats = fstatSync(fd, { bigint: true });
       const size = Number(stats.size);
+      if (isLaterPack(readRange(fd, { offset: 0, length: FOOTER_SIZE }))) return 'later';
       if (size < FOOTER_SIZE) return undefined;
       const footer = decodeFooter(readRange(fd, { offset: size - FOOTER_SIZE, length: FOOTER_SIZE }), size);
       if (footer === undefined || !path.endsWith(`${footer.indexHash.toString('hex')}.pack`)) return undefined;

@@ -113,7 +113,7 @@ export class PackSet {
     return [...this.#readers.values()];
   }
 
-  /** Packs that are there and can't be opened, or are damaged and can't be moved away. */
+  /** Packs that are there and can't be opened, are of a later version, or are damaged and can't be moved away. */
   unreadable(): string[] {
     this.refresh();
     return [...this.#ignored].map((name) => join(this.#layout.packs, name));
@@ -148,7 +148,11 @@ export class PackSet {
     if (shared !== undefined) return PackReader.adopt(path, shared);
     try {
       const reader = PackReader.open(path);
-      if (reader !== undefined) return reader;
+      if (reader instanceof PackReader) return reader;
+      if (reader === 'later') {
+        this.#ignored.add(name);
+        return undefined;
+      }
       makeFolder(this.#layout.quarantine);
       const moved = join(this.#layout.quarantine, name);
       renameSync(path, moved);
