@@ -91,17 +91,29 @@ export function hashOpenFile(
   fd: number,
   onChunk?: (bytes: Uint8Array) => void,
 ): { readonly digest: Digest; readonly size: number } {
-  const hasher = newHasher();
   const buffer = readBuffer();
+  let chunk = readChunk(fd, buffer, 0);
+  // A hasher for one chunk costs more than hashing 30 kB.
+  const hasher = chunk.length < buffer.length ? undefined : newHasher();
+  const digest = hasher === undefined ? hashBytes(chunk) : undefined;
   let size = 0;
-  for (;;) {
-    const count = readSync(fd, buffer, 0, buffer.length, size);
-    if (count === 0) return { digest: hasher.digest(), size };
-    const chunk = buffer.subarray(0, count);
-    hasher.update(chunk);
+  for (; chunk.length > 0; chunk = chunk.length < buffer.length ? NOTHING : readChunk(fd, buffer, size)) {
+    hasher?.update(chunk);
     onChunk?.(chunk);
-    size += count;
+    size += chunk.length;
   }
+  return { digest: hasher?.digest() ?? (digest as Digest), size };
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Fills the buffer from a place in the file; less only at its end. */
+function readChunk(fd: number, buffer: Buffer, from: number): Buffer {
+  let size = 0;
+  for (let count = -1; count !== 0 && size < buffer.length; size += count) {
+    count = readSync(fd, buffer, size, buffer.length - size, from + size);
+  }
+  return buffer.subarray(0, size);
 }
 
 let shared: Buffer | undefined;

@@ -59,22 +59,21 @@ async function placeAll(
   applied: Applied,
   options: CheckoutOptions,
 ): Promise<Context['local']> {
-  const rounds: { placement: Placement; from: number }[][] = [];
+  const rounds: Portion[][] = [];
   let totalFiles = 0;
   let totalBytes = 0;
   for (const placement of plans.flatMap((plan) => plan.placements)) {
     const { sizes } = placement.files;
     totalFiles += sizes.length;
     for (const size of sizes) totalBytes += size;
-    for (let from = 0; from < sizes.length; from += CHUNK) {
-      const round = from / CHUNK;
+    for (const [round, portion] of portions(placement).entries()) {
       rounds[round] ??= [];
-      rounds[round].push({ placement, from });
+      rounds[round].push(portion);
     }
   }
   // One part of each folder after the other: two threads that write into one folder wait for each other in the kernel.
   const parts = rounds.flat();
-  const jobs = new WorkList(parts, ({ placement, from }) => placeJob(placement, from, op, options.force === true));
+  const jobs = new WorkList(parts, (portion) => placeJob(portion, op, options.force === true));
   const news = new FolderNews(context.statCache);
   const large = totalFiles > MANY_FILES || totalBytes > MANY_BYTES;
   const pool = (large ? context.threads() : undefined) ?? context.local;
@@ -95,8 +94,29 @@ async function placeAll(
   return pool;
 }
 
-function placeJob({ folder, path, temp, files }: Placement, from: number, op: number, force: boolean): Job {
-  const to = Math.min(from + CHUNK, files.names.length);
+/** Some files of a placement. `to`: after the last. */
+interface Portion {
+  readonly placement: Placement;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** So many files, or bytes, at a time: a few large files are work for several threads too. */
+function portions(placement: Placement): Portion[] {
+  const { sizes } = placement.files;
+  const all: Portion[] = [];
+  let [from, bytes] = [0, 0];
+  for (const [i, size] of sizes.entries()) {
+    bytes += size;
+    if (i + 1 < sizes.length && i + 1 - from < CHUNK && bytes < MANY_BYTES) continue;
+    all.push({ placement, from, to: i + 1 });
+    [from, bytes] = [i + 1, 0];
+  }
+  return all;
+}
+
+function placeJob({ placement, from, to }: Portion, op: number, force: boolean): Job {
+  const { folder, path, temp, files } = placement;
   return {
     kind: 'place',
     op,

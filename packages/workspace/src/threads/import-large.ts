@@ -24,7 +24,7 @@ import {
   withIo,
 } from '@dag/store';
 import type { LinkStrategy } from '../types.ts';
-import { canFallThrough } from './link.ts';
+import { canFallThrough, type Strategies } from './link.ts';
 
 /**
  * Stages a large file by the first strategy that works: a reflink is cloned and then hashed, so that no edit can come
@@ -39,16 +39,18 @@ export function importLarge(
   options: {
     readonly tmp: string;
     readonly link: readonly LinkStrategy[];
+    /** Those of `link` that are worth trying. */
+    readonly strategies: Strategies;
     readonly follow: boolean;
     /** Hears of a copy that a reflink or link would have spared. */
     readonly onCopy: (bytes: number) => void;
   },
 ): Digest {
   const temp = join(options.tmp, tempName('object'));
-  for (const strategy of options.link) {
+  for (const strategy of options.strategies.usable) {
     if (strategy === 'copy') break;
     if (strategy === 'reflink') {
-      if (!tryClone(path, temp)) continue;
+      if (!tryClone(path, temp, options.strategies)) continue;
       const { digest } = hashFile(temp);
       staging.putTemp(temp, digest);
       return digest;
@@ -71,13 +73,14 @@ export function importLarge(
   return copyAndHash(fd, temp, staging);
 }
 
-function tryClone(from: string, to: string): boolean {
+function tryClone(from: string, to: string, strategies: Strategies): boolean {
   try {
     copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
     chmodSync(to, OBJECT_MODE);
     return true;
   } catch (error) {
     removeFile(to);
+    strategies.failed('reflink', error);
     if (canFallThrough(error)) return false;
     throw error;
   }

@@ -31,7 +31,7 @@ import {
   settledTime,
 } from '@dag/store';
 import type { LinkStrategy } from '../types.ts';
-import { canFallThrough } from './link.ts';
+import { canFallThrough, type Strategies } from './link.ts';
 
 /** A file that was placed: its stats where the record of them is worth keeping, and how it came. */
 export interface Placed {
@@ -51,7 +51,7 @@ export function placeFile(
   digest: Digest,
   size: number,
   executable: boolean,
-  context: { readonly store: Store; readonly statCache: StatCache; readonly link: readonly LinkStrategy[] },
+  context: { readonly store: Store; readonly statCache: StatCache; readonly strategies: Strategies },
 ): Placed {
   const { store } = context;
   const place = store.locate(digest);
@@ -60,7 +60,7 @@ export function placeFile(
   if (place.kind === 'packed' || size <= SMALL_LIMIT) {
     return { stats: writeBytes(to, store.read(digest), executable), strategy: 'copy', bytes: size };
   }
-  for (const strategy of context.link) {
+  for (const strategy of context.strategies.usable) {
     if (strategy === 'copy') break;
     if (executable && strategy !== 'reflink') continue;
     const stats = tryLink(strategy, place.file, to, digest, executable, context);
@@ -82,9 +82,9 @@ function tryLink(
   to: string,
   digest: Digest,
   executable: boolean,
-  context: { readonly store: Store; readonly statCache: StatCache },
+  context: { readonly store: Store; readonly statCache: StatCache; readonly strategies: Strategies },
 ): BigIntStats | undefined | false {
-  verifyObject(from, digest, context);
+  if (strategy !== 'reflink') verifyObject(from, digest, context);
   try {
     if (strategy === 'reflink') {
       copyFileSync(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
@@ -95,11 +95,13 @@ function tryLink(
       if ((statSync(to).mode & 0o222) !== 0) chmodSync(to, OBJECT_MODE);
     } else {
       symlinkSync(from, to);
-      return undefined;
     }
-    return lstatSync(to, { bigint: true });
+    // Only then, since it takes long where a reflink may not be had, and nobody sees it yet. (A hard link changes the object's ctime.)
+    if (strategy === 'reflink') verifyObject(from, digest, context);
+    return strategy === 'symlink' ? undefined : lstatSync(to, { bigint: true });
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) removeFile(to);
+    context.strategies.failed(strategy, error);
     if (canFallThrough(error)) return false;
     throw error;
   }

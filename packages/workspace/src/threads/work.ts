@@ -23,6 +23,7 @@ import {
 import { FileFacts } from '../observe/facts.ts';
 import { differingFiles } from './compare.ts';
 import { importLarge } from './import-large.ts';
+import { Strategies } from './link.ts';
 import { placeFile } from './place-file.ts';
 import { protectFiles } from './protect.ts';
 import type { Job, JobResult, PlaceResult, ScanResult, ThreadSetup } from './protocol.ts';
@@ -114,7 +115,7 @@ export class ThreadWork {
     rest: { readonly follow: boolean; readonly onCopy: (bytes: number) => void },
   ): Pick<Parameters<typeof readVerified>[2], 'onSmall' | 'large'> {
     const { tmp } = layoutOf(this.#setup.storeDir);
-    const how = { tmp, link: this.#setup.link, ...rest };
+    const how = { tmp, link: this.#setup.link, strategies: new Strategies(this.#setup.link), ...rest };
     return {
       onSmall: (bytes, digest) => void withIo('write into the cache', tmp, () => staging.put(bytes, digest)),
       large: (fd, stats) => importLarge(path(), fd, stats, staging, how),
@@ -130,6 +131,7 @@ export class ThreadWork {
     let copiedBytes = 0;
     const facts = new FileFacts(job.temp === undefined ? job.names.length : 0);
     const wantsLink = this.#setup.link[0] !== 'copy';
+    const strategies = new Strategies(this.#setup.link);
     for (const [i, name] of job.names.entries()) {
       const digest = `blake3:${job.digests.slice(i * 64, i * 64 + 64)}` as Digest;
       const final = `${job.folder}/${name}`;
@@ -139,7 +141,7 @@ export class ThreadWork {
         const placed = placeFile(temp ?? final, digest, job.sizes[i] ?? -1, job.executable[i] === true, {
           store: this.#store,
           statCache: this.statCache,
-          link: this.#setup.link,
+          strategies,
         });
         if (temp === undefined) {
           if (placed.stats !== undefined && isPast(placed.stats, Date.now())) {
