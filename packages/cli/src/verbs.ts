@@ -225,7 +225,7 @@ function declareRemote(program: Command): void {
       .summary(TRANSFER[name])
       .argument('[target...]', 'stages, outs, tracked data, or paths inside them')
       .option('-r, --remote <name>', 'this remote, instead of the default one')
-      .option('-j, --jobs <n>', 'objects at once')
+      .option('-j, --jobs <n>', 'requests at once, at most')
       .option('-d, --with-deps', 'with targets: also what they are made from')
       .option('-R, --recursive', 'the targets are folders: all that is in them')
       .option('--run-cache', name === 'push' ? 'run records too, with all that they name' : 'run records too')

@@ -1,9 +1,11 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, digestHex } from '@dag/model';
 import { hashBytes, hashOf } from '@dag/store';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { missingS3, needS3, type S3Server, startS3 } from '../../../test/rigs/s3.ts';
+import { EntryList } from '../src/format/entry.ts';
+import { encodeIndex } from '../src/index/object.ts';
 import type { TransferEvent } from '../src/index.ts';
 import { packKey } from '../src/layout.ts';
 import {
@@ -11,6 +13,7 @@ import {
   addFolder,
   contentOf,
   damage,
+  expectClosed,
   failureOf,
   freshFolder,
   freshStore,
@@ -372,7 +375,101 @@ describe.each(kinds)('push and fetch, %s', (kind, newPlace) => {
     const remote = await remoteAt(place, place.env);
     const roots = pushes.map(({ artifact }, i) => ({ path: `data-${i}`, artifact }));
     expect((await remote.fetch({ roots }, other)).failed).toEqual([]);
+    await expectClosed(place.folder);
     for (const { artifact } of pushes) expect(Object.keys(contentOf(other, artifact.digest))).toHaveLength(2);
+  });
+
+  test('many pushes are merged into few indexes, and what others read of the old ones stays good', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const remote = await remoteAt(place, place.env);
+    const early = await remoteAt(place, place.env);
+    const artifacts = [];
+    for (let i = 0; i < 20; i++) {
+      const artifact = await addFolder(store, { [`${i}`]: `push ${i}`, same: 'same' });
+      artifacts.push(artifact);
+      expect((await remote.push({ roots: [{ path: 'data', artifact }] }, store)).failed).toEqual([]);
+      if (i === 7) await early.presence([artifact.digest]);
+    }
+    const all = readIndexes(place.folder);
+    const replaced = new Set(all.flatMap(({ head }) => head.replaces));
+    const inForce = all.filter(({ name }) => !replaced.has(name));
+    expect(inForce.length).toBeLessThan(12);
+    // What was replaced within the hour is still there for readers with an old list.
+    expect(all.length).toBeGreaterThan(20);
+    expect(new Set(all.flatMap(({ head }) => head.roots.map(({ name }) => name)))).toEqual(
+      new Set(artifacts.map(({ digest }) => digestHex(digest))),
+    );
+    await expectClosed(place.folder);
+    const roots = artifacts.map((artifact, i) => ({ path: `${i}`, artifact }));
+    for (const reader of [early, await remoteAt(place, place.env)]) {
+      expect((await reader.fetch({ roots }, freshStore())).failed).toEqual([]);
+    }
+  });
+
+  test('indexes that were replaced more than an hour ago go', async () => {
+    const place = newPlace();
+    if (kind === 'S3') return;
+    const store = freshStore();
+    const remote = await remoteAt(place, place.env);
+    const push = async (i: number) => {
+      const artifact = addFile(store, `push ${i}`);
+      return await remote.push({ roots: [{ path: 'x', artifact }] }, store);
+    };
+    for (let i = 0; i < 9; i++) await push(i);
+    const merged = readIndexes(place.folder).find(({ head }) => head.replaces.length > 0);
+    if (merged === undefined) throw new Error('nothing was merged');
+    const old = new Date(Date.now() - 2 * 60 * 60 * 1000);
+    for (const file of readdirSync(join(place.folder, 'index')))
+      utimesSync(join(place.folder, 'index', file), old, old);
+    await push(10);
+    await push(11);
+    const left = new Set(readIndexes(place.folder).map(({ name }) => name));
+    expect(merged.head.replaces.filter((name) => left.has(name))).toEqual([]);
+    await expectClosed(place.folder);
+  });
+
+  test('what a collector drops while a push relies on it is sent again before anything names it', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const shared = { file: 'shared by both', large: noise(3 * 1024 * 1024, 'shared') };
+    const first = await addFolder(store, { shared });
+    await (await remoteAt(place, place.env)).push({ roots: [{ path: 'data', artifact: first }] }, store);
+    const collect = async () => {
+      const names = readIndexes(place.folder).map(({ name }) => name);
+      const dropped = readIndexes(place.folder).flatMap(({ packs }) => packs.map(({ name }) => ({ name, at: 1 })));
+      const { name, bytes } = encodeIndex({ replaces: names, roots: [], dropped }, [], new EntryList());
+      writeFileSync(join(place.folder, 'index', `${name}.index`), bytes);
+    };
+    const second = await addFolder(store, { shared, own: 'of the second' });
+    let collected: Promise<void> | undefined;
+    const onEvent = () => {
+      collected ??= collect();
+    };
+    const remote = await remoteAt(place, place.env);
+    const report = await remote.push({ roots: [{ path: 'data', artifact: second }] }, store, { onEvent });
+    await collected;
+    expect(report.failed).toEqual([]);
+    const other = freshStore();
+    expect((await remote.fetch({ roots: [{ path: 'data', artifact: second }] }, other)).failed).toEqual([]);
+    expect(contentOf(other, second.digest)).toEqual(contentOf(store, second.digest));
+  });
+
+  test('a damaged index is as good as none: the next push sends again what it named', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const artifact = await addFolder(store, manyFiles(50, 'damaged index'));
+    const roots = [{ path: 'data', artifact }];
+    await (await remoteAt(place, place.env)).push({ roots }, store);
+    const [index] = readIndexes(place.folder);
+    damage(join(place.folder, 'index', `${index?.name}.index`), 200);
+    const remote = await remoteAt(place, place.env);
+    expect(await remote.presence([artifact.digest])).toEqual(new Set());
+    expect((await remote.fetch({ roots }, freshStore())).failed).toHaveLength(1);
+    // The same files, so other packs only because of what else is pushed.
+    const more = [...roots, { path: 'more', artifact: addFile(store, 'more') }];
+    expect((await remote.push({ roots: more }, store)).failed).toEqual([]);
+    expect((await remote.fetch({ roots }, freshStore())).failed).toEqual([]);
   });
 
   test('a push that is broken off before its index is there has sent nothing that anyone sees; the next goes on', async () => {

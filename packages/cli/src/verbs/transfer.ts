@@ -26,6 +26,8 @@ interface Moved {
   readonly objects: number;
   readonly bytes: number;
   readonly records: number;
+  /** Bytes that the remotes had to store for it; undefined where nothing is stored there. */
+  readonly stored?: number | undefined;
   readonly failed: readonly ObjectFailure[];
 }
 
@@ -145,7 +147,7 @@ async function byRemote(
     roots: Roots,
     records: readonly RunRecord[],
     transfer: Transfer,
-  ) => Promise<TransferReport & { readonly records: number }>,
+  ) => Promise<TransferReport & { readonly records: number; readonly stored?: number }>,
 ): Promise<Moved> {
   const named = options.remote;
   const standard = named ?? defaultRemote(project, context);
@@ -174,6 +176,7 @@ async function byRemote(
         objects: total.objects + report.objects,
         bytes: total.bytes + report.bytes,
         records: total.records + report.records,
+        ...(report.stored === undefined ? {} : { stored: (total.stored ?? 0) + report.stored }),
         failed: [...total.failed, ...report.failed],
       };
     } finally {
@@ -202,9 +205,9 @@ function conclude(
   options: Options,
   nothing = 'Everything is up to date.',
 ): number {
-  const { objects, bytes, records } = moved;
+  const { objects, bytes, records, stored } = moved;
   const failed = options.allowMissing === true ? [] : uniqueFailures(moved.failed);
-  context.emit({ event: 'summary', objects, bytes, records, failed });
+  context.emit({ event: 'summary', objects, bytes, records, stored, failed });
   if (failed.length > 0 && !context.json) {
     const { failure } = objectsFailure(verb, failed, HINTS[verb]);
     context.io.err(failureText(failure, context.io.colour.err));
@@ -219,9 +222,14 @@ const HINTS: Readonly<Record<string, string>> = {
   fetch: 'what never was pushed can only be made again: dag repro',
 };
 
-function totals(done: string, { objects, bytes, records }: Moved): string {
+/** What of the bytes need not be spared to be worth a word. */
+const NEARLY_ALL = 0.9;
+
+function totals(done: string, { objects, bytes, records, stored }: Moved): string {
   const runs = records > 0 ? `, ${count(records, 'run record')}` : '';
-  return `${count(objects, 'object')} ${done}, ${bytesText(bytes)}${runs}.`;
+  const spared = stored !== undefined && stored < bytes * NEARLY_ALL;
+  const size = spared ? `${bytesText(bytes)}, of which ${bytesText(stored)} had to be stored there` : bytesText(bytes);
+  return `${count(objects, 'object')} ${done}, ${size}${runs}.`;
 }
 
 function uniqueFailures(failed: readonly ObjectFailure[]): ObjectFailure[] {

@@ -110,10 +110,9 @@ export class Outbox {
     this.#stored += stored.length;
   }
 
-  /** Whether something waits for its index. */
+  /** Whether there are packs that wait for their index. */
   get isPending(): boolean {
-    const { content, meta } = this.#open;
-    return content.pack.count + meta.pack.count + this.#batch.packs.length > 0;
+    return this.#batch.packs.length > 0;
   }
 
   get isFull(): boolean {
@@ -131,6 +130,14 @@ export class Outbox {
     }
   }
 
+  /** Sends what is left; returns when all of it is there, but for the last index. */
+  async settle(): Promise<void> {
+    await this.#shipAll();
+    await this.#published;
+    await Promise.all(this.#batch.uploads);
+    this.#session.signal.throwIfAborted();
+  }
+
   /** Sends what is left; returns when all of it is there and named. */
   async finish(): Promise<void> {
     await this.#closeBatch();
@@ -139,7 +146,7 @@ export class Outbox {
   }
 
   /** Trees and lists go with the content where they fit. */
-  async #closeBatch(): Promise<void> {
+  async #shipAll(): Promise<void> {
     const { content, meta } = this.#open;
     if (meta.pack.count > 0 && content.pack.fits(meta.pack)) {
       content.pack.take(meta.pack);
@@ -148,18 +155,23 @@ export class Outbox {
       meta.counts = { objects: 0, bytes: 0 };
     }
     for (const sort of ['content', 'meta'] as const) if (this.#open[sort].pack.count > 0) await this.#ship(sort);
+  }
+
+  async #closeBatch(): Promise<void> {
+    await this.#shipAll();
     const batch = this.#batch;
     this.#batch = newBatch(this.#session);
     if (batch.packs.length === 0) return;
-    this.#published = this.#published.then(async () => {
-      await Promise.all(batch.uploads);
-      this.#session.signal.throwIfAborted();
-      if (this.#session.now() - batch.since > TRUSTED_MS)
-        throw new StorageError('busy', TOO_LONG, { transient: false });
-      const head = { replaces: [], roots: this.#roots, dropped: [] };
-      await publishIndex(this.#session, this.#catalog, encodeIndex(head, batch.packs, batch.entries));
-    });
+    this.#published = this.#published.then(() => this.#publish(batch));
     this.#published.catch(this.#session.fail);
+  }
+
+  async #publish({ packs, entries, uploads, since }: Batch): Promise<void> {
+    await Promise.all(uploads);
+    this.#session.signal.throwIfAborted();
+    if (this.#session.now() - since > TRUSTED_MS) throw new StorageError('busy', TOO_LONG, { transient: false });
+    const head = { replaces: [], roots: this.#roots, dropped: [] };
+    await publishIndex(this.#session, this.#catalog, encodeIndex(head, packs, entries));
   }
 
   async #ship(sort: Sort): Promise<void> {

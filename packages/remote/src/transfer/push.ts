@@ -50,12 +50,14 @@ export async function push(
     return sending;
   };
   let sending = await send(false);
+  await outbox.settle();
   for (let tries = 0; tries < TRIES && outbox.isPending; tries++) {
     // What this push left out may have been removed since it was seen (FORMAT.md, Removing).
     await catalog.refresh(session);
     if (catalog.isReliable) break;
     catalog.relyOnNothing();
     sending = await send(true);
+    await outbox.settle();
   }
   await outbox.finish();
   // What is in the cache no more may have been sent by another in the meantime.

@@ -38,8 +38,11 @@ export async function readEntries(session: Session, wants: Iterable<Want>): Prom
     if (place === undefined) want.refuse(NOWHERE);
     else located.push({ want, place });
   }
+  /** Memory that is used again and again: it is much, and making it anew costs more than reading. */
+  const free: Buffer[] = [];
   await session.forEach(ranges(located), async (range) => {
-    const bytes = await readRange(session, packKey(range.pack), range);
+    const memory = (range.length > SMALL_RANGE ? free.pop() : undefined) ?? memoryFor(range.length);
+    const bytes = await readRange(session, packKey(range.pack), range, memory);
     const bad: Want[] = [];
     for (const { want, place } of range.items) {
       const at = place.offset - range.start;
@@ -47,8 +50,16 @@ export async function readEntries(session: Session, wants: Iterable<Want>): Prom
       if (content === undefined) bad.push(want);
       else want.take(content);
     }
+    if (memory.length === RANGE_SIZE) free.push(memory);
     for (const want of bad) await readAlone(session, want);
   });
+}
+
+/** Shorter ranges get memory of their own. */
+const SMALL_RANGE = RANGE_SIZE / 16;
+
+function memoryFor(length: number): Buffer {
+  return Buffer.allocUnsafeSlow(length > SMALL_RANGE ? RANGE_SIZE : length);
 }
 
 interface PackRange {

@@ -16,21 +16,26 @@ export async function readWhole(
   });
 }
 
-/** Reads a range, which is shorter where the object ends before it does; undefined where there is nothing. */
+/**
+ * Reads a range, which is shorter where the object ends before it does; undefined where there is nothing.
+ * @param into memory for it, where there is some.
+ */
 export async function readRange(
   session: Session,
   key: string,
   range: NonNullable<GetOptions['range']>,
+  into?: Buffer,
 ): Promise<Buffer | undefined> {
   const { storage, signal } = session;
   return await session.call(async () => {
     const reading = await storage.get(key, { signal, range });
-    return reading === undefined ? undefined : await collect(reading);
+    return reading === undefined ? undefined : await collect(reading, into);
   });
 }
 
-async function collect(reading: Reading): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(reading.size);
+async function collect(reading: Reading, into?: Buffer): Promise<Buffer> {
+  const fits = into !== undefined && reading.size <= into.length;
+  const bytes = fits ? into.subarray(0, reading.size) : Buffer.allocUnsafeSlow(reading.size);
   let at = 0;
   for await (const chunk of reading.body) {
     if (at + chunk.length > bytes.length)
