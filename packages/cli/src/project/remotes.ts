@@ -7,7 +7,7 @@ import type { OpenProject } from './open.ts';
 import type { Tracked } from './tracked.ts';
 
 /** The remote that a tracked path is sent to or comes from: its own, else the default. */
-export function remoteOf(project: OpenProject, context: Context, tracked: Tracked): string | undefined {
+export function remoteOf(project: OpenProject, context: Context, tracked: Pick<Tracked, 'remote'>): string | undefined {
   return tracked.remote ?? defaultRemote(project, context);
 }
 
