@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest, RunKey } from '@dag/model';
 import { hashOf } from '@dag/store';
+import { check as checkRemote } from './check/check.ts';
 import type { OpenOptions, RemoteConfig } from './config.ts';
 import { toFailure } from './failures.ts';
 import { Catalog } from './index/catalog.ts';
@@ -54,6 +55,13 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
     }
   }
 
+  /** Only a push makes the folder. */
+  function needFolder(): void {
+    if (location.kind === 'folder' && !existsSync(location.folder)) {
+      throw new StorageError('no-bucket', '', { transient: false });
+    }
+  }
+
   return {
     name: config.name,
     url,
@@ -61,11 +69,13 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
       operate(true, transfer, (session) => push(session, catalog, store, request)),
     fetch: (request, store, transfer = {}) =>
       operate(false, transfer, (session) => {
-        if (location.kind === 'folder' && !existsSync(location.folder)) {
-          throw new StorageError('no-bucket', '', { transient: false });
-        }
+        needFolder();
         return fetch(session, catalog, store, request);
       }),
+    check: async (check = {}) => {
+      await operate(false, check, async () => needFolder());
+      return await operate(true, check, (session) => checkRemote(session, catalog, check));
+    },
     presence: (digests, transfer = {}) =>
       operate(false, transfer, async (session) => {
         await catalog.refresh(session);

@@ -21,6 +21,11 @@ export interface Remote {
    * absent there is reported.
    */
   fetch(request: FetchRequest, store: Store, options?: TransferOptions): Promise<TransferReport>;
+  /**
+   * Reads what is there and checks it. What is damaged counts as not there from then on, with all that needs it: the next push
+   * of whoever has it sends it again.
+   */
+  check(options?: RemoteCheckOptions): Promise<RemoteCheck>;
   /** Which of these objects are there, a tree with all that it names. Sends few requests. */
   presence(digests: Iterable<Digest>, options?: TransferOptions): Promise<Set<Digest>>;
   /** The run records of one key that hold together, newest first; the rest is ignored. One or two small requests. */
@@ -85,4 +90,24 @@ export interface PushReport extends TransferReport {
   readonly records: number;
   /** Bytes that had to be stored there for it: less than those of the objects where pieces of them were there, or shrank. */
   readonly stored: number;
+}
+
+export interface RemoteCheckOptions extends TransferOptions {
+  /** The share of packs to check, from 0 to 1; all by default. */
+  readonly sample?: number;
+  /** Where the choice comes from: numbers from 0 (with) to 1 (without). */
+  readonly random?: () => number;
+}
+
+/** What a check of a remote found. */
+export interface RemoteCheck {
+  /** Packs that were read, and their bytes. */
+  readonly packs: number;
+  readonly bytes: number;
+  /** Objects whose content is damaged or gone, with their sizes in bytes. */
+  readonly damaged: readonly { readonly digest: Digest; readonly size: number }[];
+  /** Folders' listings that count as not there because they need one of these. */
+  readonly needing: number;
+  /** Damaged index objects: what only they named counts as not there. */
+  readonly indexes: number;
 }

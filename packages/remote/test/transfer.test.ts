@@ -379,6 +379,59 @@ describe.each(kinds)('push and fetch, %s', (kind, newPlace) => {
     for (const { artifact } of pushes) expect(Object.keys(contentOf(other, artifact.digest))).toHaveLength(2);
   });
 
+  test('a check takes out what is damaged and what needs it, keeps the rest, and the next push heals it', async () => {
+    const place = newPlace();
+    const store = freshStore();
+    const artifact = await addFolder(store, {
+      deep: { er: { bad: noise(70_000, 'bad') }, fine: 'fine' },
+      big: noise(10 * 1024 * 1024, 'big'),
+      good: { x: 'x', y: noise(5_000, 'y') },
+    });
+    const roots = [{ path: 'data', artifact }];
+    const remote = await remoteAt(place, place.env);
+    await remote.push({ roots }, store);
+    expect(await remote.check()).toMatchObject({ packs: 1, damaged: [], needing: 0, indexes: 0 });
+    const digests = new Map<string, Digest>();
+    for (const { path, digest } of store.objectsOf(artifact)) digests.set(path, digest);
+    const placeOf = (digest: Digest) => readIndexes(place.folder)[0]?.find(hashOf(digest), 0);
+    const bad = placeOf(digests.get('deep/er/bad') as Digest);
+    const piece = readIndexes(place.folder).flatMap((index) =>
+      Array.from({ length: index.count }, (_, i) => index.place(i)).filter(({ size }) => size > 128 * 1024),
+    )[0];
+    if (bad === undefined || piece === undefined) throw new Error('not in the index');
+    const file = join(place.folder, packKey(bad.pack.name));
+    damage(file, bad.offset + 100);
+    damage(file, piece.offset + 100);
+
+    const found = await remote.check();
+    expect(found.damaged.map(({ digest }) => digest).sort()).toEqual(
+      [digests.get('deep/er/bad'), digests.get('big')].sort(),
+    );
+    // The folder, deep, and deep/er.
+    expect(found.needing).toBe(3);
+    expect(existsSync(file)).toBe(false);
+    const there = await (await remoteAt(place, place.env)).presence(digests.values());
+    const named = Array.from(digests).flatMap(([path, digest]) => (there.has(digest) ? [path] : []));
+    expect(named.sort()).toEqual(['deep/fine', 'good', 'good/x', 'good/y']);
+    expect(await remote.check()).toMatchObject({ damaged: [], needing: 0 });
+
+    const healed = await (await remoteAt(place, place.env)).push({ roots }, store);
+    expect(healed).toMatchObject({ objects: 5, failed: [] });
+    expect(healed.stored).toBeLessThan(3 * 1024 * 1024);
+    const other = freshStore();
+    expect((await remote.fetch({ roots }, other)).failed).toEqual([]);
+    expect(contentOf(other, artifact.digest)).toEqual(contentOf(store, artifact.digest));
+
+    // A pack that is gone altogether, and made again under the same name.
+    for (const index of readIndexes(place.folder)) {
+      for (const { name } of index.packs)
+        if (existsSync(join(place.folder, packKey(name)))) await place.remove(packKey(name));
+    }
+    expect((await remote.check()).damaged.length).toBeGreaterThan(3);
+    expect((await remote.push({ roots }, store)).failed).toEqual([]);
+    expect((await remote.fetch({ roots }, freshStore())).failed).toEqual([]);
+  });
+
   test('many pushes are merged into few indexes, and what others read of the old ones stays good', async () => {
     const place = newPlace();
     const store = freshStore();
