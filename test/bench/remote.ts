@@ -1,4 +1,6 @@
-import { mkdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FaultProxy, startFaultProxy } from '../rigs/fault-proxy.ts';
 import { type S3Server, startS3 } from '../rigs/s3.ts';
@@ -11,8 +13,10 @@ import { type WorkFolder, writeLargeFiles, writeSmallFiles } from './work-folder
 export const remoteBench: Bench = {
   name: 'remote',
   about: [
-    'To a real S3 server (versitygw, one process on the same machine) and back: 2,000 files of 270 B, and 2 of 256 MB. `fetch`',
-    'fills an empty cache, s5cmd and rclone an empty folder: they keep no digests and verify less.',
+    'To a real S3 server (versitygw, one process on the same machine) and back: 70,000 files of 270 B, 2,000 of them, and 4 of',
+    '256 MB. `fetch` fills an empty cache and syncs it, s5cmd and rclone an empty folder: they keep no digests and verify less.',
+    'DVC is left out of the 70,000: it takes many minutes for each. `edit` pushes 1 GB again after 1 % of it has changed in ten',
+    'places, and then with 1 MB before its first byte.',
   ].join('\n'),
   peers: ['dvc', 's5cmd', 'rclone'],
   open: async (work) => {
@@ -20,7 +24,9 @@ export const remoteBench: Bench = {
     return {
       scenarios: [
         scenario(work, server, 'few-small', '2,000 × 270 B', (folder) => writeSmallFiles(folder, 2000, 270)),
-        scenario(work, server, 'few-large', '2 × 256 MB', (folder) => writeLargeFiles(folder, 2, 256 << 20)),
+        scenario(work, server, 'many-small', '70,000 × 270 B', (folder) => writeSmallFiles(folder, 70_000, 270), MANY),
+        scenario(work, server, 'few-large', '4 × 256 MB', (folder) => writeLargeFiles(folder, 4, 256 << 20)),
+        editScenario(work, server),
       ],
       close: () => server.remove(),
     };
@@ -28,6 +34,8 @@ export const remoteBench: Bench = {
 };
 
 const ROUNDS = 3;
+/** What takes DVC many minutes is not asked of it. */
+const MANY = 'takes many minutes: one request a file';
 
 function scenario(
   work: WorkFolder,
@@ -35,11 +43,12 @@ function scenario(
   kind: string,
   title: string,
   write: (folder: string) => void,
+  withoutDvc?: string,
 ): Scenario {
   const at = (who: string): string => work.at(`${kind}-${who}`);
   /** A place of its own for each round: what was sent before must not help. */
   const url = (who: string, round: number): string => `s3://${server.bucket}/${kind}-${who}-${round}`;
-  for (const who of ['dag', 'dvc', 'plain']) {
+  for (const who of withoutDvc === undefined ? ['dag', 'dvc', 'plain'] : ['dag', 'plain']) {
     work.project(`${kind}-${who}`);
     write(join(at(who), 'd'));
   }
@@ -49,7 +58,7 @@ function scenario(
   must(dag('add', 'd'), at('dag'), work.env);
   for (const round of rounds) must(dag('remote', 'add', `r${round}`, url('dag', round)), at('dag'), work.env);
   const { path: dvcProgram } = findPeer('dvc');
-  if (dvcProgram !== undefined) {
+  if (dvcProgram !== undefined && withoutDvc === undefined) {
     initDvc(work, dvcProgram, at('dvc'));
     must([dvcProgram, 'add', '-q', 'd'], at('dvc'), work.env);
     for (const round of rounds)
@@ -63,11 +72,12 @@ function scenario(
   });
   const dvc =
     (verb: string, prepare = (): void => {}) =>
-    (program: string) => ({
-      prepare,
-      command: (round: number) => [program, verb, '-r', `r${round}`],
-      cwd: at('dvc'),
-    });
+    (program: string) =>
+      withoutDvc ?? {
+        prepare,
+        command: (round: number) => [program, verb, '-r', `r${round}`],
+        cwd: at('dvc'),
+      };
   const plain = (command: (program: string, round: number) => readonly string[]) => (program: string) => ({
     prepare: () => {
       work.discard(join(at('plain'), 'back'));
@@ -114,6 +124,67 @@ function scenario(
       },
     ],
   };
+}
+
+/** 1 GB that is there, and then changes: nothing is spared by who sends whole files. */
+function editScenario(work: WorkFolder, server: S3Server): Scenario {
+  const size = 1 << 30;
+  const folder = work.project('edit');
+  const file = join(folder, 'd', '0.bin');
+  writeLargeFiles(join(folder, 'd'), 1, size);
+  must(dag('init'), folder, work.env);
+  must(dag('remote', 'add', '-d', 'r', `s3://${server.bucket}/edit`), folder, work.env);
+  const env = { ...work.env, ...server.env, ...peersEnv(server) };
+  const push = (change: () => void): Trial => ({
+    prepare: () => {
+      must(dag('add', '-q', 'd'), folder, env);
+      must(dag('push', '-q'), folder, env);
+      change();
+      must(dag('add', '-q', 'd'), folder, env);
+    },
+    command: () => dag('push'),
+    cwd: folder,
+  });
+  const whole = (program: string): Trial => ({
+    command: () => [program, 'cp', 'd/', `s3://${server.bucket}/edit-s5cmd/`],
+    cwd: folder,
+  });
+  return {
+    rounds: ROUNDS,
+    env,
+    counting: countRequests(server),
+    steps: [
+      {
+        what: '1 GB, 1 % of it changed in ten places: `push`',
+        by: contenders(
+          push(() => changeInPlaces(file, size, 10)),
+          { s5cmd: whole },
+        ),
+      },
+      {
+        what: '1 GB, 1 MB inserted at its head: `push`',
+        by: contenders(
+          push(() => insertAtHead(file)),
+          { s5cmd: whole },
+        ),
+      },
+    ],
+  };
+}
+
+/** Overwrites a hundredth of a file with other bytes, evenly spread. */
+function changeInPlaces(file: string, size: number, places: number): void {
+  const handle = openSync(file, 'r+');
+  for (let i = 0; i < places; i++) {
+    const bytes = randomBytes(Math.floor(size / 100 / places));
+    writeSync(handle, bytes, 0, bytes.length, Math.floor((size / places) * (i + 0.5)));
+  }
+  closeSync(handle);
+}
+
+function insertAtHead(file: string): void {
+  writeFileSync(`${file}.new`, randomBytes(1 << 20));
+  execFileSync('sh', ['-c', 'cat "$1" >> "$1.new" && mv "$1.new" "$1"', 'sh', file]);
 }
 
 function countRequests(server: S3Server): NonNullable<Scenario['counting']> {

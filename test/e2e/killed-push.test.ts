@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeTree } from '@dag/model';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { expectClosed, readIndexes } from '../../packages/remote/test/support.ts';
 import { openShell, type Shell } from '../rigs/dag.ts';
 import { type FaultProxy, startFaultProxy } from '../rigs/fault-proxy.ts';
 import { missingS3, needS3, type S3Server, startS3 } from '../rigs/s3.ts';
@@ -33,7 +33,7 @@ describe('a push that is killed', () => {
       mkdirSync(join(folder, `data/many/${i % 10}`), { recursive: true });
       writeFileSync(join(folder, `data/many/${i % 10}/${i}`), `file ${i}\n`);
     }
-    const large = createHash('shake256', { outputLength: 12 << 20 })
+    const large = createHash('shake256', { outputLength: 40 << 20 })
       .update('large')
       .digest();
     writeFileSync(join(folder, 'data/large.bin'), large);
@@ -43,13 +43,16 @@ describe('a push that is killed', () => {
       expect(await me.dag(...args)).toMatchObject({ status: 0 });
     }
     const bucket = join(server.folder, 'killed');
-    // Once among the files, and twice among the last requests, where the trees are.
-    for (const requests of [60, 110, 12]) {
+    // The marker is asked for (and put), and the indexes are listed; then come three packs, another list, and their index.
+    for (const requests of [4, 3, 4]) {
       await killAfter(me, proxy, requests);
-      expectClosed(bucket);
+      expect(readIndexes(bucket)).toEqual([]);
     }
+    await killAfter(me, proxy, 6);
+    await expectClosed(bucket);
     expect(await me.dag('push')).toMatchObject({ status: 0 });
-    expectClosed(bucket);
+    await expectClosed(bucket);
+    expect(readIndexes(bucket)).toHaveLength(1);
     rmSync(join(folder, 'data'), { recursive: true });
     rmSync(join(folder, '.cache/objects'), { recursive: true, force: true });
     rmSync(join(folder, '.cache/packs'), { recursive: true, force: true });
@@ -72,20 +75,4 @@ async function killAfter(shell: Shell, proxy: FaultProxy, requests: number): Pro
   await gone;
   proxy.setFaults(() => undefined);
   expect(child.signalCode).toBe('SIGKILL');
-}
-
-/** All that the trees in a bucket name is in it too. */
-function expectClosed(bucket: string): void {
-  const objects = join(bucket, 'objects');
-  const there = new Set<string>();
-  for (const folder of readdirSync(objects)) {
-    for (const name of readdirSync(join(objects, folder))) there.add(folder + name);
-  }
-  for (const hex of there) {
-    const tree = decodeTree(readFileSync(join(objects, hex.slice(0, 2), hex.slice(2))));
-    if (!tree.ok) continue;
-    for (const entry of tree.value) {
-      if (entry.kind !== 'symlink') expect(there).toContain(entry.digest.slice('blake3:'.length));
-    }
-  }
 }

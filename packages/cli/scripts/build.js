@@ -1,5 +1,6 @@
 // Builds the program: one split bundle, so that each verb loads only what it needs. What has native parts stays outside.
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build, transform, transformSync } from 'esbuild';
 import { writeCodeCache } from './code-cache.js';
@@ -46,6 +47,13 @@ writeFileSync(at('../dist/package.json'), '{ "type": "commonjs" }\n');
 for (const { path, text } of program.outputFiles) {
   writeFileSync(path, path.endsWith('.js') ? await commonJs(text) : text);
 }
+// zstd looks for its compiled half beside the chunk that it ends up in.
+copyFileSync(
+  createRequire(at('../../remote/package.json'))
+    .resolve('@bokuweb/zstd-wasm')
+    .replace(/[^/]*$/, 'zstd.wasm'),
+  at('../dist/zstd.wasm'),
+);
 // What stages import and run in is a module, as theirs are.
 await build({
   ...common,

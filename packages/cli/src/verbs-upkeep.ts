@@ -47,7 +47,7 @@ export function declareUpkeep(program: Command): void {
       .summary('check that every object in the cache is what its name says')
       .description(FSCK)
       .option('--sample <percent>', 'only a random share, such as 10%')
-      .option('-r, --remote <name>', 'the remote to fetch damaged objects from again'),
+      .option('-r, --remote <name>', 'check this remote too, and fetch damaged objects from it again'),
     async () => (await import('./verbs/fsck.ts')).fsck,
   );
   verb(

@@ -225,9 +225,12 @@ function declareRemote(program: Command): void {
       .summary(TRANSFER[name])
       .argument('[target...]', 'stages, outs, tracked data, or paths inside them')
       .option('-r, --remote <name>', 'this remote, instead of the default one')
-      .option('-j, --jobs <n>', 'objects at once')
+      .option('-j, --jobs <n>', 'requests at once, at most')
       .option('-d, --with-deps', 'with targets: also what they are made from')
       .option('-R, --recursive', 'the targets are folders: all that is in them')
+      .option('-a, --all-branches', 'also what the heads of all branches name')
+      .option('-T, --all-tags', 'also what all tags name')
+      .option('-A, --all-commits', 'also what all commits name')
       .option('--run-cache', name === 'push' ? 'run records too, with all that they name' : 'run records too')
       .option('--allow-missing', 'succeed where something is nowhere to be had');
     if (name === 'pull') command.option('-f, --force', 'also overwrite content that is nowhere in the cache');

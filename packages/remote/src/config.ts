@@ -20,6 +20,8 @@ export interface OpenOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The project root, absolute: relative folders are seen from here. */
   readonly root: string;
+  /** A folder, absolute, for copies of remotes' indexes; without one each opened remote reads its index anew. */
+  readonly copies?: string;
   /** How patient it is with a server that stumbles; by default some ten seconds. */
   readonly retry?: Partial<RetryPolicy>;
 }

@@ -1,29 +1,31 @@
-import { type Digest, digestHex, parseDigest, parseRunKey, type RunKey } from '@dag/model';
+import { type Digest, digestHex, parseRunKey, type RunKey } from '@dag/model';
 
 /** Where things lie in a remote: FORMAT.md says more. */
 
 export const MARKER_KEY = 'dag-remote.json';
-/** 0: not yet promised to be read for ever. */
-export const FORMAT_VERSION = 0;
+export const FORMAT_VERSION = 1;
 
-const OBJECT_FORM = /^objects\/([0-9a-f]{2})\/([0-9a-f]{62})$/;
+/** What the keys of all index objects begin with. */
+export const INDEX_PREFIX = 'index/';
+/** What the keys of all packs begin with. */
+export const PACK_PREFIX = 'packs/';
+
+const INDEX_FORM = /^index\/([0-9a-f]{64})\.index$/;
 const RUN_FORM = /^runs\/[0-9a-f]{2}\/([0-9a-f]{64})\/[0-9a-f]{64}\.json$/;
 
-/** The key of an object. */
-export function objectKey(digest: Digest): string {
-  const hex = digestHex(digest);
-  return `objects/${hex.slice(0, 2)}/${hex.slice(2)}`;
+/** The key of an index object; `name` is the BLAKE3 of its bytes in hex. */
+export function indexKey(name: string): string {
+  return `${INDEX_PREFIX}${name}.index`;
 }
 
-/** The digest of the object under a key; undefined for a key of another kind. */
-export function objectDigest(key: string): Digest | undefined {
-  const match = OBJECT_FORM.exec(key);
-  return match === null ? undefined : parseDigest(`blake3:${match[1]}${match[2]}`);
+/** The name of the index object under a key; undefined for a key of another kind. */
+export function indexName(key: string): string | undefined {
+  return INDEX_FORM.exec(key)?.[1];
 }
 
-/** What the keys of all objects begin with whose digest begins with these hex digits (at most two). */
-export function objectsPrefix(digits: string): string {
-  return digits.length < 2 ? `objects/${digits}` : `objects/${digits}/`;
+/** The key of a pack; `name` is the BLAKE3 of its bytes in hex. */
+export function packKey(name: string): string {
+  return `${PACK_PREFIX}${name.slice(0, 2)}/${name.slice(2)}.pack`;
 }
 
 /** What the keys of all run records of one run key begin with. */

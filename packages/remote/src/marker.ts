@@ -34,7 +34,9 @@ function checkText(text: string): void {
   if (typeof marker !== 'object' || marker === null) throw unknownFormat('it is not an object');
   const { format, version } = marker as { format?: unknown; version?: unknown };
   if (format !== 'dag-remote' || typeof version !== 'number') throw unknownFormat('it names no format');
-  if (version > FORMAT_VERSION) throw unknownFormat(`it is of version ${version}, this is ${FORMAT_VERSION}`);
+  if (version !== FORMAT_VERSION) {
+    throw unknownFormat(`it is of version ${version}, and version ${FORMAT_VERSION} is what this dag reads and writes`);
+  }
 }
 
 function unknownFormat(why: string): StorageError {

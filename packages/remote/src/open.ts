@@ -1,7 +1,13 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Digest, RunKey } from '@dag/model';
+import { hashOf } from '@dag/store';
+import { check as checkRemote } from './check/check.ts';
 import type { OpenOptions, RemoteConfig } from './config.ts';
 import { toFailure } from './failures.ts';
+import { Catalog } from './index/catalog.ts';
+import { copiesIn, noCopies } from './index/copies.ts';
 import { type Location, locate } from './locate.ts';
 import { checkMarker } from './marker.ts';
 import { redact } from './redact.ts';
@@ -10,7 +16,6 @@ import { folderStorage } from './storage/folder.ts';
 import { StorageError } from './storage/problem.ts';
 import type { Storage } from './storage/storage.ts';
 import { fetch } from './transfer/fetch.ts';
-import { findPresent } from './transfer/presence.ts';
 import { push } from './transfer/push.ts';
 import { findRecords, listRunKeys } from './transfer/records.ts';
 import { DEFAULT_RETRY } from './transfer/retry.ts';
@@ -27,6 +32,9 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
   const storage = await openStorage(location, config, options);
   const url = redact(config.url, options.env);
   const policy = { ...DEFAULT_RETRY, ...options.retry };
+  const catalog = new Catalog(
+    options.copies === undefined ? noCopies : copiesIn(join(options.copies, placeId(config, location))),
+  );
   let marked: 'read' | 'written' | undefined;
 
   /** Every operation: its own session, the format checked first, and what goes wrong in the user's words. */
@@ -47,22 +55,33 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
     }
   }
 
+  /** Only a push makes the folder. */
+  function needFolder(): void {
+    if (location.kind === 'folder' && !existsSync(location.folder)) {
+      throw new StorageError('no-bucket', '', { transient: false });
+    }
+  }
+
   return {
     name: config.name,
     url,
-    push: (request, store, transfer = {}) => operate(true, transfer, (session) => push(session, store, request)),
+    push: (request, store, transfer = {}) =>
+      operate(true, transfer, (session) => push(session, catalog, store, request)),
     fetch: (request, store, transfer = {}) =>
       operate(false, transfer, (session) => {
-        if (location.kind === 'folder' && !existsSync(location.folder)) {
-          throw new StorageError('no-bucket', '', { transient: false });
-        }
-        return fetch(session, store, request);
+        needFolder();
+        return fetch(session, catalog, store, request);
       }),
+    check: async (check = {}) => {
+      await operate(false, check, async () => needFolder());
+      return await operate(true, check, (session) => checkRemote(session, catalog, check));
+    },
     presence: (digests, transfer = {}) =>
       operate(false, transfer, async (session) => {
-        const wanted = new Map<Digest, undefined>();
-        for (const digest of digests) wanted.set(digest, undefined);
-        return new Set((await findPresent(session, wanted)).present);
+        await catalog.refresh(session);
+        const there = new Set<Digest>();
+        for (const digest of digests) if (catalog.has(hashOf(digest))) there.add(digest);
+        return there;
       }),
     findRuns: (key, transfer = {}) => operate(false, transfer, (session) => findRecords(session, key)),
     listRuns: async function* (transfer: TransferOptions = {}): AsyncGenerator<RunKey> {
@@ -72,6 +91,12 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
     },
     close: () => storage.close(),
   };
+}
+
+/** What copies of the index are kept under: another place has another name, and no name tells the place. */
+function placeId(config: RemoteConfig, location: Location): string {
+  const place = JSON.stringify([config.endpoint ?? '', location]);
+  return createHash('sha256').update(place).digest('hex').slice(0, 16);
 }
 
 async function openStorage(location: Location, config: RemoteConfig, options: OpenOptions): Promise<Storage> {

@@ -11,8 +11,9 @@ export interface Remote {
   /** Where it is, for messages: never with credentials. */
   readonly url: string;
   /**
-   * Sends what is missing there: files, then trees bottom up, then run records. What is neither here nor there is
-   * reported, and no tree or record that needs it is sent. Every byte sent has been checked against its digest.
+   * Sends what is missing there: files and the trees that name them, then run records. What is neither here nor there is
+   * reported, and no tree or record that needs it is sent. Every byte that becomes part of an object there has been checked
+   * against its digest.
    */
   push(request: PushRequest, store: Store, options?: TransferOptions): Promise<PushReport>;
   /**
@@ -20,7 +21,12 @@ export interface Remote {
    * absent there is reported.
    */
   fetch(request: FetchRequest, store: Store, options?: TransferOptions): Promise<TransferReport>;
-  /** Which of these objects are there, whole by size where the size is known. Sends few requests. */
+  /**
+   * Reads what is there and checks it. What is damaged counts as not there from then on, with all that needs it: the next push
+   * of whoever has it sends it again.
+   */
+  check(options?: RemoteCheckOptions): Promise<RemoteCheck>;
+  /** Which of these objects are there, a tree with all that it names. Sends few requests. */
   presence(digests: Iterable<Digest>, options?: TransferOptions): Promise<Set<Digest>>;
   /** The run records of one key that hold together, newest first; the rest is ignored. One or two small requests. */
   findRuns(key: RunKey, options?: TransferOptions): Promise<RunRecord[]>;
@@ -58,8 +64,6 @@ export interface TransferOptions {
 
 /** What happens during a transfer, for a live display. Bytes are those of objects, not of the wire. */
 export type TransferEvent =
-  /** The other side is asked which of so many objects it has. */
-  | { readonly kind: 'checking'; readonly objects: number }
   /** Something moved, or it became known that there is more to move. */
   | {
       readonly kind: 'progress';
@@ -84,4 +88,26 @@ export interface TransferReport {
 export interface PushReport extends TransferReport {
   /** Run records that are new there. */
   readonly records: number;
+  /** Bytes that had to be stored there for it: less than those of the objects where pieces of them were there, or shrank. */
+  readonly stored: number;
+}
+
+export interface RemoteCheckOptions extends TransferOptions {
+  /** The share of packs to check, from 0 to 1; all by default. */
+  readonly sample?: number;
+  /** Where the choice comes from: numbers from 0 (with) to 1 (without). */
+  readonly random?: () => number;
+}
+
+/** What a check of a remote found. */
+export interface RemoteCheck {
+  /** Packs that were read, and their bytes. */
+  readonly packs: number;
+  readonly bytes: number;
+  /** Objects whose content is damaged or gone, with their sizes in bytes. */
+  readonly damaged: readonly { readonly digest: Digest; readonly size: number }[];
+  /** Folders' listings that count as not there because they need one of these. */
+  readonly needing: number;
+  /** Damaged index objects: what only they named counts as not there. */
+  readonly indexes: number;
 }

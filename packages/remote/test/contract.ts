@@ -28,7 +28,9 @@ export function testStorageContract(maker: StorageMaker): void {
       for (const size of [0, 1, 1000, 300_000]) {
         const bytes = randomBytes(size);
         expect(await storage.put(`same/${size}`, { kind: 'bytes', bytes })).toBe('stored');
-        expect(await storage.head(`same/${size}`)).toEqual({ key: `same/${size}`, size });
+        const info = await storage.head(`same/${size}`);
+        expect(info).toMatchObject({ key: `same/${size}`, size });
+        expect(Math.abs((info?.modified ?? 0) - Date.now())).toBeLessThan(60_000);
         expect(await readAll(await storage.get(`same/${size}`))).toEqual(bytes);
       }
       await storage.settle();
@@ -135,7 +137,10 @@ export function testStorageContract(maker: StorageMaker): void {
         expect(await keysUnder(storage, prefix)).toEqual(under(prefix));
       }
       for await (const page of storage.list('list/')) {
-        for (const { key, size } of page) expect(size).toBe(Buffer.byteLength(key));
+        for (const { key, size, modified } of page) {
+          expect(size).toBe(Buffer.byteLength(key));
+          expect(Math.abs(modified - Date.now())).toBeLessThan(60_000);
+        }
       }
     });
 

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type Artifact,
   type Digest,
+  decodeTree,
   digestHex,
   encodeTree,
   FailureError,
@@ -14,8 +15,15 @@ import {
   type StageAddress,
   type TreeEntry,
 } from '@dag/model';
-import { hashBytes, hashText, openStore, type Store } from '@dag/store';
+import { digestAt, hashBytes, hashText, openStore, type Store } from '@dag/store';
+import { expect } from 'vitest';
+import { decode, prepareCodec } from '../src/chunk/codec.ts';
+import { KIND } from '../src/format/entry.ts';
+import { PIECE_MAX } from '../src/format/limits.ts';
+import { decodeList } from '../src/format/list.ts';
+import { IndexObject } from '../src/index/object.ts';
 import { openRemote, type Remote, type RemoteConfig } from '../src/index.ts';
+import { packKey } from '../src/layout.ts';
 
 /** Folders that the tests of one file make, and remove at its end. */
 const folders: string[] = [];
@@ -142,4 +150,52 @@ export async function failureOf(
     throw error;
   }
   throw new Error('it succeeded');
+}
+
+/** The index objects of a remote that is a folder, or whose server keeps it as one. */
+export function readIndexes(folder: string): IndexObject[] {
+  const at = join(folder, 'index');
+  return (existsSync(at) ? readdirSync(at) : []).map((file) => {
+    const index = IndexObject.decode(file.replace('.index', ''), readFileSync(join(at, file)));
+    if (index === undefined) throw new Error(`${file} is damaged`);
+    return index;
+  });
+}
+
+/** Turns one byte of a file round. */
+export function damage(file: string, at: number): void {
+  chmodSync(file, 0o644);
+  const bytes = readFileSync(file);
+  bytes[at] = (bytes[at] ?? 0) ^ 0x80;
+  writeFileSync(file, bytes);
+}
+
+/**
+ * Fails unless all that the indexes of a remote name is in its packs and whole, and all that is named by the trees and lists
+ * among it is there too.
+ */
+export async function expectClosed(folder: string): Promise<void> {
+  await prepareCodec();
+  const there = new Set<string>();
+  const named = new Set<string>();
+  for (const index of readIndexes(folder)) {
+    for (let i = 0; i < index.count; i++) {
+      const { pack, offset, stored, codec, kind } = index.place(i);
+      there.add(index.digest(i));
+      const bytes = readFileSync(join(folder, packKey(pack.name)));
+      expect(bytes.length).toBe(pack.length);
+      const content = decode(codec, bytes.subarray(offset, offset + stored), PIECE_MAX);
+      if (content === undefined) throw new Error('an entry that can not be decoded');
+      if (kind !== KIND.bytes) {
+        const pieces = decodeList(Buffer.from(content), undefined) ?? [];
+        expect(pieces.length).toBeGreaterThan(0);
+        for (const { hash } of pieces) named.add(digestAt(hash, 0));
+        continue;
+      }
+      expect(hashBytes(content)).toBe(index.digest(i));
+      const tree = decodeTree(content);
+      for (const entry of tree.ok ? tree.value : []) if (entry.kind !== 'symlink') named.add(entry.digest);
+    }
+  }
+  expect([...named].filter((digest) => !there.has(digest))).toEqual([]);
 }

@@ -13,11 +13,12 @@ export {
 export { addEvidence, type Evidence, isBrief, noEvidence } from './evidence.ts';
 export { ioFailure, isErrno, ObjectDamaged, ObjectMissing, shortName, withIo } from './failure.ts';
 export * from './hash.ts';
-export { digestAt, hashOf } from './hash-set.ts';
+export { digestAt, HashSet, hashOf } from './hash-set.ts';
 export { type Collector, type Hold, holding } from './in-use.ts';
 export { layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
 export { linkLoose, publishLoose } from './loose.ts';
 export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } from './owner.ts';
+export { FANOUT_SIZE, type Index, indexOf, isSoundFanout, searchIndex } from './pack/format.ts';
 export type { SharedIndex } from './pack/read.ts';
 export { decodeRunRecord, encodeRunRecord } from './run-json.ts';
 export { dropStaged, type Staging } from './staging.ts';

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { FailureError } from '@dag/model';
 import type { RemoteConfig } from '@dag/pipeline';
 import type { Remote } from '@dag/remote';
@@ -6,7 +7,7 @@ import type { OpenProject } from './open.ts';
 import type { Tracked } from './tracked.ts';
 
 /** The remote that a tracked path is sent to or comes from: its own, else the default. */
-export function remoteOf(project: OpenProject, context: Context, tracked: Tracked): string | undefined {
+export function remoteOf(project: OpenProject, context: Context, tracked: Pick<Tracked, 'remote'>): string | undefined {
   return tracked.remote ?? defaultRemote(project, context);
 }
 
@@ -40,5 +41,6 @@ export async function openNamedRemote(
 ): Promise<Remote> {
   const config = remoteConfig(project, name);
   const { openRemote } = await import('@dag/remote');
-  return await openRemote(config, { env: context.io.env, root: project.root });
+  const copies = path.join(project.root, '.cache', 'remotes');
+  return await openRemote(config, { env: context.io.env, root: project.root, copies });
 }

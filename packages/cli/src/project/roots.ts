@@ -57,8 +57,8 @@ export function repositoryOf(root: string, env: Env): Repository {
   });
 }
 
-/** What the locks of revisions name. @throws FailureError `refused` for a lock that is damaged at one of them. */
-export function revisionRoots(repository: Repository, revisions: Revisions): Root[] {
+/** The commits that revisions mean, each once. */
+export function commitsOf(repository: Repository, revisions: Revisions): CommitId[] {
   const commits = new Set<CommitId>();
   const add = (some: readonly CommitId[]): void => {
     for (const commit of some) commits.add(commit);
@@ -68,7 +68,12 @@ export function revisionRoots(repository: Repository, revisions: Revisions): Roo
   if (revisions.tags === true) add(repository.tags());
   if (revisions.since !== undefined) add(repository.commits(revisions.since));
   if (revisions.commits === true) add(repository.commits());
-  return locksOf(repository, [...commits]).flatMap(({ lock, commit, file }) => {
+  return [...commits];
+}
+
+/** What the locks of revisions name. @throws FailureError `refused` for a lock that is damaged at one of them. */
+export function revisionRoots(repository: Repository, revisions: Revisions): Root[] {
+  return locksOf(repository, commitsOf(repository, revisions)).flatMap(({ lock, commit, file }) => {
     if (lock !== undefined) return lockRoots(lock, commit.slice(0, 7));
     throw new FailureError({
       code: 'refused',

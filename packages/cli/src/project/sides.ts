@@ -1,21 +1,12 @@
 import path from 'node:path';
-import { type CommitId, type Repository, revisionReader } from '@dag/git';
-import {
-  type AnyPath,
-  type Artifact,
-  FailureError,
-  insideOuts,
-  isWithin,
-  type ProjectPath,
-  parentPath,
-} from '@dag/model';
-import { loadPipeline, parseLock } from '@dag/pipeline';
+import { type Artifact, FailureError, isWithin, type ProjectPath, parentPath } from '@dag/model';
 import type { WorkOptions } from '@dag/workspace';
 import type { Context } from '../verb.ts';
 import type { OpenProject } from './open.ts';
-import { realParent, toProjectPath } from './root.ts';
+import { toProjectPath } from './root.ts';
 import { repositoryOf } from './roots.ts';
 import { allTracked } from './tracked.ts';
+import { trackedAt } from './tracked-then.ts';
 
 /** What is tracked at a revision, or in the workspace: one side of a comparison. */
 export interface Side {
@@ -46,7 +37,8 @@ export function revisionSide(
       hint: 'a branch, a tag, or a commit as git names it, such as HEAD~1',
     });
   }
-  return side(project, trackedAt(repository, commit, project.root), undefined, targets);
+  const then = trackedAt(repository, commit, project.root);
+  return side(project, new Map(then.map(({ path: at, artifact }) => [at, artifact])), undefined, targets);
 }
 
 /** What stands in the workspace now. */
@@ -100,26 +92,4 @@ function side(
       throw new FailureError({ code: 'usage', message: `'${target}' is tracked on neither side` });
     },
   };
-}
-
-/** What the locks of a commit name, but for outs that were not to be cached. A lock that is damaged there names nothing. */
-function trackedAt(repository: Repository, commit: CommitId, root: string): Map<ProjectPath, Artifact> {
-  const reader = { ...revisionReader(repository, commit), root, real: realParent };
-  const { pipeline } = loadPipeline(reader);
-  const roots = new Map<ProjectPath, Artifact>();
-  const uncached = new Set<AnyPath>();
-  for (const stage of pipeline?.stages.values() ?? []) {
-    for (const out of stage.outs) if (!out.cache) uncached.add(out.path);
-  }
-  for (const file of pipeline?.files ?? ['pipeline.yaml' as ProjectPath]) {
-    const folder = parentPath(file);
-    const lockFile = (folder === '' ? 'pipeline.lock' : `${folder}/pipeline.lock`) as ProjectPath;
-    const parsed = parseLock(Buffer.from(reader.read(lockFile) ?? []).toString('utf8'), lockFile);
-    if (!parsed.ok) continue;
-    for (const [at, artifact] of parsed.value.data) roots.set(at, artifact);
-    for (const stage of parsed.value.stages.values()) {
-      for (const [at, artifact] of insideOuts(stage.outs)) if (!uncached.has(at)) roots.set(at, artifact);
-    }
-  }
-  return roots;
 }

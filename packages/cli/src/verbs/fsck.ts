@@ -5,7 +5,7 @@ import { type OpenProject, openProject } from '../project/open.ts';
 import { openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
 import { historyRoots, namesOf, recordRoots, type Use, workspaceRoots } from '../project/roots.ts';
 import { allTracked } from '../project/tracked.ts';
-import { workProgress } from '../render/progress.ts';
+import { transferProgress, workProgress } from '../render/progress.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
@@ -48,14 +48,52 @@ export async function fsck(context: Context, _positional: readonly string[], opt
       context.print(`damaged  a run record, now removed: ${file}`);
     }
     const { objects, bytes } = report;
+    const there =
+      options.remote === undefined ? undefined : await checkRemote(context, project, options.remote, sample);
+    failed.push(...(there?.failed ?? []));
     context.emit({ event: 'summary', objects, bytes, failed, mended: [...mended], packs: report.packs, records });
     const found = report.damaged.length + report.packs.length + records.length;
     context.print(
       `${count(objects, 'object')} checked, ${bytesText(bytes)}: ${found === 0 ? 'all are whole' : `${found} damaged, ${mended.size} of them there again`}.`,
     );
-    return found === 0 ? EXIT.done : EXIT.unsuccessful;
+    if (there !== undefined) context.print(there.text);
+    return found === 0 && there?.isWhole !== false ? EXIT.done : EXIT.unsuccessful;
   } finally {
     await project.close();
+  }
+}
+
+/** Checks what is in a remote too; what is damaged there is taken out of its index and named. */
+async function checkRemote(context: Context, project: OpenProject, name: string, sample: number) {
+  const remote = await openNamedRemote(project, context, name);
+  const progress = transferProgress(context, name);
+  try {
+    const report = await remote.check({ sample, signal: context.stop, onEvent: progress.event });
+    progress.end();
+    const wanted = new Set(report.damaged.map(({ digest }) => digest));
+    const here = namesOf(project.store, workspaceRoots(project.root, project.pipeline.files), wanted);
+    const uses =
+      here.size === wanted.size ? here : namesOf(project.store, historyRoots(project.root, context.io.env), wanted);
+    const failed = report.damaged.flatMap(({ digest }): ObjectFailure[] => {
+      const [use] = here.get(digest) ?? uses.get(digest) ?? [];
+      const cached = project.store.has(digest);
+      const reason = `damaged in the remote '${name}'${cached ? ", whole in the cache: 'dag push' sends it again" : ''}`;
+      context.emit({ event: 'damaged', digest, paths: use === undefined ? [] : [use.path], reason, remote: name });
+      context.print(`damaged  ${use?.path ?? 'nothing that is known uses it'}  ${digest.slice(0, 19)}: ${reason}`);
+      return [{ path: use?.path ?? '', digest, reason }];
+    });
+    if (report.indexes > 0) {
+      context.print(
+        `damaged  ${count(report.indexes, 'index object')} of the remote: what nothing else names counts as not there`,
+      );
+    }
+    const isWhole = report.damaged.length + report.indexes === 0;
+    const result = isWhole ? 'all are whole' : `${report.damaged.length} objects in them damaged`;
+    const text = `${count(report.packs, 'pack')} of the remote '${name}' checked, ${bytesText(report.bytes)}: ${result}.`;
+    return { failed, isWhole, text };
+  } finally {
+    progress.end();
+    remote.close();
   }
 }
 

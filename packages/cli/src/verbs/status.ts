@@ -101,22 +101,20 @@ async function remoteStatus(
     if (named !== undefined && name !== named) continue;
     const remote = await openNamedRemote(project, context, name);
     try {
-      const digests = items.map((item) => objectsOf(project, item));
-      const there = await remote.presence(new Set(digests.flat()), { signal: context.stop });
-      for (const [index, item] of items.entries()) {
-        const objects = digests[index] ?? [];
-        const here = project.store.missing(objects).length === 0;
-        const sentAll = objects.every((digest) => there.has(digest));
-        if (here && !sentAll) states.set(item.path, 'new');
-        else if (!here) states.set(item.path, sentAll ? 'deleted' : 'missing');
+      const there = await remote.presence(
+        items.flatMap(({ artifact }) => artifact?.digest ?? []),
+        { signal: context.stop },
+      );
+      for (const { path, artifact } of items) {
+        if (artifact === undefined) continue;
+        const here = project.store.isComplete(artifact);
+        const sent = there.has(artifact.digest);
+        if (here && !sent) states.set(path, 'new');
+        else if (!here) states.set(path, sent ? 'deleted' : 'missing');
       }
     } finally {
       remote.close();
     }
   }
   return new Map([...states].sort());
-}
-
-function objectsOf(project: OpenProject, { artifact }: Tracked) {
-  return artifact === undefined ? [] : [...project.store.objectsOf(artifact, () => {})].map((object) => object.digest);
 }

@@ -1,11 +1,13 @@
-import { groupBy, isWithin, type ObjectFailure, type ProjectPath, type RunRecord } from '@dag/model';
+import { type Artifact, groupBy, isWithin, type ObjectFailure, type ProjectPath, type RunRecord } from '@dag/model';
 import type { Remote, TransferReport } from '@dag/remote';
 import type { CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { defaultRemote, openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
+import { repositoryOf } from '../project/roots.ts';
 import { allTracked, objectsFailure, type Picked, pickTracked } from '../project/tracked.ts';
+import { trackedThen } from '../project/tracked-then.ts';
 import { transferProgress } from '../render/progress.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
@@ -16,6 +18,9 @@ interface Options {
   readonly jobs?: string;
   readonly withDeps?: boolean;
   readonly recursive?: boolean;
+  readonly allBranches?: boolean;
+  readonly allTags?: boolean;
+  readonly allCommits?: boolean;
   readonly runCache?: boolean;
   readonly allowMissing?: boolean;
   readonly force?: boolean;
@@ -26,6 +31,8 @@ interface Moved {
   readonly objects: number;
   readonly bytes: number;
   readonly records: number;
+  /** Bytes that the remotes had to store for it; undefined where nothing is stored there. */
+  readonly stored?: number | undefined;
   readonly failed: readonly ObjectFailure[];
 }
 
@@ -35,7 +42,8 @@ export async function push(context: Context, targets: readonly string[], options
     const picked = pickTracked(project, targets, options).filter(({ tracked }) => tracked.push);
     const records = options.runCache === true ? [...project.store.runs.list()] : [];
     const unrecorded = sayUnrecorded(context, picked);
-    const moved = await byRemote(context, project, picked, records, options, async (remote, roots, own, transfer) => {
+    const parts = partsOf(context, project, picked, targets, options);
+    const moved = await byRemote(context, project, parts, records, options, async (remote, roots, own, transfer) => {
       return await remote.push({ roots, records: own }, project.store, transfer);
     });
     const status = conclude(context, 'push', 'sent', moved, options, 'Everything is up to date.');
@@ -105,7 +113,8 @@ async function bring(
   options: Options,
 ): Promise<Moved> {
   const picked = pickTracked(project, targets, options).filter(({ tracked }) => tracked.push);
-  return await byRemote(context, project, picked, [], options, async (remote, roots, _records, transfer) => {
+  const parts = partsOf(context, project, picked, targets, options);
+  return await byRemote(context, project, parts, [], options, async (remote, roots, _records, transfer) => {
     const report = await remote.fetch({ roots }, project.store, transfer);
     const records = options.runCache === true ? await fetchRecords(project, remote, transfer) : 0;
     return { ...report, records };
@@ -133,11 +142,46 @@ async function fetchRecords(project: OpenProject, remote: Remote, transfer: Tran
   return fetched;
 }
 
+/** Something that is to be moved. */
+interface Part {
+  readonly path: string;
+  readonly artifact: Artifact;
+  readonly inside?: string | undefined;
+  readonly remote: string | undefined;
+}
+
+/** What was picked, as the locks of the workspace have it, and as those of the revisions have it that are asked for. */
+function partsOf(
+  context: Context,
+  project: OpenProject,
+  picked: readonly Picked[],
+  targets: readonly string[],
+  { allBranches, allTags, allCommits }: Options,
+): Part[] {
+  const now = picked.flatMap(({ tracked, inside }): Part[] => {
+    const { path, artifact, remote, cache } = tracked;
+    return cache && artifact !== undefined ? [{ path, artifact, inside, remote }] : [];
+  });
+  const revisions = { branches: allBranches === true, tags: allTags === true, commits: allCommits === true };
+  if (!Object.values(revisions).includes(true)) return now;
+  const then = trackedThen(repositoryOf(project.root, context.io.env), revisions, project.root);
+  const wanted = groupBy(picked, ({ tracked }) => tracked.path as string);
+  const all = [{ inside: undefined }];
+  return [
+    ...now,
+    ...then
+      .filter(({ push }) => push)
+      .flatMap((one) =>
+        (targets.length === 0 ? all : (wanted.get(one.path) ?? [])).map(({ inside }) => ({ ...one, inside })),
+      ),
+  ];
+}
+
 /** Moves each tracked path to or from its own remote; with -r, only what belongs there. */
 async function byRemote(
   context: Context,
   project: OpenProject,
-  picked: readonly Picked[],
+  parts: readonly Part[],
   records: readonly RunRecord[],
   options: Options,
   move: (
@@ -145,13 +189,12 @@ async function byRemote(
     roots: Roots,
     records: readonly RunRecord[],
     transfer: Transfer,
-  ) => Promise<TransferReport & { readonly records: number }>,
+  ) => Promise<TransferReport & { readonly records: number; readonly stored?: number }>,
 ): Promise<Moved> {
   const named = options.remote;
   const standard = named ?? defaultRemote(project, context);
-  const wanted = picked.filter(({ tracked }) => tracked.cache && tracked.artifact !== undefined);
-  const groups = groupBy(wanted, ({ tracked }) =>
-    named === undefined ? remoteOf(project, context, tracked) : (tracked.remote ?? named),
+  const groups = groupBy(parts, (part) =>
+    named === undefined ? remoteOf(project, context, part) : (part.remote ?? named),
   );
   for (const name of groups.keys()) if (named !== undefined && name !== named) groups.delete(name);
   const carriesRecords = records.length > 0 || options.runCache === true;
@@ -163,17 +206,18 @@ async function byRemote(
     const remote = await openNamedRemote(project, context, name);
     const progress = transferProgress(context, remote.name);
     try {
-      const roots = items.flatMap(({ tracked, inside }) => {
-        const { artifact } = tracked;
-        if (artifact === undefined) return [];
-        return [{ path: tracked.path, artifact, ...(inside === undefined ? {} : { inside }) }];
-      });
+      const roots = items.map(({ path, artifact, inside }) => ({
+        path,
+        artifact,
+        ...(inside === undefined ? {} : { inside }),
+      }));
       const own = name === standard ? records : [];
       const report = await move(remote, roots, own, { ...jobs, signal: context.stop, onEvent: progress.event });
       total = {
         objects: total.objects + report.objects,
         bytes: total.bytes + report.bytes,
         records: total.records + report.records,
+        ...(report.stored === undefined ? {} : { stored: (total.stored ?? 0) + report.stored }),
         failed: [...total.failed, ...report.failed],
       };
     } finally {
@@ -202,9 +246,9 @@ function conclude(
   options: Options,
   nothing = 'Everything is up to date.',
 ): number {
-  const { objects, bytes, records } = moved;
+  const { objects, bytes, records, stored } = moved;
   const failed = options.allowMissing === true ? [] : uniqueFailures(moved.failed);
-  context.emit({ event: 'summary', objects, bytes, records, failed });
+  context.emit({ event: 'summary', objects, bytes, records, stored, failed });
   if (failed.length > 0 && !context.json) {
     const { failure } = objectsFailure(verb, failed, HINTS[verb]);
     context.io.err(failureText(failure, context.io.colour.err));
@@ -219,9 +263,14 @@ const HINTS: Readonly<Record<string, string>> = {
   fetch: 'what never was pushed can only be made again: dag repro',
 };
 
-function totals(done: string, { objects, bytes, records }: Moved): string {
+/** What of the bytes need not be spared to be worth a word. */
+const NEARLY_ALL = 0.9;
+
+function totals(done: string, { objects, bytes, records, stored }: Moved): string {
   const runs = records > 0 ? `, ${count(records, 'run record')}` : '';
-  return `${count(objects, 'object')} ${done}, ${bytesText(bytes)}${runs}.`;
+  const spared = stored !== undefined && stored < bytes * NEARLY_ALL;
+  const size = spared ? `${bytesText(bytes)}, of which ${bytesText(stored)} had to be stored there` : bytesText(bytes);
+  return `${count(objects, 'object')} ${done}, ${size}${runs}.`;
 }
 
 function uniqueFailures(failed: readonly ObjectFailure[]): ObjectFailure[] {

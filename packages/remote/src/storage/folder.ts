@@ -80,7 +80,7 @@ export function folderStorage(folder: string): Storage {
         links = false;
       }
     }
-    if ((await sizeOf(target)) !== undefined) return false;
+    if ((await infoOf(target)) !== undefined) return false;
     await rename(temporary, target);
     return true;
   }
@@ -88,7 +88,7 @@ export function folderStorage(folder: string): Storage {
   async function get(key: string, options: GetOptions = {}): Promise<Reading | undefined> {
     options.signal?.throwIfAborted();
     const path = fileOf(key);
-    const whole = await sizeOf(path);
+    const whole = (await infoOf(path))?.size;
     if (whole === undefined) return undefined;
     const start = options.range?.start ?? 0;
     const size = Math.max(0, Math.min(options.range?.length ?? whole, whole - start));
@@ -97,8 +97,8 @@ export function folderStorage(folder: string): Storage {
 
   async function head(key: string, options: CallOptions = {}): Promise<ObjectInfo | undefined> {
     options.signal?.throwIfAborted();
-    const size = await sizeOf(fileOf(key));
-    return size === undefined ? undefined : { key, size };
+    const info = await infoOf(fileOf(key));
+    return info === undefined ? undefined : { key, ...info };
   }
 
   async function* list(prefix: string, options: CallOptions = {}): AsyncGenerator<ObjectInfo[]> {
@@ -125,8 +125,8 @@ export function folderStorage(folder: string): Storage {
         page = [];
         yield* walk(`${key}/`, '', signal);
       } else if (entry.isFile()) {
-        const size = await sizeOf(join(folder, key));
-        if (size !== undefined) page.push({ key, size });
+        const info = await infoOf(join(folder, key));
+        if (info !== undefined) page.push({ key, ...info });
       }
     }
     if (page.length > 0) yield page;
@@ -153,7 +153,7 @@ export function folderStorage(folder: string): Storage {
   return {
     url: folder,
     get capabilities() {
-      return { conditionalPut: links, uploadChecksum: undefined, headsAtMost: Number.POSITIVE_INFINITY, jobs: 8 };
+      return { conditionalPut: links, uploadChecksum: undefined, jobs: 8 };
     },
     put,
     get,
@@ -211,10 +211,10 @@ async function* readOut(
   if (left !== 0) throw new StorageError('busy', 'a file grew shorter while it was read', { transient: true });
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+async function infoOf(path: string): Promise<Omit<ObjectInfo, 'key'> | undefined> {
   try {
     const info = await stat(path);
-    return info.isFile() ? info.size : undefined;
+    return info.isFile() ? { size: info.size, modified: info.mtimeMs } : undefined;
   } catch (error) {
     if (isCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw problemOf(error);

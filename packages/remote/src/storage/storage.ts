@@ -27,7 +27,7 @@ export interface Storage {
    * @returns undefined where there is none.
    */
   get(key: string, options?: GetOptions): Promise<Reading | undefined>;
-  /** Size in bytes; undefined where there is none. */
+  /** What is known of an object without reading it; undefined where there is none. */
   head(key: string, options?: CallOptions): Promise<ObjectInfo | undefined>;
   /** All objects whose key begins with the prefix, in order of the keys' bytes. Asks for a page only as it is used. */
   list(prefix: string, options?: CallOptions): AsyncIterable<readonly ObjectInfo[]>;
@@ -45,9 +45,7 @@ interface Capabilities {
   readonly conditionalPut: boolean;
   /** The checksum that puts carry and that the server is asked to verify; undefined where there is none. */
   readonly uploadChecksum: 'CRC32' | undefined;
-  /** Up to so many objects, `head` for each is cheaper than a `list` in which they may stand. */
-  readonly headsAtMost: number;
-  /** How many calls at once it likes best. */
+  /** How many calls at once it likes at most. */
   readonly jobs: number;
 }
 
@@ -83,6 +81,8 @@ export interface ObjectInfo {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
+  /** When it was put, in milliseconds since 1970 by the storage's own clock. */
+  readonly modified: number;
 }
 
 export interface Reading {

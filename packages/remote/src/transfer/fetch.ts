@@ -1,13 +1,22 @@
 import { type Digest, decodeTree, FailureError, type ObjectFailure, type TreeEntry } from '@dag/model';
-import type { Store } from '@dag/store';
+import type { Store, StoreBatch } from '@dag/store';
+import { prepareCodec } from '../chunk/codec.ts';
+import { KIND } from '../format/entry.ts';
+import { TREE_LIMIT } from '../format/limits.ts';
+import type { Catalog } from '../index/catalog.ts';
+import type { Place } from '../index/object.ts';
 import type { FetchRequest, TransferReport } from '../remote.ts';
-import { countProgress } from './progress.ts';
-import { createReceiver, readVerified } from './receive.ts';
+import { countProgress, type Progress } from './progress.ts';
+import { readEntries, type Want } from './read-entries.ts';
+import { matches, placesOf, readLists, readPieces } from './read-objects.ts';
+import { Receiver, type WantedFile } from './receive.ts';
 import type { Session } from './session.ts';
-import { type FileObject, under } from './walk.ts';
+import { NO_LISTING, NOWHERE, under } from './words.ts';
 
-/** No folder's listing is larger, in bytes; about two million names in one folder. */
-const TREE_LIMIT = 256 * 1024 * 1024;
+/** So many files are looked for together: what lies close together in packs comes in one request. */
+const FILES_TOGETHER = 1 << 16;
+/** Trees whose content may be in memory at once. */
+const TREES_TOGETHER = 1 << 12;
 
 /** A tree to look into, or a part of it. */
 interface Visit {
@@ -18,98 +27,160 @@ interface Visit {
 }
 
 /**
- * Brings what the store lacks: trees level by level, to know what is inside, then files. The trees enter the store last,
- * those of one fetch at once, so that a tree without its files is found in the store only where some can't be had.
+ * Brings what the store lacks: trees level by level, to know what is inside, and files as they become known. The trees enter
+ * the store last, so that a tree without its files is found in the store only where some can't be had.
  */
-export async function fetch(session: Session, store: Store, request: FetchRequest): Promise<TransferReport> {
-  const failed: ObjectFailure[] = [];
-  const fail = (digest: Digest, path: string, reason: string) => {
-    const failure = { path, digest, reason };
-    failed.push(failure);
-    session.emit({ kind: 'failed', failure });
-  };
+export async function fetch(
+  session: Session,
+  catalog: Catalog,
+  store: Store,
+  request: FetchRequest,
+): Promise<TransferReport> {
+  await Promise.all([catalog.refresh(session), prepareCodec()]);
   const progress = countProgress(session.emit);
-  const files = new Map<Digest, FileObject>();
-  const fetchedTrees = new Map<Digest, Uint8Array>();
-
-  const readTree = async ({ digest, path }: Visit): Promise<TreeEntry[]> => {
-    const known = fetchedTrees.get(digest);
-    if (known !== undefined) return decoded(known) ?? [];
-    const local = localTree(store, digest);
-    if (local !== undefined) return local;
-    const bytes = await readVerified(session, digest, { atMost: TREE_LIMIT });
-    if (!(bytes instanceof Uint8Array)) {
-      fail(digest, path, bytes.reason);
-      return [];
-    }
-    const entries = decoded(bytes);
-    if (entries === undefined) {
-      fail(digest, path, "not a folder's listing, though its digest is right");
-      return [];
-    }
-    progress.add(1, bytes.length);
-    fetchedTrees.set(digest, bytes);
-    progress.begin(bytes.length).end(true);
-    return entries;
-  };
-
-  const seen = new Set<string>();
-  let level: Visit[] = [];
-  const visit = (next: Visit, into: Visit[]) => {
-    const mark = `${next.digest} ${next.inside ?? ''}`;
-    if (seen.has(mark) || seen.has(`${next.digest} `)) return;
-    seen.add(mark);
-    into.push(next);
-  };
-  const want = (digest: Digest, size: number, path: string) => {
-    if (!files.has(digest)) files.set(digest, { size, path });
-  };
-  for (const { path, artifact, inside } of request.roots) {
-    if (artifact.kind === 'file') want(artifact.digest, artifact.size, path);
-    else visit({ digest: artifact.digest, path, inside: inside === '' ? undefined : inside }, level);
+  let fetching = new Fetching(session, catalog, store, progress);
+  await fetching.run(request);
+  // What can't be had may have moved, or come, since the index was read.
+  if (fetching.failed.length > 0 && (await catalog.refresh(session))) {
+    fetching = new Fetching(session, catalog, store, progress);
+    await fetching.run(request);
   }
-  while (level.length > 0) {
-    const below: Visit[] = [];
-    await session.forEach(level, async (tree) => {
-      const head = tree.inside?.split('/', 1)[0];
-      const rest = head === undefined ? undefined : tree.inside?.slice(head.length + 1);
-      for (const entry of await readTree(tree)) {
-        if (entry.kind === 'symlink' || (head !== undefined && entry.name !== head)) continue;
-        const path = under(tree.path, entry.name);
-        if (entry.kind === 'file') want(entry.digest, entry.size, path);
-        else visit({ digest: entry.digest, path, inside: rest === '' ? undefined : rest }, below);
-      }
-    });
-    level = below;
-  }
-
-  const missing = store.missing(files.keys());
-  progress.add(
-    missing.length,
-    missing.reduce((sum, digest) => sum + (files.get(digest)?.size ?? 0), 0),
-  );
-  const receiver = createReceiver(session, store);
-  try {
-    await session.forEach(missing, async (digest) => {
-      const { size, path } = files.get(digest) ?? { size: 0, path: '' };
-      const one = progress.begin(size);
-      const refusal = await receiver.receive(digest, size, one);
-      one.end(refusal === undefined);
-      if (refusal !== undefined) fail(digest, path, refusal.reason);
-    });
-  } finally {
-    // Also when the whole fails or is broken off: the next try goes on from here.
-    await receiver.finish();
-  }
-  await storeTrees(store, fetchedTrees);
-  return { ...progress.moved(), failed };
+  for (const failure of fetching.failed) session.emit({ kind: 'failed', failure });
+  return { ...progress.moved(), failed: fetching.failed };
 }
 
-async function storeTrees(store: Store, trees: ReadonlyMap<Digest, Uint8Array>): Promise<void> {
-  if (trees.size === 0) return;
-  const batch = store.writeBatch();
-  for (const [digest, bytes] of trees) batch.put(bytes, digest);
-  await batch.commit();
+class Fetching {
+  readonly failed: ObjectFailure[] = [];
+  readonly #session: Session;
+  readonly #catalog: Catalog;
+  readonly #store: Store;
+  readonly #progress: Progress;
+  readonly #receiver: Receiver;
+  readonly #trees: StoreBatch;
+  /** What has been looked into, or asked for. */
+  readonly #seen = new Set<string>();
+  readonly #wanted = new Map<Digest, WantedFile>();
+
+  constructor(session: Session, catalog: Catalog, store: Store, progress: Progress) {
+    this.#session = session;
+    this.#catalog = catalog;
+    this.#store = store;
+    this.#progress = progress;
+    const fail = ({ path, digest }: WantedFile, reason: string) => this.failed.push({ path, digest, reason });
+    this.#receiver = new Receiver({ session, catalog, store, progress, fail });
+    this.#trees = store.writeBatch();
+  }
+
+  async run(request: FetchRequest): Promise<void> {
+    let whole = false;
+    try {
+      let level: Visit[] = [];
+      for (const { path, artifact, inside } of request.roots) {
+        const { digest } = artifact;
+        if (artifact.kind === 'file') this.#want({ digest, size: artifact.size, path });
+        else this.#visit({ digest, path, inside: inside === '' ? undefined : inside }, level);
+      }
+      while (level.length > 0) {
+        const below: Visit[] = [];
+        for (let at = 0; at < level.length; at += TREES_TOGETHER) {
+          await this.#look(level.slice(at, at + TREES_TOGETHER), below);
+          if (this.#wanted.size >= FILES_TOGETHER) await this.#receive();
+        }
+        level = below;
+      }
+      await this.#receive();
+      whole = true;
+    } finally {
+      // Also when the whole fails or is broken off: the next try goes on from here.
+      await this.#receiver.finish();
+      if (whole) await this.#trees.commit();
+      else this.#trees.discard();
+    }
+  }
+
+  #visit(next: Visit, into: Visit[]): void {
+    const mark = `${next.digest} ${next.inside ?? ''}`;
+    if (this.#seen.has(mark) || this.#seen.has(`${next.digest} `)) return;
+    this.#seen.add(mark);
+    into.push(next);
+  }
+
+  #want(file: WantedFile): void {
+    if (!this.#wanted.has(file.digest)) this.#wanted.set(file.digest, file);
+  }
+
+  async #receive(): Promise<void> {
+    const missing = this.#store.missing(this.#wanted.keys());
+    const files = missing.flatMap((digest) => this.#wanted.get(digest) ?? []);
+    this.#wanted.clear();
+    await this.#receiver.receive(files);
+  }
+
+  /** Looks into trees: what they name is wanted, or looked into on the next level. */
+  async #look(trees: readonly Visit[], below: Visit[]): Promise<void> {
+    const absent = new Map<Digest, Visit[]>();
+    const open = (visit: Visit, entries: readonly TreeEntry[]) => this.#open(visit, entries, below);
+    for (const visit of trees) {
+      const waiting = absent.get(visit.digest);
+      const local = waiting === undefined ? localTree(this.#store, visit.digest) : undefined;
+      if (local !== undefined) open(visit, local);
+      else if (waiting === undefined) absent.set(visit.digest, [visit]);
+      else waiting.push(visit);
+    }
+    const fail = (digest: Digest, reason: string) => {
+      this.failed.push({ path: absent.get(digest)?.[0]?.path ?? '', digest, reason });
+    };
+    const take = (digest: Digest, content: Uint8Array) => {
+      const tree = decodeTree(content);
+      if (!tree.ok) return fail(digest, NO_LISTING);
+      this.#trees.put(content, digest);
+      this.#progress.add(1, content.length);
+      this.#progress.done(1, content.length, true);
+      for (const visit of absent.get(digest) ?? []) open(visit, tree.value);
+    };
+    await this.#readTrees([...absent.keys()], take, fail);
+  }
+
+  #open(visit: Visit, entries: readonly TreeEntry[], below: Visit[]): void {
+    const head = visit.inside?.split('/', 1)[0];
+    const rest = head === undefined ? undefined : visit.inside?.slice(head.length + 1);
+    for (const entry of entries) {
+      if (entry.kind === 'symlink' || (head !== undefined && entry.name !== head)) continue;
+      const { digest, size } = entry;
+      const path = under(visit.path, entry.name);
+      if (entry.kind === 'file') this.#want({ digest, size, path });
+      else this.#visit({ digest, path, inside: rest === '' ? undefined : rest }, below);
+    }
+  }
+
+  async #readTrees(
+    digests: readonly Digest[],
+    take: (digest: Digest, content: Uint8Array) => void,
+    fail: (digest: Digest, reason: string) => void,
+  ): Promise<void> {
+    const small: Want[] = [];
+    const large: { digest: Digest; size: number; places: Place[]; refuse: (reason: string) => void }[] = [];
+    for (const digest of digests) {
+      const places = placesOf(this.#catalog, digest);
+      const refuse = (reason: string) => fail(digest, reason);
+      const [first] = places;
+      if (first === undefined) refuse(NOWHERE);
+      else if (first.size > TREE_LIMIT) {
+        refuse(`not believable: a folder's listing of ${first.size} bytes, where at most ${TREE_LIMIT} are read`);
+      } else if (first.kind === KIND.bytes) {
+        small.push({ places, check: matches(digest), take: (content) => take(digest, content), refuse });
+      } else {
+        large.push({ digest, size: first.size, places, refuse });
+      }
+    }
+    await readEntries(this.#session, small);
+    for (const [{ digest, refuse }, pieces] of await readLists(this.#session, this.#catalog, large)) {
+      const content = await readPieces(this.#session, this.#catalog, pieces, refuse);
+      if (content === undefined) continue;
+      if (matches(digest)(content)) take(digest, content);
+      else refuse('damaged in the remote: its content does not match its digest');
+    }
+  }
 }
 
 /** A tree that the store has whole; a damaged one is as good as none. */
@@ -121,9 +192,4 @@ function localTree(store: Store, digest: Digest): TreeEntry[] | undefined {
     if (error instanceof FailureError && error.failure.code === 'objects-failed') return undefined;
     throw error;
   }
-}
-
-function decoded(bytes: Uint8Array): TreeEntry[] | undefined {
-  const result = decodeTree(bytes);
-  return result.ok ? result.value : undefined;
 }

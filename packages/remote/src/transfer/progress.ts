@@ -2,19 +2,12 @@ import type { TransferEvent } from '../remote.ts';
 
 /** Counts what has moved and what there is to move, and says so. */
 export interface Progress {
-  /** More to move. */
+  /** More to move, or less where it turns out to be there already. */
   readonly add: (objects: number, bytes: number) => void;
-  /** Begins one object; its bytes count as they move, and anew when a try is made again. */
-  readonly begin: (size: number) => ObjectProgress;
-  /** What has really been moved. */
+  /** The end of something that was added; `moved` is false when it failed. */
+  readonly done: (objects: number, bytes: number, moved: boolean) => void;
+  /** What has been moved. */
   readonly moved: () => { readonly objects: number; readonly bytes: number };
-}
-
-export interface ObjectProgress {
-  readonly advance: (bytes: number) => void;
-  readonly restart: () => void;
-  /** The end; `moved` is false when it needed no moving after all, or failed. */
-  readonly end: (moved: boolean) => void;
 }
 
 export function countProgress(emit: (event: TransferEvent) => void): Progress {
@@ -28,30 +21,15 @@ export function countProgress(emit: (event: TransferEvent) => void): Progress {
     add: (moreObjects, moreBytes) => {
       totalObjects += moreObjects;
       totalBytes += moreBytes;
-      tell();
     },
-    begin: (size) => {
-      let shown = 0;
-      const show = (upTo: number) => {
-        bytes += upTo - shown;
-        shown = upTo;
-      };
-      return {
-        advance: (more) => {
-          show(Math.min(size, shown + more));
-          tell();
-        },
-        restart: () => show(0),
-        end: (wasMoved) => {
-          show(size);
-          objects++;
-          if (wasMoved) {
-            moved.objects++;
-            moved.bytes += size;
-          }
-          tell();
-        },
-      };
+    done: (someObjects, someBytes, wasMoved) => {
+      objects += someObjects;
+      bytes += someBytes;
+      if (wasMoved) {
+        moved.objects += someObjects;
+        moved.bytes += someBytes;
+      }
+      tell();
     },
     moved: () => ({ ...moved }),
   };

@@ -1,100 +1,217 @@
-import type { Digest, ObjectFailure, RunRecord } from '@dag/model';
-import type { Store } from '@dag/store';
-import type { PushReport, PushRequest } from '../remote.ts';
-import { type Found, findPresent } from './presence.ts';
+import {
+  type Artifact,
+  type Digest,
+  decodeTree,
+  digestHex,
+  FailureError,
+  type ObjectFailure,
+  type TreeEntry,
+} from '@dag/model';
+import { hashOf, ObjectMissing, type Store } from '@dag/store';
+import { prepareCodec } from '../chunk/codec.ts';
+import { PIECE_MAX, TREE_LIMIT } from '../format/limits.ts';
+import type { Catalog } from '../index/catalog.ts';
+import { consolidate } from '../index/consolidate.ts';
+import type { PushReport, PushRequest, Root } from '../remote.ts';
+import { Outbox } from './outbox.ts';
 import { countProgress } from './progress.ts';
-import { sendRecord } from './records.ts';
-import { createSender } from './send.ts';
+import { sendRecords } from './records.ts';
+import { sendBytes, sendFile, type Way } from './send-object.ts';
 import type { Session } from './session.ts';
-import { type FileObject, type Inventory, type TreeObject, takeInventory } from './walk.ts';
+import { NOWHERE, under } from './words.ts';
+
+/** So many files are looked at before others get their turn. */
+const TURN = 1000;
+/** How often a push looks again because what it relied on was removed. */
+const TRIES = 3;
 
 /**
- * Sends what the storage lacks in the order that FORMAT.md demands: files, then trees from the bottom up, then run records;
- * each level is safe there before the next begins. What can't be had is reported, and nothing is sent that would name it.
+ * Sends what the storage lacks in the order that FORMAT.md demands: all that a tree names before the tree, and run records
+ * last. What can't be had is reported, and nothing is sent that would name it. A tree that is there is not looked into: all
+ * below it is there too.
  */
-export async function push(session: Session, store: Store, request: PushRequest): Promise<PushReport> {
+export async function push(
+  session: Session,
+  catalog: Catalog,
+  store: Store,
+  request: PushRequest,
+): Promise<PushReport> {
+  await Promise.all([catalog.refresh(session), prepareCodec()]);
   const records = request.records ?? [];
   const recordRoots = records.flatMap((record) => Array.from(record.outs, ([path, artifact]) => ({ path, artifact })));
-  const inventory = takeInventory(store, [...request.roots, ...recordRoots]);
-  const found = await findPresent(session, wantedOf(store, inventory));
-  const failed: ObjectFailure[] = [];
-  /** Not there, and not going to be: no tree or record that needs one of these may be sent. */
-  const lacking = new Set<Digest>();
-  const fail = (digest: Digest, path: string, reason: string) => {
-    lacking.add(digest);
-    const failure = { path, digest, reason };
-    failed.push(failure);
-    session.emit({ kind: 'failed', failure });
-  };
-  for (const [digest, { path }] of inventory.unknown) {
-    if (!found.present.has(digest)) fail(digest, path, 'not in the cache, and not in the remote');
-  }
-
+  const roots = [...request.roots, ...recordRoots];
   const progress = countProgress(session.emit);
-  const sender = createSender(session, store);
-  const sendObject = async (digest: Digest, path: string, size: number) => {
-    const one = progress.begin(size);
-    const result = await sender.send(digest, found.damaged.has(digest), one);
-    one.end(result === 'stored');
-    if (typeof result === 'object') fail(digest, path, result.reason);
+  const since = roots.map(({ artifact }) => ({ name: digestHex(artifact.digest), at: session.now() }));
+  const outbox = new Outbox(session, catalog, progress, since);
+  catalog.relyOnNothing();
+  const send = async (again: boolean): Promise<Sending> => {
+    const sending = new Sending({ session, store, way: { outbox, catalog, progress }, again });
+    for (const root of roots) await sending.root(root);
+    return sending;
   };
+  let sending = await send(false);
+  await outbox.settle();
+  for (let tries = 0; tries < TRIES && outbox.isPending; tries++) {
+    // What this push left out may have been removed since it was seen (FORMAT.md, Removing).
+    await catalog.refresh(session);
+    if (catalog.isReliable) break;
+    catalog.relyOnNothing();
+    sending = await send(true);
+    await outbox.settle();
+  }
+  await outbox.finish();
+  // What is in the cache no more may have been sent by another in the meantime.
+  if (sending.failed.length > 0 && (await catalog.refresh(session))) {
+    sending = await send(false);
+    await outbox.finish();
+  }
+  for (const failure of sending.failed) session.emit({ kind: 'failed', failure });
+  const sendable = records.filter((record) => [...record.outs.values()].every((out) => !sending.lacks(out.digest)));
+  const sent = await sendRecords(session, sendable);
+  if (outbox.stored > 0) await consolidate(session, catalog);
+  return { ...progress.moved(), stored: outbox.stored, failed: sending.failed, records: sent };
+}
 
-  const files = absent(inventory.files, found);
-  const trees = inventory.trees.filter((tree) => !found.present.has(tree.digest));
-  progress.add(
-    files.length + trees.length,
-    files.reduce((sum, [, file]) => sum + file.size, 0) + trees.reduce((sum, tree) => sum + sizeOf(store, tree), 0),
-  );
-  await session.forEach(files, ([digest, file]) => sendObject(digest, file.path, file.size));
-  await session.call(() => session.storage.settle());
+/** A tree that is being looked through. */
+interface Visit {
+  readonly digest: Digest;
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly entries: readonly TreeEntry[];
+  next: number;
+  /** Whether all that it names so far is there, or on its way. */
+  whole: boolean;
+}
 
-  for (const level of byHeight(trees)) {
-    const whole: TreeObject[] = [];
-    for (const tree of level) {
-      if (tree.children.some((child) => lacking.has(child))) lacking.add(tree.digest);
-      else whole.push(tree);
+class Sending {
+  readonly failed: ObjectFailure[] = [];
+  /** Neither there nor here, or naming such. */
+  readonly #lacking = new Set<Digest>();
+  readonly #seen = new Set<Digest>();
+  readonly #session: Session;
+  readonly #store: Store;
+  readonly #way: Way;
+  /** Whether this push itself is no proof that what a tree names is there. */
+  readonly #again: boolean;
+  #turn = 0;
+
+  constructor(of: { session: Session; store: Store; way: Way; again: boolean }) {
+    this.#session = of.session;
+    this.#store = of.store;
+    this.#way = of.way;
+    this.#again = of.again;
+  }
+
+  lacks(digest: Digest): boolean {
+    return this.#lacking.has(digest);
+  }
+
+  async root({ path, artifact }: Root): Promise<void> {
+    if (artifact.kind === 'file') {
+      this.#way.progress.add(1, artifact.size);
+      await this.#file(artifact.digest, path, artifact.size);
+    } else {
+      await this.#folder(artifact, path);
     }
-    await session.forEach(whole, (tree) => sendObject(tree.digest, tree.path, sizeOf(store, tree)));
-    await session.call(() => session.storage.settle());
   }
 
-  const sendable = records.filter((record) => allThere(record, lacking));
-  let newRecords = 0;
-  await session.forEach(sendable, async (record) => {
-    if (await sendRecord(session, record)) newRecords++;
-  });
-  await session.call(() => session.storage.settle());
-  return { ...progress.moved(), failed, records: newRecords };
-}
-
-function wantedOf(store: Store, inventory: Inventory): Map<Digest, number | undefined> {
-  const wanted = new Map<Digest, number | undefined>();
-  for (const [digest, { size }] of inventory.files) wanted.set(digest, size);
-  for (const { digest } of inventory.trees) wanted.set(digest, store.size(digest));
-  for (const digest of inventory.unknown.keys()) wanted.set(digest, undefined);
-  return wanted;
-}
-
-function absent(files: ReadonlyMap<Digest, FileObject>, found: Found): [Digest, FileObject][] {
-  return Array.from(files).filter(([digest]) => !found.present.has(digest));
-}
-
-function sizeOf(store: Store, tree: TreeObject): number {
-  return store.size(tree.digest) ?? 0;
-}
-
-/** Lowest first: the trees of one level name only what is below it. */
-function byHeight(trees: readonly TreeObject[]): TreeObject[][] {
-  const levels: TreeObject[][] = [];
-  for (const tree of trees) {
-    const level = levels[tree.height] ?? [];
-    levels[tree.height] = level;
-    level.push(tree);
+  async #folder({ digest }: Artifact, path: string): Promise<void> {
+    const { progress } = this.#way;
+    const top = this.#enter(digest, path);
+    if (top === undefined) return;
+    for (const entry of top.entries) {
+      if (entry.kind === 'file') progress.add(1, entry.size);
+      if (entry.kind === 'folder') progress.add(entry.files, entry.size);
+    }
+    const stack = [top];
+    for (let visit = stack.at(-1); visit !== undefined; visit = stack.at(-1)) {
+      const entry = visit.entries[visit.next++];
+      if (entry === undefined) {
+        stack.pop();
+        await this.#leave(visit);
+        const above = stack.at(-1);
+        if (above !== undefined && this.lacks(visit.digest)) above.whole = false;
+      } else if (entry.kind === 'file') {
+        if (!(await this.#file(entry.digest, under(visit.path, entry.name), entry.size))) visit.whole = false;
+      } else if (entry.kind === 'folder') {
+        const below = this.#enter(entry.digest, under(visit.path, entry.name));
+        if (below !== undefined) stack.push(below);
+        else {
+          progress.add(-entry.files, -entry.size);
+          if (this.lacks(entry.digest)) visit.whole = false;
+        }
+      }
+    }
   }
-  return levels.filter((level) => level !== undefined);
-}
 
-function allThere(record: RunRecord, lacking: ReadonlySet<Digest>): boolean {
-  for (const artifact of record.outs.values()) if (lacking.has(artifact.digest)) return false;
-  return true;
+  /** Begins with a tree; undefined where nothing is to be done below it. */
+  #enter(digest: Digest, path: string): Visit | undefined {
+    if (this.lacks(digest) || this.#seen.has(digest) || this.#isThere(hashOf(digest), this.#again)) return undefined;
+    if (this.#again) this.#seen.add(digest);
+    try {
+      const bytes = this.#store.read(digest, TREE_LIMIT);
+      const tree = decodeTree(bytes);
+      if (!tree.ok) {
+        this.#fail(digest, path, `no folder listing: ${tree.error}`);
+        return undefined;
+      }
+      this.#way.progress.add(1, bytes.length);
+      return { digest, path, bytes, entries: tree.value, next: 0, whole: true };
+    } catch (error) {
+      this.#failBy(error, digest, path);
+      return undefined;
+    }
+  }
+
+  async #leave({ digest, bytes, whole }: Visit): Promise<void> {
+    if (whole) {
+      await sendBytes(this.#way, hashOf(digest), bytes, 'meta');
+    } else {
+      this.#lacking.add(digest);
+      this.#way.progress.done(1, bytes.length, false);
+    }
+  }
+
+  /** @returns whether it is there, or on its way. */
+  async #file(digest: Digest, path: string, size: number): Promise<boolean> {
+    const hash = hashOf(digest);
+    const { progress } = this.#way;
+    if (this.lacks(digest) || this.#isThere(hash, false)) {
+      progress.add(-1, -size);
+      return !this.lacks(digest);
+    }
+    if (++this.#turn % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+    this.#session.signal.throwIfAborted();
+    try {
+      const place = this.#store.locate(digest);
+      if (place !== undefined && place.size > PIECE_MAX) {
+        if (await sendFile(this.#way, hash, place)) return true;
+        const problem = this.#store.check(digest);
+        this.#fail(digest, path, problem === 'missing' ? NOWHERE : 'damaged in the cache');
+      } else {
+        await sendBytes(this.#way, hash, this.#store.read(digest), 'content');
+        return true;
+      }
+    } catch (error) {
+      this.#failBy(error, digest, path);
+    }
+    progress.done(1, size, false);
+    return false;
+  }
+
+  #isThere(hash: Uint8Array, others: boolean): boolean {
+    const { outbox, catalog } = this.#way;
+    return (!others && outbox.has(hash)) || catalog.relyOn(hash, others);
+  }
+
+  #failBy(error: unknown, digest: Digest, path: string): void {
+    if (!(error instanceof FailureError) || error.failure.code !== 'objects-failed') throw error;
+    const reason = error instanceof ObjectMissing ? NOWHERE : error.failure.failed[0]?.reason;
+    this.#fail(digest, path, reason ?? error.message);
+  }
+
+  #fail(digest: Digest, path: string, reason: string): void {
+    this.#lacking.add(digest);
+    this.failed.push({ path, digest, reason });
+  }
 }

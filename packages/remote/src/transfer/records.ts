@@ -8,13 +8,31 @@ const RECORD_LIMIT = 16 * 1024 * 1024;
 /** So many records of one key are looked at; a stage that is deterministic has one. */
 const RECORDS_AT_MOST = 64;
 
-/** Puts a run record, whose objects must be there already. @returns whether it is new there. */
-export async function sendRecord(session: Session, record: RunRecord): Promise<boolean> {
+/** From so many records on, it is asked first which of them are there. */
+const WORTH_A_LIST = 20;
+
+/** Puts run records, whose objects must be there already. @returns how many are new there. */
+export async function sendRecords(session: Session, records: readonly RunRecord[]): Promise<number> {
   const { storage, signal } = session;
-  const text = encodeRunRecord(record);
-  const key = recordKey(record.key, hashText(text));
-  const bytes = Buffer.from(text);
-  return (await session.call(() => storage.put(key, { kind: 'bytes', bytes }, { signal }))) === 'stored';
+  const there = records.length < WORTH_A_LIST ? new Set<string>() : await listRecords(session);
+  let sent = 0;
+  await session.forEach(records, async (record) => {
+    const text = encodeRunRecord(record);
+    const key = recordKey(record.key, hashText(text));
+    if (there.has(key)) return;
+    const bytes = Buffer.from(text);
+    if ((await session.call(() => storage.put(key, { kind: 'bytes', bytes }, { signal }))) === 'stored') sent++;
+  });
+  await session.call(() => storage.settle());
+  return sent;
+}
+
+async function listRecords({ storage, signal, call }: Session): Promise<Set<string>> {
+  return await call(async () => {
+    const keys = new Set<string>();
+    for await (const page of storage.list('runs/', { signal })) for (const { key } of page) keys.add(key);
+    return keys;
+  });
 }
 
 /** The records of a key, newest first. What can't be read, or belongs to another key, is as good as not there. */

@@ -1,22 +1,28 @@
 import { setMaxListeners } from 'node:events';
-import pLimit from 'p-limit';
 import type { TransferEvent, TransferOptions } from '../remote.ts';
 import type { Storage } from '../storage/storage.ts';
+import { Pace } from './pace.ts';
 import { type RetryPolicy, retry } from './retry.ts';
 
-/** One operation on a remote: its calls share a limit, a signal and a listener. */
+/** One operation on a remote: its calls share a pace, a signal and a listener. */
 export interface Session {
   readonly storage: Storage;
   /** Fires when the caller's signal does, or when the operation has failed as a whole. */
   readonly signal: AbortSignal;
   readonly emit: (event: TransferEvent) => void;
-  /** Makes an idempotent call on the storage, again where that makes sense. */
+  /** The most calls that run at once. */
+  readonly jobs: number;
+  /** Makes an idempotent call on the storage when there is room for it, again where that makes sense. */
   readonly call: <T>(call: () => Promise<T>) => Promise<T>;
   /**
    * Does the work for all items, some at a time. The first error ends the whole session: the others are broken off, and it
    * is thrown when none of them runs any more.
    */
   readonly forEach: <T>(items: Iterable<T>, work: (item: T) => Promise<void>) => Promise<void>;
+  /** Ends the whole session: calls in flight are broken off. */
+  readonly fail: (error: unknown) => void;
+  /** The time, in milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 export function startSession(storage: Storage, policy: RetryPolicy, options: TransferOptions): Session {
@@ -26,27 +32,41 @@ export function startSession(storage: Storage, policy: RetryPolicy, options: Tra
   setMaxListeners(0, signal);
   const emit = options.onEvent ?? (() => {});
   const jobs = Math.max(1, Math.floor(options.jobs ?? storage.capabilities.jobs));
+  const pace = new Pace(jobs);
   return {
     storage,
     signal,
     emit,
+    jobs,
     call: (call) =>
-      retry(call, policy, signal, (attempt, waitMs, reason) => emit({ kind: 'retry', attempt, waitMs, reason })),
+      retry(
+        () => pace.run(call),
+        policy,
+        signal,
+        (attempt, waitMs, reason) => {
+          pace.slowDown();
+          emit({ kind: 'retry', attempt, waitMs, reason });
+        },
+      ),
     forEach: async (items, work) => {
       signal.throwIfAborted();
-      const limit = pLimit(jobs);
       let first: { readonly error: unknown } | undefined;
-      await limit.map(items, async (item) => {
-        if (first !== undefined) return;
-        try {
-          await work(item);
-        } catch (error) {
-          first ??= { error };
-          inner.abort(error);
+      const iterator = items[Symbol.iterator]();
+      const takeTurns = async (): Promise<void> => {
+        for (let next = iterator.next(); next.done !== true && first === undefined; next = iterator.next()) {
+          try {
+            await work(next.value);
+          } catch (error) {
+            first ??= { error };
+            inner.abort(error);
+          }
         }
-      });
-      if (first !== undefined) throw first.error;
+      };
+      await Promise.all(Array.from({ length: jobs }, takeTurns));
+      if (first !== undefined) throw (first as { readonly error: unknown }).error;
       signal.throwIfAborted();
     },
+    fail: (error) => inner.abort(error),
+    now: Date.now,
   };
 }

@@ -113,7 +113,7 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
         if (answer.ContentLength === undefined) {
           throw new StorageError('refused', 'an answer without a length', { transient: false });
         }
-        return { key, size: answer.ContentLength };
+        return { key, size: answer.ContentLength, modified: answer.LastModified?.getTime() ?? 0 };
       } catch (error) {
         if (isAbsent(error)) return undefined;
         throw error;
@@ -136,9 +136,9 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
         ),
       );
       const page: ObjectInfo[] = [];
-      for (const { Key, Size } of answer.Contents ?? []) {
+      for (const { Key, Size, LastModified } of answer.Contents ?? []) {
         if (Key !== undefined && Size !== undefined && Key.startsWith(prefix + under)) {
-          page.push({ key: Key.slice(prefix.length), size: Size });
+          page.push({ key: Key.slice(prefix.length), size: Size, modified: LastModified?.getTime() ?? 0 });
         }
       }
       if (page.length > 0) yield page;
@@ -168,7 +168,7 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
   return {
     url: `s3://${bucket}/${prefix.slice(0, -1)}`,
     get capabilities() {
-      return { conditionalPut, uploadChecksum: 'CRC32' as const, headsAtMost: 64, jobs: 16 };
+      return { conditionalPut, uploadChecksum: 'CRC32' as const, jobs: 16 };
     },
     put,
     get,

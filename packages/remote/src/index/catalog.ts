@@ -1,0 +1,182 @@
+import { INDEX_LIMIT } from '../format/limits.ts';
+import { INDEX_PREFIX, indexKey, indexName } from '../layout.ts';
+import type { ObjectInfo } from '../storage/storage.ts';
+import { readWhole } from '../transfer/read-whole.ts';
+import type { Session } from '../transfer/session.ts';
+import type { Copies } from './copies.ts';
+import { IndexObject, type Place } from './object.ts';
+
+/** An index that is listed while it is looked for may have been replaced and removed since: then the list is asked again. */
+const LISTS_AT_MOST = 5;
+
+/** What a remote has, as its index objects say: those in force at the last `refresh`, and what was added since. */
+export class Catalog {
+  readonly #copies: Copies;
+  /** All that are listed and whole, by name. */
+  #known = new Map<string, IndexObject>();
+  #inForce: readonly IndexObject[] = [];
+  #listed: ReadonlyMap<string, ObjectInfo> = new Map();
+  #damaged: readonly string[] = [];
+  #refreshed = 0;
+  readonly #relied = new Set<string>();
+  readonly #own = new Set<string>();
+
+  constructor(copies: Copies) {
+    this.#copies = copies;
+  }
+
+  /** The indexes that count. */
+  get inForce(): readonly IndexObject[] {
+    return this.#inForce;
+  }
+
+  /** What the storage said of each index object, by name. */
+  get listed(): ReadonlyMap<string, ObjectInfo> {
+    return this.#listed;
+  }
+
+  /** Names of index objects whose bytes are not what they were named after. */
+  get damaged(): readonly string[] {
+    return this.#damaged;
+  }
+
+  /** Milliseconds since the last `refresh`. */
+  get age(): number {
+    return performance.now() - this.#refreshed;
+  }
+
+  has(hash: Uint8Array, at = 0): boolean {
+    for (const index of this.#inForce) if (index.has(hash, at)) return true;
+    return false;
+  }
+
+  /**
+   * Whether some content is there; its pack is remembered as one that is relied on.
+   * @param others whether what this process has put itself does not count.
+   */
+  relyOn(hash: Uint8Array, others: boolean): boolean {
+    for (const index of this.#inForce) {
+      const place = others && this.#own.has(index.name) ? undefined : index.find(hash, 0);
+      if (place === undefined) continue;
+      this.#relied.add(place.pack.name);
+      return true;
+    }
+    return false;
+  }
+
+  /** Whether every pack that was relied on is still in an index that is in force. */
+  get isReliable(): boolean {
+    if (this.#relied.size === 0) return true;
+    const named = new Set(this.#inForce.flatMap((index) => index.packs.map(({ name }) => name)));
+    return [...this.#relied].every((name) => named.has(name));
+  }
+
+  /** Begins anew to remember what is relied on. */
+  relyOnNothing(): void {
+    this.#relied.clear();
+  }
+
+  /** All places of some content: any of them will do. */
+  find(hash: Uint8Array, at = 0): Place[] {
+    const places: Place[] = [];
+    for (const index of this.#inForce) {
+      const place = index.find(hash, at);
+      if (place !== undefined) places.push(place);
+    }
+    return places;
+  }
+
+  /**
+   * Asks the storage which indexes there are, and reads those of which there is no copy: one request where nothing is new.
+   * @returns whether any came or went.
+   */
+  async refresh(session: Session): Promise<boolean> {
+    const before = this.#inForce;
+    for (let tries = 1; ; tries++) {
+      this.#refreshed = performance.now();
+      const listed = await listIndexes(session);
+      const complete = await this.#load(session, listed);
+      if (!complete && tries < LISTS_AT_MOST) continue;
+      this.#settle(listed);
+      const names = new Set(before.map(({ name }) => name));
+      return this.#inForce.length !== before.length || this.#inForce.some(({ name }) => !names.has(name));
+    }
+  }
+
+  /** An index that this process has just put. */
+  add(index: IndexObject, info: Omit<ObjectInfo, 'key'>): void {
+    this.#known.set(index.name, index);
+    this.#own.add(index.name);
+    this.#copies.write(index.name, index.bytes);
+    this.#settle(new Map([...this.#listed, [index.name, { key: indexKey(index.name), ...info }]]));
+  }
+
+  /** @returns false when one was gone. */
+  async #load(session: Session, listed: ReadonlyMap<string, ObjectInfo>): Promise<boolean> {
+    const replaced = new Set<string>();
+    const learn = (index: IndexObject) => {
+      this.#known.set(index.name, index);
+      for (const name of index.head.replaces) replaced.add(name);
+    };
+    const damaged: string[] = [];
+    const absent: string[] = [];
+    for (const name of listed.keys()) {
+      const known = this.#known.get(name) ?? this.#copyOf(name);
+      if (known === undefined) absent.push(name);
+      else learn(known);
+    }
+    let complete = true;
+    // The newest first: it may say that others need not be read.
+    absent.sort((a, b) => (listed.get(b)?.modified ?? 0) - (listed.get(a)?.modified ?? 0));
+    await session.forEach(absent, async (name) => {
+      if (replaced.has(name)) return;
+      const bytes = await readUntilWhole(session, name);
+      if (bytes === undefined) complete = false;
+      else if (bytes === 'damaged') damaged.push(name);
+      else {
+        learn(bytes);
+        this.#copies.write(name, bytes.bytes);
+      }
+    });
+    this.#damaged = damaged;
+    return complete;
+  }
+
+  #copyOf(name: string): IndexObject | undefined {
+    const bytes = this.#copies.read(name);
+    return bytes === undefined ? undefined : IndexObject.decode(name, bytes);
+  }
+
+  #settle(listed: ReadonlyMap<string, ObjectInfo>): void {
+    for (const name of this.#known.keys()) if (!listed.has(name)) this.#known.delete(name);
+    const replaced = new Set([...this.#known.values()].flatMap((index) => index.head.replaces));
+    this.#inForce = [...this.#known.values()].filter(({ name }) => !replaced.has(name));
+    this.#listed = listed;
+    this.#copies.keepOnly(new Set(this.#known.keys()));
+  }
+}
+
+async function listIndexes(session: Session): Promise<Map<string, ObjectInfo>> {
+  const { storage, signal } = session;
+  return await session.call(async () => {
+    const listed = new Map<string, ObjectInfo>();
+    for await (const page of storage.list(INDEX_PREFIX, { signal })) {
+      for (const info of page) {
+        const name = indexName(info.key);
+        if (name !== undefined) listed.set(name, info);
+      }
+    }
+    return listed;
+  });
+}
+
+/** An index object; once more where it is damaged, which may have happened on its way. */
+async function readUntilWhole(session: Session, name: string): Promise<IndexObject | 'damaged' | undefined> {
+  for (let tries = 1; ; tries++) {
+    const bytes = await readWhole(session, indexKey(name), INDEX_LIMIT);
+    if (bytes === undefined) return undefined;
+    const index = bytes === 'too-large' ? undefined : IndexObject.decode(name, bytes);
+    if (index !== undefined) return index;
+    if (tries === 2) return 'damaged';
+  }
+}

@@ -1,0 +1,47 @@
+import { StorageError } from '../storage/problem.ts';
+import type { GetOptions, Reading } from '../storage/storage.ts';
+import type { Session } from './session.ts';
+
+/** Reads what lies under a key into memory; undefined where there is nothing. */
+export async function readWhole(
+  session: Session,
+  key: string,
+  limit: number,
+): Promise<Buffer | 'too-large' | undefined> {
+  const { storage, signal } = session;
+  return await session.call(async () => {
+    const reading = await storage.get(key, { signal });
+    if (reading === undefined) return undefined;
+    return reading.size > limit ? 'too-large' : await collect(reading);
+  });
+}
+
+/**
+ * Reads a range, which is shorter where the object ends before it does; undefined where there is nothing.
+ * @param into memory for it, where there is some.
+ */
+export async function readRange(
+  session: Session,
+  key: string,
+  range: NonNullable<GetOptions['range']>,
+  into?: Buffer,
+): Promise<Buffer | undefined> {
+  const { storage, signal } = session;
+  return await session.call(async () => {
+    const reading = await storage.get(key, { signal, range });
+    return reading === undefined ? undefined : await collect(reading, into);
+  });
+}
+
+async function collect(reading: Reading, into?: Buffer): Promise<Buffer> {
+  const fits = into !== undefined && reading.size <= into.length;
+  const bytes = fits ? into.subarray(0, reading.size) : Buffer.allocUnsafeSlow(reading.size);
+  let at = 0;
+  for await (const chunk of reading.body) {
+    if (at + chunk.length > bytes.length)
+      throw new StorageError('busy', 'more came than was announced', { transient: true });
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes.subarray(0, at);
+}
