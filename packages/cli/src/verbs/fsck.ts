@@ -48,16 +48,16 @@ export async function fsck(context: Context, _positional: readonly string[], opt
       context.print(`damaged  a run record, now removed: ${file}`);
     }
     const { objects, bytes } = report;
-    const there =
+    const inRemote =
       options.remote === undefined ? undefined : await checkRemote(context, project, options.remote, sample);
-    failed.push(...(there?.failed ?? []));
+    failed.push(...(inRemote?.failed ?? []));
     context.emit({ event: 'summary', objects, bytes, failed, mended: [...mended], packs: report.packs, records });
     const found = report.damaged.length + report.packs.length + records.length;
     context.print(
       `${count(objects, 'object')} checked, ${bytesText(bytes)}: ${found === 0 ? 'all are whole' : `${found} damaged, ${mended.size} of them there again`}.`,
     );
-    if (there !== undefined) context.print(there.text);
-    return found === 0 && there?.isWhole !== false ? EXIT.done : EXIT.unsuccessful;
+    if (inRemote !== undefined) context.print(inRemote.text);
+    return found === 0 && inRemote?.isWhole !== false ? EXIT.done : EXIT.unsuccessful;
   } finally {
     await project.close();
   }
