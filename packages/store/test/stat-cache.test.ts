@@ -1,8 +1,28 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { EXECUTABLE, type FileStats, hashOf, hashText, isPast, isSettled, KNOWN, openStatCache } from '../src/index.ts';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import {
+  EXECUTABLE,
+  type FileStats,
+  hashOf,
+  hashText,
+  isPast,
+  isSettled,
+  KNOWN,
+  openStatCache,
+  settledTime,
+} from '../src/index.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -68,6 +88,19 @@ test('an mtime is past when the next one is sure to be another, also where only 
   expect(isPast(at(9_976_000_000n), 10_000)).toBe(false);
   expect(isPast(at(8_000_000_000n), 10_000)).toBe(false);
   expect(isPast(at(7_000_000_000n), 10_000)).toBe(true);
+});
+
+test('the time that a file is given is past at once, on a full second too', () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  for (const now of [1_800_000_000_025, 1_800_000_000_000, 1_799_999_999_999]) {
+    vi.setSystemTime(now);
+    const file = join(dir, `${now}`);
+    writeFileSync(file, '');
+    utimesSync(file, settledTime(), settledTime());
+    const { mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    expect(isPast(stats(1, { mtimeNs, ctimeNs }), now)).toBe(true);
+  }
 });
 
 test('a file that is younger than the clock can tell is not settled', () => {

@@ -11,10 +11,11 @@ const SETTLE_MS = 25;
 
 /**
  * The mtime (s since 1970) to give a file before others can see it: older than now by more than the clock's step, so that
- * whatever is written to it from then on leaves another one.
+ * whatever is written to it from then on leaves another one. Half a millisecond more, so that it is past at once however it
+ * is rounded, and never a whole second, by which a file system that keeps no parts of one is told.
  */
 export function settledTime(): number {
-  return (Date.now() - SETTLE_MS) / 1000;
+  return (Date.now() - SETTLE_MS - 0.5) / 1000;
 }
 
 /** Whether what is written to a file from a moment on (ms since 1970) is sure to leave another mtime. */
