@@ -50,7 +50,10 @@ async function run(bench: Bench): Promise<void> {
     const opened = await bench.open(work);
     const rows: Row[] = [];
     try {
-      for (const scenario of opened.scenarios) rows.push(...(await measure(scenario, work, console.error)));
+      for (const scenario of opened.scenarios) {
+        rows.push(...(await measure(scenario, work, console.error)));
+        if (scenario.leavesFewFiles === true) work.empty();
+      }
     } finally {
       await opened.close();
     }

@@ -26,6 +26,8 @@ export interface Scenario {
   /** How often each is measured, where it doesn't take long. */
   readonly rounds: number;
   readonly env: Readonly<Record<string, string>>;
+  /** What it moved out of the way is much, but of so few files that to delete it slows nothing down that comes after. */
+  readonly leavesFewFiles?: boolean;
   /** Called around the round in which dag's system calls are counted. @returns what else was counted since. */
   readonly counting?: { start(): Promise<Readonly<Record<string, string>>>; requests(): number; stop(): Promise<void> };
 }
