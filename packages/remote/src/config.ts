@@ -12,6 +12,12 @@ export interface RemoteConfig {
   readonly profile?: string;
   /** `host/bucket/key` instead of `bucket.host/key`. Default: whether `endpoint` is set. */
   readonly pathStyle?: boolean;
+  /** Calls at once, at most; a transfer may say otherwise. Default: what the storage likes best. */
+  readonly jobs?: number;
+  /** Milliseconds without a byte after which a call to a server is given up, and made again. Default: 60,000. */
+  readonly timeout?: number;
+  /** How often a call that failed for the moment is made again. Default: 5. */
+  readonly retries?: number;
 }
 
 /** What a remote is handed of its surroundings. */

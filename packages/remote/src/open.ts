@@ -31,7 +31,8 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
   const location = locate(config, options.root);
   const storage = await openStorage(location, config, options);
   const url = redact(config.url, options.env);
-  const policy = { ...DEFAULT_RETRY, ...options.retry };
+  const attempts = config.retries === undefined ? {} : { attempts: config.retries + 1 };
+  const policy = { ...DEFAULT_RETRY, ...attempts, ...options.retry };
   const catalog = new Catalog(
     options.copies === undefined ? noCopies : copiesIn(join(options.copies, placeId(config, location))),
   );
@@ -44,7 +45,7 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
     try {
-      const session = startSession(storage, policy, transfer);
+      const session = startSession(storage, policy, { ...transfer, jobs: transfer.jobs ?? config.jobs });
       if (marked !== 'written' && (writing || marked === undefined)) {
         await checkMarker(session, writing);
         marked = writing ? 'written' : 'read';
@@ -107,6 +108,7 @@ async function openStorage(location: Location, config: RemoteConfig, options: Op
     region: config.region,
     profile: config.profile,
     pathStyle: config.pathStyle,
+    timeout: config.timeout,
     env: options.env,
   });
 }

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { PutBucketPolicyCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -175,6 +176,19 @@ describe('what a user sees when the remote can not be used: S3', () => {
     expect(failure.code).toBe('remote');
     expect(failure.message).toContain('it keeps failing or breaking off');
     speaker.close();
+  });
+
+  test('a server that never answers: asked again as often, and given up as soon, as the remote says', async () => {
+    let asked = 0;
+    const silent = createHttpServer(() => void asked++);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const endpoint = `http://127.0.0.1:${port}`;
+    const failure = await push('s3://bucket/p', server.env, { endpoint, timeout: 100, retries: 2 });
+    expect(failure.code).toBe('remote');
+    expect(asked).toBe(3);
+    silent.closeAllConnections();
+    silent.close();
   });
 
   test('a server that goes away in the middle of a push, and comes back for the next', async () => {

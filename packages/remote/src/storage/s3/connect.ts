@@ -9,6 +9,8 @@ export interface S3Options {
   readonly region?: string | undefined;
   readonly profile?: string | undefined;
   readonly pathStyle?: boolean | undefined;
+  /** Milliseconds; see `STALL_MS`. */
+  readonly timeout?: number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -32,7 +34,7 @@ export async function connect(options: S3Options): Promise<S3Client> {
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     requestHandler: {
       connectionTimeout: 10_000,
-      socketTimeout: STALL_MS,
+      socketTimeout: options.timeout ?? STALL_MS,
       httpAgent: { keepAlive: true, maxSockets: 128 },
       httpsAgent: { keepAlive: true, maxSockets: 128, ...(ca === undefined ? {} : { ca }) },
     },
@@ -47,7 +49,7 @@ export async function connect(options: S3Options): Promise<S3Client> {
   return construct({ ...config, region: 'us-east-1' });
 }
 
-/** A connection on which nothing moves for so long, in milliseconds, is given up. */
+/** A connection on which nothing moves for so long, in milliseconds, is given up, unless the remote says otherwise. */
 export const STALL_MS = 60_000;
 
 /** The SDK warns of old versions of Node on standard error as soon as a client is made: not ours to print. */

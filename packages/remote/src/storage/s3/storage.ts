@@ -22,6 +22,7 @@ const DELETE_AT_ONCE = 1000;
  */
 export function s3Storage(bucket: string, prefix: string, options: S3Options): Storage {
   let connecting: Promise<S3Client> | undefined;
+  const stallMs = options.timeout ?? STALL_MS;
   let conditionalPut = true;
   const connected = () => {
     connecting ??= connect(options);
@@ -97,7 +98,7 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
           body.destroy();
           throw new StorageError('refused', 'the server ignores ranges', { transient: false });
         }
-        return { size, body: readOut(body, size, options.signal) };
+        return { size, body: readOut(body, size, options.signal, stallMs) };
       } catch (error) {
         if (isAbsent(error)) return undefined;
         throw error;
@@ -199,11 +200,12 @@ async function* readOut(
   body: Readable & { setTimeout?: unknown },
   size: number,
   signal: AbortSignal | undefined,
+  stallMs: number,
 ): AsyncGenerator<Uint8Array> {
   const stop = () => body.destroy(new Error('aborted'));
   signal?.addEventListener('abort', stop, { once: true });
   if (typeof body.setTimeout === 'function') {
-    body.setTimeout(STALL_MS, () => body.destroy(Object.assign(new Error('nothing came'), { name: 'TimeoutError' })));
+    body.setTimeout(stallMs, () => body.destroy(Object.assign(new Error('nothing came'), { name: 'TimeoutError' })));
   }
   let left = size;
   try {
