@@ -28,6 +28,8 @@ export interface Scenario {
   readonly env: Readonly<Record<string, string>>;
   /** What it moved out of the way is much, but of so few files that to delete it slows nothing down that comes after. */
   readonly leavesFewFiles?: boolean;
+  /** Whether all files where a command runs are read before: a program pays for its work, not for what memory forgot. */
+  readonly warm?: boolean;
   /** Called around the round in which dag's system calls are counted. @returns what else was counted since. */
   readonly counting?: { start(): Promise<Readonly<Record<string, string>>>; requests(): number; stop(): Promise<void> };
 }
@@ -63,6 +65,8 @@ export async function measure(scenario: Scenario, work: WorkFolder, say: (line: 
         const taken = times[i]?.get(who);
         if (typeof trial === 'string' || !Array.isArray(taken) || (taken[0] ?? 0) > LONG) continue;
         trial.prepare?.(round);
+        if (scenario.warm === true)
+          execFileSync('sh', ['-c', 'find . -type f -exec cat {} + > /dev/null'], { cwd: trial.cwd });
         execFileSync('sync');
         loads[i]?.push(loadavg()[0] ?? 0);
         const one = await time(trial.command(round), trial.cwd, env, work.at(`${who}.log`));

@@ -144,6 +144,7 @@ function scenario(
     // Each leaves 24 GB of the middle ones aside.
     rounds: kind === 'medium' ? 1 : 3,
     env: work.env,
+    warm: true,
     leavesFewFiles: kind === 'large',
   };
 }
