@@ -21,7 +21,7 @@ export async function checkMarker(session: Session, writing: boolean): Promise<v
   if (text !== undefined) return checkText(text);
   if (!writing) return;
   const bytes = Buffer.from(`${JSON.stringify({ format: 'dag-remote', version: FORMAT_VERSION })}\n`);
-  await session.call(() => storage.put(MARKER_KEY, { kind: 'bytes', bytes }, { signal }));
+  await session.call(() => storage.put(MARKER_KEY, bytes, { signal }));
 }
 
 function checkText(text: string): void {

@@ -40,7 +40,7 @@ async function putRescued(session: Session, catalog: Catalog, { rescued, lost }:
     if (builder.count === 0) return;
     const { name, bytes, entries: own } = builder.finish();
     entries.addAll(own.rows(), packs.push({ name, length: bytes.length }) - 1);
-    await session.call(() => session.storage.put(packKey(name), { kind: 'bytes', bytes }, { signal: session.signal }));
+    await session.call(() => session.storage.put(packKey(name), bytes, { signal: session.signal }));
     builder.clear();
   };
   for (const { hash, place, stored } of rescued) {

@@ -7,7 +7,7 @@ import type { IndexObject } from './object.ts';
 export async function publishIndex(session: Session, catalog: Catalog, index: IndexObject): Promise<void> {
   const { storage, signal } = session;
   await session.call(() => storage.settle());
-  await session.call(() => storage.put(indexKey(index.name), { kind: 'bytes', bytes: index.bytes }, { signal }));
+  await session.call(() => storage.put(indexKey(index.name), index.bytes, { signal }));
   await session.call(() => storage.settle());
   const newest = Math.max(0, ...[...catalog.listed.values()].map((info) => info.modified));
   catalog.add(index, { size: index.bytes.length, modified: newest });

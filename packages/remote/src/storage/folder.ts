@@ -4,7 +4,7 @@ import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { byCodeUnit } from '@dag/model';
 import { StorageError } from './problem.ts';
-import type { Body, CallOptions, GetOptions, ObjectInfo, PutOptions, Reading, Storage } from './storage.ts';
+import type { CallOptions, GetOptions, ObjectInfo, PutOptions, Reading, Storage } from './storage.ts';
 
 /** Where half-written files lie: inside the remote's folder, so that a rename stays on one file system. */
 const TMP = 'tmp';
@@ -46,14 +46,15 @@ export function folderStorage(folder: string): Storage {
     for (let at = path; first !== undefined && at.length >= first.length; at = dirname(at)) unsettled.add(dirname(at));
   }
 
-  async function put(key: string, body: Body, options: PutOptions = {}): Promise<'stored' | 'present'> {
+  async function put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<'stored' | 'present'> {
     const target = fileOf(key);
     options.signal?.throwIfAborted();
     const temporary = join(folder, TMP, `${process.pid}-${randomUUID()}`);
     try {
       await sweep();
       await Promise.all([makeFolder(dirname(temporary)), makeFolder(dirname(target))]);
-      await write(temporary, body, options);
+      await write(temporary, bytes);
+      options.signal?.throwIfAborted();
       if (options.replace === true) {
         await rename(temporary, target);
       } else if (!(await publish(temporary, target))) {
@@ -153,7 +154,7 @@ export function folderStorage(folder: string): Storage {
   return {
     url: folder,
     get capabilities() {
-      return { conditionalPut: links, uploadChecksum: undefined, jobs: 8 };
+      return { conditionalPut: links, jobs: 8 };
     },
     put,
     get,
@@ -165,22 +166,10 @@ export function folderStorage(folder: string): Storage {
   };
 }
 
-async function write(path: string, body: Body, options: PutOptions): Promise<void> {
+async function write(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(path, 'wx', 0o444);
   try {
-    if (body.kind === 'bytes') {
-      await file.writeFile(body.bytes);
-      options.onSent?.(body.bytes.length);
-    } else {
-      let written = 0;
-      for await (const chunk of body.open()) {
-        options.signal?.throwIfAborted();
-        await file.appendFile(chunk);
-        written += chunk.length;
-        options.onSent?.(chunk.length);
-      }
-      if (written !== body.size) throw new Error(`content of ${written} bytes where ${body.size} were announced`);
-    }
+    await file.writeFile(bytes);
     await file.datasync();
   } finally {
     await file.close();

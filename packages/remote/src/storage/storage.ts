@@ -14,13 +14,13 @@ export interface Storage {
   readonly url: string;
   readonly capabilities: Capabilities;
   /**
-   * Puts an object unless there is one. It appears under its key whole or not at all, and checksums travel with it where
-   * the server verifies them.
+   * Puts an object unless there is one, in one piece: the format keeps objects small enough for that. It appears under its
+   * key whole or not at all, and checksums travel with it where there is a server to verify them.
    * @param options.replace put it even where there is one: only for an object that is known to be damaged.
    * @returns `present` when there was one, which is then as it was. (Without `capabilities.conditionalPut`, `stored` is
    * said of both of two writers at the same instant.)
    */
-  put(key: string, body: Body, options?: PutOptions): Promise<'stored' | 'present'>;
+  put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<'stored' | 'present'>;
   /**
    * Reads an object, or a range of it. The length of what comes is checked against what was announced: a stream that
    * ends early fails. Nothing is verified beyond that.
@@ -43,8 +43,6 @@ export interface Storage {
 interface Capabilities {
   /** Of many writers of one key at the same time exactly one is told `stored`. */
   readonly conditionalPut: boolean;
-  /** The checksum that puts carry and that the server is asked to verify; undefined where there is none. */
-  readonly uploadChecksum: 'CRC32' | undefined;
   /** How many calls at once it likes at most. */
   readonly jobs: number;
 }
@@ -55,27 +53,12 @@ export interface CallOptions {
 
 export interface PutOptions extends CallOptions {
   readonly replace?: boolean;
-  /** Called with the number of bytes newly sent, now and then. */
-  readonly onSent?: (bytes: number) => void;
 }
 
 export interface GetOptions extends CallOptions {
   /** From byte `start`, at most `length` bytes (fewer at the object's end). `start` must lie inside the object. */
   readonly range?: { readonly start: number; readonly length: number };
 }
-
-/** What is to be put. The length is always known beforehand: some servers refuse anything else. */
-export type Body =
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | {
-      readonly kind: 'chunks';
-      readonly size: number;
-      /**
-       * Opens the content anew; once for each try. May throw at its end, to say that the content is not what it should be:
-       * then nothing appears under the key.
-       */
-      readonly open: () => AsyncIterable<Uint8Array>;
-    };
 
 export interface ObjectInfo {
   readonly key: string;

@@ -193,7 +193,7 @@ export class Outbox {
   async #upload(pack: PackBuilder, name: string, bytes: Buffer, counts: Counts): Promise<void> {
     const { storage, signal, call } = this.#session;
     try {
-      await call(() => storage.put(packKey(name), { kind: 'bytes', bytes }, { signal }));
+      await call(() => storage.put(packKey(name), bytes, { signal }));
       this.#progress.done(counts.objects, counts.bytes, true);
     } finally {
       pack.clear();

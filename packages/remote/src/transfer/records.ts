@@ -21,7 +21,7 @@ export async function sendRecords(session: Session, records: readonly RunRecord[
     const key = recordKey(record.key, hashText(text));
     if (there.has(key)) return;
     const bytes = Buffer.from(text);
-    if ((await session.call(() => storage.put(key, { kind: 'bytes', bytes }, { signal }))) === 'stored') sent++;
+    if ((await session.call(() => storage.put(key, bytes, { signal }))) === 'stored') sent++;
   });
   await session.call(() => storage.settle());
   return sent;

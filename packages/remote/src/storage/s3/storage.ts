@@ -8,10 +8,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { StorageError } from '../problem.ts';
-import type { Body, CallOptions, GetOptions, ObjectInfo, PutOptions, Reading, Storage } from '../storage.ts';
+import type { CallOptions, GetOptions, ObjectInfo, PutOptions, Reading, Storage } from '../storage.ts';
 import { connect, type S3Options, STALL_MS } from './connect.ts';
 import { isAbsent, s3Problem, statusOf } from './problem.ts';
-import { PART_SIZE, uploadInParts } from './upload.ts';
 
 const DELETE_AT_ONCE = 1000;
 
@@ -40,25 +39,20 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
     }
   }
 
-  async function put(key: string, body: Body, options: PutOptions = {}): Promise<'stored' | 'present'> {
+  async function put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<'stored' | 'present'> {
     const condition = conditionalPut && options.replace !== true ? { IfNoneMatch: '*' } : {};
-    const target = { Bucket: bucket, Key: prefix + key, ...condition };
     return await request(options.signal, async (client) => {
       if (!conditionalPut && options.replace !== true && (await exists(client, key, options.signal))) return 'present';
       try {
-        if (body.kind === 'chunks' && body.size > PART_SIZE) {
-          await uploadInParts(client, target, body, options);
-        } else {
-          const bytes = body.kind === 'bytes' ? body.bytes : await collect(body);
-          const command = new PutObjectCommand({
-            ...target,
-            Body: bytes,
-            ContentLength: bytes.length,
-            ChecksumAlgorithm: 'CRC32',
-          });
-          await client.send(command, until(options.signal));
-          options.onSent?.(bytes.length);
-        }
+        const command = new PutObjectCommand({
+          Bucket: bucket,
+          Key: prefix + key,
+          ...condition,
+          Body: bytes,
+          ContentLength: bytes.length,
+          ChecksumAlgorithm: 'CRC32',
+        });
+        await client.send(command, until(options.signal));
         return 'stored';
       } catch (error) {
         if (statusOf(error) === 412) return 'present';
@@ -169,7 +163,7 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
   return {
     url: `s3://${bucket}/${prefix.slice(0, -1)}`,
     get capabilities() {
-      return { conditionalPut, uploadChecksum: 'CRC32' as const, jobs: 16 };
+      return { conditionalPut, jobs: 16 };
     },
     put,
     get,
@@ -185,14 +179,6 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
 
 function until(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal };
-}
-
-async function collect(body: Extract<Body, { kind: 'chunks' }>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body.open()) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  if (bytes.length !== body.size) throw new Error(`content of ${bytes.length} bytes where ${body.size} were announced`);
-  return bytes;
 }
 
 /** Passes the body of an answer on, until it ends, breaks off, stands still for too long, or the signal fires. */
