@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Digest } from '@dag/model';
 import { makeFolder, removeFile } from './durable.ts';
 import { evidenceCheck, noteLoose, stampOf } from './evidence.ts';
 import { ioFailure, withIo } from './failure.ts';
@@ -12,15 +13,26 @@ import { type Presence, Staging } from './staging.ts';
 import type { Syncs } from './sync.ts';
 import type { Staged, StoreBatch } from './types.ts';
 
+/** How a store is asked for what it has. */
+export interface LookUp {
+  /** Whether a pack has an object, as the packs were last listed. */
+  readonly isPacked: Presence;
+  /** Whether an object can be read, and is what its name says; one that is damaged goes to quarantine. */
+  readonly isWhole: (digest: Digest) => boolean;
+}
+
 /**
  * See `StoreBatch`.
- * @param isPacked whether a pack has an object, as the packs were last listed.
  * @param mark stands from before the first look-up.
  */
-export function openBatch(layout: Layout, isPacked: Presence, mark: WriterMark, syncs: Syncs): StoreBatch {
+export function openBatch(
+  layout: Layout,
+  lookUp: LookUp,
+  { mark, syncs }: { readonly mark: WriterMark; readonly syncs: Syncs },
+): StoreBatch {
   withIo('write into the cache', layout.root, () => mark.begin());
   const isDoubted = isGcAtWork(layout.users);
-  const staging = openStaging(layout, isPacked);
+  const staging = openStaging(layout, lookUp);
   const check = evidenceCheck(layout);
   const records: Finished[] = [];
   let open = true;
@@ -75,11 +87,12 @@ function dropTemps(files: readonly Finished[]): void {
  * The staging of one thread: what the cache has already is looked up in packs and in a snapshot of the loose objects. While
  * a gc is at work nothing counts as there: it may be gone in a moment.
  */
-export function openStaging(layout: Layout, isPacked: Presence): Staging {
+export function openStaging(layout: Layout, { isPacked, isWhole }: LookUp): Staging {
   const loose = new LooseSnapshot(layout);
   withIo('make the folder', layout.tmp, () => makeFolder(layout.tmp));
-  if (isGcAtWork(layout.users)) return new Staging(layout.tmp, () => false);
-  return new Staging(layout.tmp, (hash, at, found) => isPacked(hash, at, found) || loose.hasHash(hash, at, found));
+  if (isGcAtWork(layout.users)) return new Staging(layout.tmp, () => false, isWhole);
+  const present: Presence = (hash, at, found) => isPacked(hash, at, found) || loose.hasHash(hash, at, found);
+  return new Staging(layout.tmp, present, isWhole);
 }
 
 /** What was published is where it was put, so long as nobody took it away meanwhile. */

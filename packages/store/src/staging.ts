@@ -28,13 +28,18 @@ export class Staging {
   #packs: { temp: string; name: string }[] = [];
   #loose: { temp: string; digest: Digest }[] = [];
 
+  readonly #isWhole: (digest: Digest) => boolean;
+
   /**
    * @param tmp an existing folder on the cache's file system.
    * @param present whether the cache has an object already.
+   * @param isWhole whether such an object can be read, and is what its name says; asked where its content is at hand to be
+   * stored anew.
    */
-  constructor(tmp: string, present: Presence) {
+  constructor(tmp: string, present: Presence, isWhole: (digest: Digest) => boolean) {
     this.#tmp = tmp;
     this.#present = present;
+    this.#isWhole = isWhole;
   }
 
   /** Whether the object is in the cache or in this staging. */
@@ -48,7 +53,7 @@ export class Staging {
   }
 
   put(bytes: Uint8Array, digest: Digest = hashBytes(bytes)): Digest {
-    if (!this.#isNew(digest)) return digest;
+    if (!this.#isNew(digest, bytes.length <= SMALL_LIMIT)) return digest;
     if (bytes.length > SMALL_LIMIT) this.#putLoose(bytes, digest);
     else this.#putSmall(bytes, digest);
     return digest;
@@ -56,16 +61,12 @@ export class Staging {
 
   /** Takes over a temp file whose digest the caller has verified. */
   putTemp(temp: string, digest: Digest): void {
-    if (!this.#isNew(digest)) {
-      removeFile(temp);
-      return;
-    }
-    this.#loose.push({ temp, digest });
+    this.#take(temp, digest, this.#isNew(digest, false));
   }
 
   /** Takes over what another staging holds. */
   adopt(staged: Staged): void {
-    for (const { temp, digest } of staged.loose) this.putTemp(temp, digest);
+    for (const { temp, digest } of staged.loose) this.#take(temp, digest, this.#seen.add(hashOf(digest), 0));
     this.#packs.push(...staged.packs);
     addEvidence(this.found, staged.found);
   }
@@ -93,9 +94,17 @@ export class Staging {
     this.#seen.clear();
   }
 
-  #isNew(digest: Digest): boolean {
+  #isNew(digest: Digest, isSmall: boolean): boolean {
     const hash = hashOf(digest);
-    return !this.#present(hash, 0, this.found) && this.#seen.add(hash, 0);
+    if (this.#seen.has(hash, 0)) return false;
+    // To read it costs less than it did to read what is to be stored.
+    if (this.#present(hash, 0, this.found) && (!isSmall || this.#isWhole(digest))) return false;
+    return this.#seen.add(hash, 0);
+  }
+
+  #take(temp: string, digest: Digest, isNew: boolean): void {
+    if (isNew) this.#loose.push({ temp, digest });
+    else removeFile(temp);
   }
 
   #putSmall(bytes: Uint8Array, digest: Digest): void {

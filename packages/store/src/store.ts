@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Artifact, type Digest, decodeTree, digestHex, type ObjectFailure, type TreeEntry } from '@dag/model';
-import { openBatch, openStaging } from './batch.ts';
+import { type LookUp, openBatch, openStaging } from './batch.ts';
 import { checkAll, looseObjects, quarantineLoose } from './check.ts';
 import { isComplete } from './complete.ts';
 import { fsyncFile, fsyncFolder, listNames, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
@@ -54,6 +54,10 @@ class FileStore implements Store {
   readonly #bad = new Set<Digest>();
   readonly #mark: WriterMark;
   readonly #syncs = new Syncs();
+  readonly #lookUp: LookUp = {
+    isPacked: (hash, at, found) => this.#isPacked(hash, at, found),
+    isWhole: (digest) => this.#isWhole(digest),
+  };
 
   constructor(dir: string, indexes?: readonly SharedIndex[]) {
     this.dir = dir;
@@ -172,7 +176,7 @@ class FileStore implements Store {
   putBytes(bytes: Uint8Array): Digest {
     const digest = hashBytes(bytes);
     return this.#writing('write into the cache', this.dir, () => {
-      if (this.has(digest) && !isGcAtWork(this.#layout.users)) return digest;
+      if (this.#isWhole(digest) && !isGcAtWork(this.#layout.users)) return digest;
       const temp = join(this.tmpFolder(), tempName('object'));
       writeNewFile(temp, bytes, OBJECT_MODE);
       for (const folder of publishLoose(this.#layout, temp, digest)) fsyncFolder(folder);
@@ -192,11 +196,11 @@ class FileStore implements Store {
   }
 
   writeBatch(): StoreBatch {
-    return openBatch(this.#layout, (hash, at, found) => this.#isPacked(hash, at, found), this.#mark, this.#syncs);
+    return openBatch(this.#layout, this.#lookUp, { mark: this.#mark, syncs: this.#syncs });
   }
 
   openStaging(): Staging {
-    return openStaging(this.#layout, (hash, at, found) => this.#isPacked(hash, at, found));
+    return openStaging(this.#layout, this.#lookUp);
   }
 
   shareIndexes(): SharedIndex[] {
@@ -248,6 +252,16 @@ class FileStore implements Store {
         this.#mark.end();
       }
     });
+  }
+
+  #isWhole(digest: Digest): boolean {
+    try {
+      this.read(digest);
+      return true;
+    } catch (error) {
+      if (error instanceof ObjectMissing || error instanceof ObjectDamaged) return false;
+      throw error;
+    }
   }
 
   #isPacked(hash: Uint8Array, at: number, found?: Evidence): boolean {

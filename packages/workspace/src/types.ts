@@ -16,6 +16,8 @@ export interface WorkOptions {
   onProgress?(progress: Progress): void;
   /** Large files were copied into the cache for want of reflinks, and could have been linked: so many bytes more. */
   onCopied?(bytes: number): void;
+  /** The cache's copy of a file or listing was damaged, and was stored anew from here. @param quarantined where the bad bytes are. */
+  onMended?(path: string, quarantined: string | undefined): void;
   /** Aborting stops at the next file; the promise rejects with the signal's reason, and nothing is half done. */
   readonly signal?: AbortSignal;
 }
@@ -124,6 +126,11 @@ export interface Workspace {
   checkCache(options?: Omit<CheckOptions, 'run'>): Promise<CheckReport>;
   /** Turns links into the cache at these paths into writable copies. Returns those changed. */
   unprotect(paths: readonly ProjectPath[], options?: WorkOptions): Promise<ProjectPath[]>;
+  /**
+   * To be called before something at the paths goes for good: what the cache has of it is checked, by the stat cache where it
+   * is untouched and by its hash where not, and stored anew from here where it is damaged.
+   */
+  keep(paths: readonly AnyPath[], options?: WorkOptions): Promise<void>;
   /** Renames what stands at the paths out of the way; absent paths are remembered as absent. */
   setAside(paths: readonly AnyPath[]): Aside;
   /** Heals what killed processes left: puts back what they had set aside, sweeps their temp files. Returns what came back. */

@@ -8,6 +8,7 @@ import { unprotect } from './checkout/unprotect.ts';
 import { openContext } from './context.ts';
 import { updateGitignore } from './gitignore.ts';
 import { isPathIgnored } from './ignore-rules.ts';
+import { keep } from './keep.ts';
 import { acquire, holders } from './lock/acquire.ts';
 import { commit } from './observe/commit.ts';
 import { isComplete } from './observe/known-trees.ts';
@@ -28,6 +29,7 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
     checkCache: (more) => checkCache(context, more),
     unprotect: (paths, more) => unprotect(context, paths, more),
     isComplete: (artifact) => isComplete(context, artifact),
+    keep: (paths, more) => keep(context, paths, more),
     setAside: (paths) => setAside(context, paths),
     recover: () => recover(context),
     acquire: (request, more) => acquire(context, request, more),

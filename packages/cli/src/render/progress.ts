@@ -1,4 +1,5 @@
 import type { TransferEvent } from '@dag/remote';
+import { mendedText } from '@dag/workspace';
 import type { Context } from '../verb.ts';
 import { bytesText, secondsText } from './units.ts';
 
@@ -9,7 +10,7 @@ export interface WorkDone {
   readonly totalFiles?: number;
 }
 
-/** Shows how far long work is: one line on a terminal, from the first second on; events under --json. */
+/** Shows how far long work is: one line on a terminal, from the first second on; events under --json. Warns of what it mended. */
 export function workProgress(context: Context, what: string) {
   const started = Date.now();
   let shownAt = started;
@@ -28,6 +29,10 @@ export function workProgress(context: Context, what: string) {
         const total = totalFiles === undefined ? '' : ` of ${totalFiles}`;
         const left = totalFiles && files > 0 ? `, ${secondsText((seconds * (totalFiles - files)) / files)} left` : '';
         context.io.err(`\r\x1b[K${what}: ${files}${total} files, ${bytesText(bytes)}, ${rate}${left}`);
+      },
+      onMended: (path: string, quarantined: string | undefined): void => {
+        context.emit({ event: 'mended', path, quarantined });
+        context.say(`warning: ${mendedText(path, quarantined)}`);
       },
     },
     end: (): void => {

@@ -17,6 +17,7 @@ import { type OpenProject, openProject, reloaded } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { pickTracked } from '../project/tracked.ts';
 import { waiting } from '../project/waiting.ts';
+import { workProgress } from '../render/progress.ts';
 import type { Context } from '../verb.ts';
 
 export async function remove(
@@ -38,6 +39,9 @@ export async function remove(
     const held = options.outs === true ? paths : [];
     const release = await project.workspace.acquire({ read: [], write: held, purpose }, waiting(context));
     try {
+      const progress = workProgress(context, 'looking');
+      await project.workspace.keep(held.filter(isInside), { ...progress.options, signal: context.stop });
+      progress.end();
       await project.locks.exclusively(() => {
         for (const [file, text] of textsWithout(project, stages, data)) project.workspace.writeFileAtomic(file, text);
         project.workspace.updateGitignore({ add: [], remove: paths.filter(isInside) });

@@ -11,6 +11,7 @@ import {
   type Stage,
 } from '@dag/model';
 import { withIo } from '@dag/store';
+import { mendedText, type WorkOptions } from '@dag/workspace';
 import { commandText } from '../changes.ts';
 import { keptOuts } from '../decide.ts';
 import type { ReproEvent } from '../event.ts';
@@ -99,8 +100,10 @@ export async function runStage(
   };
   const folder = workingFolder(project, stage);
   if (folder.failure !== undefined) return end({ status: 'failed', failure: folder.failure });
+  const replaced = stage.outs.filter((out) => !out.persist).map((out) => out.path);
+  await project.workspace.keep(replaced.filter(isInside), { signal: options.stop, ...mending(stage, options) });
   for (let attempt = 1; ; attempt++) {
-    const aside = project.workspace.setAside(stage.outs.filter((out) => !out.persist).map((out) => out.path));
+    const aside = project.workspace.setAside(replaced);
     let kept = false;
     try {
       const action = await runOnce(project, stage, view, folder.path, tries, options);
@@ -131,6 +134,14 @@ export async function runStage(
       if (!kept) aside.putBack();
     }
   }
+}
+
+/** Warns of what was stored anew. */
+function mending(stage: Stage, { emit }: Pick<StageRunOptions, 'emit'>): Pick<WorkOptions, 'onMended'> {
+  return {
+    onMended: (path, quarantined) =>
+      emit({ event: 'warning', stage: stage.address, message: mendedText(path, quarantined) }),
+  };
 }
 
 /** What the tries of one run add up to. */
@@ -222,6 +233,7 @@ async function keepOuts(
   }
   await project.workspace.commit(kept, {
     signal: options.kill,
+    ...mending(stage, options),
     record: (committed) => {
       for (const [out, artifact] of committed) outs.set(out, artifact);
       return recordOf(outs);

@@ -1,5 +1,6 @@
 import { type Decision, type RunRecord, type Stage, sameArtifact } from '@dag/model';
 import type { Hold } from '@dag/store';
+import { mendedText } from '@dag/workspace';
 import type { StageView } from '../observe-stage.ts';
 import { recordInLock } from '../record.ts';
 import type { Outcome, ReproRun } from '../repro-run.ts';
@@ -37,7 +38,12 @@ async function restoreHeld(
   if (gone !== undefined) return lost(run, stage, `'${gone[0]}': a gc took it meanwhile`);
   const items = [...decision.outs].map(([path, artifact]) => ({ path, artifact }));
   await run.ignoreOuts();
-  const report = await run.project.workspace.checkout(items, { force: true, signal: run.signals.kill });
+  const report = await run.project.workspace.checkout(items, {
+    force: true,
+    signal: run.signals.kill,
+    onMended: (path, quarantined) =>
+      run.emit({ event: 'warning', stage: stage.address, message: mendedText(path, quarantined) }),
+  });
   run.observer.forget(decision.outs.keys());
   if (report.failed.length > 0) {
     // A damaged object is in quarantine by now, so that the next decision knows that it isn't there.

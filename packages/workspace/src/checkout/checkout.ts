@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ObjectFailure, ProjectPath } from '@dag/model';
 import type { Context } from '../context.ts';
+import { type Going, keepGoing } from '../keep.ts';
 import { look } from '../observe/observe.ts';
 import type { CheckoutItem, CheckoutOptions, CheckoutReport } from '../types.ts';
 import { applyPlans } from './apply.ts';
@@ -37,8 +38,16 @@ export async function checkout(
     if (plan.unsafe.length > 0 && options.force !== true) refused.push(...plan.unsafe);
     else if (isWork(plan)) plans.push(plan);
   }
+  await keepGoing(context, goingOf(plans), options);
   const applied = plans.length === 0 ? NOTHING : await applyPlans(context, plans, options);
   return report([...failed, ...applied.failed], plans, refused, applied, options.allowMissing === true);
+}
+
+function goingOf(plans: readonly Plan[]): Going {
+  return {
+    files: plans.flatMap(({ going }) => going.files),
+    folders: plans.flatMap(({ going }) => going.folders),
+  };
 }
 
 /** Of two paths that are alike one may be the other, by another name. */

@@ -12,6 +12,7 @@ import {
 } from '@dag/model';
 import { type FolderRecord, hashBytes, ObjectMissing, tempName } from '@dag/store';
 import type { Context } from '../context.ts';
+import type { Going } from '../keep.ts';
 import type { FileFacts } from '../observe/facts.ts';
 import { Digests, type FolderNode, innerFirst, type Standing } from '../observe/node.ts';
 import { tempFolderFor } from '../temp-folder.ts';
@@ -75,6 +76,8 @@ export interface Plan {
   readonly removeFiles: { readonly abs: string; readonly path: ProjectPath; readonly mtime: number | undefined }[];
   /** Inner ones first; one that is not empty by then stays. */
   readonly removeFolders: string[];
+  /** What leaves the workspace, and has to be whole in the cache before. */
+  readonly going: Going;
   /** Content and symlinks that would be lost: the cache has them nowhere. */
   readonly unsafe: ProjectPath[];
   readonly failed: PlanFailure[];
@@ -104,6 +107,7 @@ function emptyPlan(item: CheckoutItem, standing: Standing): Plan {
     chmods: [],
     removeFiles: [],
     removeFolders: [],
+    going: { files: [], folders: [] },
     unsafe: [],
     failed: [],
   };
@@ -162,6 +166,7 @@ class Planner {
     if (node.digest === digest && !this.#relink) return;
     const entries = this.#entries(digest, path);
     if (entries === undefined) return;
+    if (node.digest !== digest) this.#plan.going.folders.push(node);
     const wanted = new Set(entries.map(({ name }) => name));
     const present = lookUp(node);
     const folder: Placement = { folder: node.abs, path, temp: '', files: new PlacedFiles() };
@@ -218,7 +223,8 @@ class Planner {
           return;
         }
       }
-      if (present.digest !== entry.digest) this.#mustBeKept(present.digest, path);
+      if (present.digest === entry.digest) this.#goes(present, abs);
+      else this.#mustBeKept(present, abs, path);
       replaces = present.mtime;
     } else if (present !== undefined) {
       this.#remove(present, abs, path, within);
@@ -266,7 +272,7 @@ class Planner {
       return;
     }
     if (present.kind === 'file') {
-      this.#mustBeKept(present.digest, path);
+      this.#mustBeKept(present, abs, path);
       this.#plan.removeFiles.push({ abs, path, mtime: present.isLink ? undefined : present.mtime });
       return;
     }
@@ -284,6 +290,7 @@ class Planner {
     for (const [name, inner] of lookUp(node)) {
       this.#remove(inner, `${node.abs}/${name}`, joinPath(node.path as ProjectPath, name), node);
     }
+    this.#plan.going.folders.push(node);
     this.#plan.removeFolders.push(node.abs);
   }
 
@@ -292,8 +299,14 @@ class Planner {
     return true;
   }
 
-  #mustBeKept(digest: Digest, path: ProjectPath): void {
-    if (!this.#context.store.has(digest)) this.#plan.unsafe.push(path);
+  #mustBeKept(file: Present & { readonly kind: 'file' }, abs: string, path: ProjectPath): void {
+    this.#goes(file, abs);
+    if (!this.#context.store.has(file.digest)) this.#plan.unsafe.push(path);
+  }
+
+  /** What a symlink leads to stays. */
+  #goes({ digest, isLink }: Present & { readonly kind: 'file' }, abs: string): void {
+    if (!isLink) this.#plan.going.files.push({ abs, digest });
   }
 
   /** The entries that the file system can tell apart; the others fail by name. */

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { type Artifact, type Digest, FailureError, type ProjectPath } from '@dag/model';
 import { hashBytes, hashOf, SMALL_LIMIT } from '@dag/store';
 import type { Context } from '../context.ts';
@@ -42,7 +42,7 @@ export async function commit(
     const record = await options.record?.(artifacts);
     if (record !== undefined) batch.putRecord(record);
     await batch.commit();
-    await protect(context, pool, op, standing, since);
+    await protect(context, pool, op, { standing, since, options });
     for (const [, one] of standing) {
       if (one.kind !== 'folder') continue;
       rememberFolders(one.node, context.statCache);
@@ -68,8 +68,15 @@ async function protect(
   context: Context,
   pool: Pool,
   op: number,
-  standing: readonly (readonly [ProjectPath, Standing])[],
-  since: number,
+  {
+    standing,
+    since,
+    options,
+  }: {
+    readonly standing: readonly (readonly [ProjectPath, Standing])[];
+    readonly since: number;
+    readonly options: CommitOptions;
+  },
 ): Promise<void> {
   const strategy = context.link.find((one) => one !== 'reflink');
   if (strategy !== 'hardlink' && strategy !== 'symlink') return;
@@ -85,7 +92,10 @@ async function protect(
     if (one.kind === 'file') add(dirname(one.abs), [one.abs.slice(dirname(one.abs).length + 1)], one.facts);
     if (one.kind === 'folder') for (const node of ownFolders(one.node)) add(node.abs, node.files, node.facts);
   }
-  await pool.run(jobs, () => undefined);
+  await pool.run(jobs, (result) => {
+    const mended = result.kind === 'done' ? result.mended : [];
+    for (const { path, quarantined } of mended) options.onMended?.(relative(context.root, path), quarantined);
+  });
 }
 
 function absent(path: ProjectPath, broken: boolean): FailureError {

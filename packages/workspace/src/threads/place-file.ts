@@ -16,11 +16,8 @@ import {
 } from 'node:fs';
 import type { Digest } from '@dag/model';
 import {
-  hashFile,
   hashOpenFile,
   isErrno,
-  isSettled,
-  nowNs,
   OBJECT_MODE,
   ObjectDamaged,
   ObjectMissing,
@@ -31,6 +28,7 @@ import {
   settledTime,
 } from '@dag/store';
 import type { LinkStrategy } from '../types.ts';
+import { isWhole } from './heal.ts';
 import { canFallThrough, type Strategies } from './link.ts';
 
 /** A file that was placed: its stats where the record of them is worth keeping, and how it came. */
@@ -107,19 +105,13 @@ function tryLink(
   }
 }
 
-/** A cache object that is untouched since its digest was recorded is believed; any other is hashed. */
 function verifyObject(
   file: string,
   digest: Digest,
   context: { readonly store: Store; readonly statCache: StatCache },
 ): void {
-  const before = nowNs();
-  const stats = statSync(file, { bigint: true });
-  if (context.statCache.find(stats) === digest) return;
-  if (hashFile(file).digest !== digest) {
-    throw new ObjectDamaged(digest, 'its content has another digest', context.store.quarantine(digest));
-  }
-  if (isSettled(stats, before)) context.statCache.record(stats, digest);
+  if (isWhole(file, digest, context.statCache)) return;
+  throw new ObjectDamaged(digest, 'its content has another digest', context.store.quarantine(digest));
 }
 
 function writeBytes(to: string, bytes: Uint8Array, executable: boolean): BigIntStats {

@@ -11,21 +11,27 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '@dag/model';
-import { ioFailure, isPast, layoutOf, loosePath, removeFile, type StatCache, tempName } from '@dag/store';
+import { ioFailure, isPast, layoutOf, loosePath, removeFile, type StatCache, type Store, tempName } from '@dag/store';
+import { isWhole, storeAnew } from './heal.ts';
 import { canFallThrough } from './link.ts';
-import type { Job, ThreadSetup } from './protocol.ts';
+import type { Job, Mended, ThreadSetup } from './protocol.ts';
 import { readVerified } from './read-file.ts';
 
 type ProtectJob = Extract<Job, { readonly kind: 'protect' }>;
 
 /**
  * Makes committed files links to their objects, where the strategy is one of links. A file that changed since the commit
- * began keeps its content and is left alone.
- * @returns the names left alone.
+ * began keeps its content and is left alone; one whose object is damaged is stored anew first.
+ * @returns the names left alone, and what was stored anew.
  */
-export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: StatCache): string[] {
+export function protectFiles(
+  job: ProtectJob,
+  setup: ThreadSetup,
+  { store, statCache }: { readonly store: Store; readonly statCache: StatCache },
+): { readonly skipped: string[]; readonly mended: Mended[] } {
   const layout = layoutOf(setup.storeDir);
   const skipped: string[] = [];
+  const mended: Mended[] = [];
   let reflinks: boolean | undefined;
   for (const [i, name] of job.names.entries()) {
     const digest = `blake3:${job.digests.slice(i * 64, i * 64 + 64)}` as Digest;
@@ -37,7 +43,7 @@ export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: Sta
       if (target === undefined || strategy === undefined || strategy === 'copy') continue;
       if (setup.link[0] === 'reflink') {
         reflinks ??= canReflink(object, job.temp);
-        if (reflinks) return [];
+        if (reflinks) return { skipped, mended };
       }
       const stats = lstatSync(path, { bigint: true });
       const isSame = stats.ino === target.ino && stats.dev === target.dev;
@@ -52,6 +58,11 @@ export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: Sta
           skipped.push(name);
           continue;
         }
+        // The file that a link replaces may be the only whole copy.
+        if (!isWhole(object, digest, statCache)) {
+          mended.push({ path, quarantined: store.quarantine(digest) });
+          storeAnew(store, path, digest);
+        }
       }
       replaceByLink(object, path, job.temp, setup.link);
     } catch (error) {
@@ -59,7 +70,7 @@ export function protectFiles(job: ProtectJob, setup: ThreadSetup, statCache: Sta
     }
   }
   statCache.flush();
-  return skipped;
+  return { skipped, mended };
 }
 
 /** Whether a reflink, where that is preferred to links, is to be had: then the file shares its bytes with the object already. */

@@ -100,6 +100,12 @@ export interface PlaceResult {
   readonly flags: Uint8Array;
 }
 
+/** See `WorkOptions.onMended`; absolute. */
+export interface Mended {
+  readonly path: string;
+  readonly quarantined: string | undefined;
+}
+
 export type JobResult =
   | ScanResult
   | PlaceResult
@@ -111,4 +117,5 @@ export type JobResult =
   | {
       readonly kind: 'done' /** Paths left alone since someone changed them meanwhile. */;
       readonly skipped: readonly string[];
+      readonly mended: readonly Mended[];
     };

@@ -66,7 +66,7 @@ export class ThreadWork {
       case 'settle':
         return this.#settle(job);
       case 'protect':
-        return { kind: 'done', skipped: protectFiles(job, this.#setup, this.statCache) };
+        return { kind: 'done', ...protectFiles(job, this.#setup, { store: this.#store, statCache: this.statCache }) };
       case 'check':
         return { kind: 'check', bad: checkPart(job.part) };
       case 'finish':
@@ -194,7 +194,7 @@ export class ThreadWork {
     }
     this.#unsettled.delete(job.op);
     this.statCache.flush();
-    return { kind: 'done', skipped };
+    return { kind: 'done', skipped, mended: [] };
   }
 
   #finish(job: JobOf<'finish'>): JobResult {
@@ -215,7 +215,7 @@ export class ThreadWork {
     for (const { temp } of this.#unsettled.get(job.op) ?? []) removeFile(temp);
     this.#unsettled.delete(job.op);
     this.statCache.flush();
-    return { kind: 'done', skipped: [] };
+    return { kind: 'done', skipped: [], mended: [] };
   }
 
   #staging(op: number): Staging {
