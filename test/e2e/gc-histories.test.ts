@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Digest, encodeTree, type TreeEntry } from '@dag/model';
-import { hashBytes, openStore } from '@dag/store';
+import { hashBytes, hashText, openStore } from '@dag/store';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { runs } from '../fuzz.ts';
@@ -181,8 +181,8 @@ class World {
   readonly #repositories = { first: newRepository(), other: newRepository() };
   readonly #heads = new Map<Place, { branch: string | undefined; revision: Revision }>();
   readonly #now = new Map<Place, Snapshot>();
-  /** Params of runs on record. */
-  #records = new Set<number>();
+  /** Params that any run had. */
+  readonly #params = new Set<number>();
   #count = 0;
 
   async prepare(): Promise<void> {
@@ -248,7 +248,7 @@ class World {
       case 'run': {
         fs.writeFileSync(this.path(place, 'params.yaml'), `x: ${step.x}\n`);
         await this.dag(place, 'repro');
-        this.#records.add(step.x);
+        this.#params.add(step.x);
         this.#now.set(place, { ...this.#snapshot(place), made: step.x });
         return;
       }
@@ -259,9 +259,9 @@ class World {
 
   async collect(place: Place, scope: string, dropRuns: boolean): Promise<void> {
     const before = this.#stored();
+    const recorded = this.#recorded(dropRuns ? place : undefined);
     await this.dag(place, 'gc', '-f', ...scope.split(' '), ...(dropRuns ? ['--runs'] : []));
-    if (dropRuns) this.#records = new Set();
-    const expected = new Set<Digest>([...this.kept(scope, place).flatMap(objectsOf), ...this.#recorded()]);
+    const expected = new Set<Digest>([...this.kept(scope, place).flatMap(objectsOf), ...recorded]);
     for (const digest of expected) if (!before.has(digest)) expected.delete(digest);
     const label = `gc ${scope}${dropRuns ? ' --runs' : ''} in ${place}`;
     const stored = this.#stored();
@@ -315,8 +315,15 @@ class World {
     });
   }
 
-  #recorded(): Digest[] {
-    return [...this.#records].flatMap((x) => folderObjects(madeBy(x)).all);
+  /** What run records name, but for those of one place. */
+  #recorded(dropped: Place | undefined): Digest[] {
+    const store = openStore({ dir: this.cache });
+    const id = dropped && hashText(fs.realpathSync(this.path(dropped, '.'))).slice(7, 23);
+    const kept = [...store.runs.list()].filter(({ context }) => id === undefined || context['project'] !== id);
+    store.close();
+    const outs = new Set(kept.flatMap((record) => [...record.outs.values()].map(({ digest }) => digest)));
+    const results = [...this.#params].map((x) => folderObjects(madeBy(x)));
+    return results.flatMap(({ entry, all }) => (outs.has(entry.digest) ? all : []));
   }
 
   #stored(): Set<Digest> {

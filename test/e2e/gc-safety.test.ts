@@ -263,3 +263,36 @@ test('commits count by their own date, whatever stands before them', async () =>
   await run(mine, 'gc', '-f', '--date', '2024-01-01');
   expect(looseFiles()).toHaveLength(2);
 });
+
+test('run records of other projects that share the cache are theirs to drop, and are kept as long as they say', async () => {
+  for (const [project, days] of [
+    [mine, 0],
+    [theirs, 400],
+  ] as const) {
+    await run(project, 'init');
+    project.write('in', project.root);
+    project.write(
+      'pipeline.yaml',
+      `cache: {keep_runs: ${days}}\nstages:\n  s: {cmd: cat in > out, deps: [in], outs: [out]}\n`,
+    );
+    await run(project, 'repro');
+    project.write('in', 'else');
+    await run(project, 'repro', '-f');
+  }
+  const records = (): string[] =>
+    (fs.readdirSync(path.join(shared, 'runs'), { recursive: true }) as string[]).filter((name) =>
+      name.endsWith('.json'),
+    );
+  const recorded = records().length;
+  expect(recorded).toBeGreaterThan(2);
+  const dropped = await run(mine, 'gc', '-w', '--runs', '-f');
+  expect(dropped.stderr).toMatch(/\d run records? of other projects that share the cache stays?/);
+  expect(records().length).toBeLessThan(recorded);
+  theirs.write('in', theirs.root);
+  const restored = await theirs.dag(['repro', '--json'], { env: { DAG_CACHE_DIR: shared } });
+  expect(restored.events.at(-1)).toMatchObject({ ran: [], restored: ['s'] });
+  // Their own gc drops them.
+  const left = records().length;
+  await run(theirs, 'gc', '-w', '--runs', '-f');
+  expect(records().length).toBeLessThan(left);
+});

@@ -36,7 +36,7 @@ export function declareUpkeep(program: Command): void {
       .option('-n, --num <n>', 'keep what the last n commits name, counted back from HEAD')
       .option('--date <date>', 'keep what commits of this day (2026-01-31) or later name')
       .option('-p, --projects <dir...>', 'keep what these projects need too')
-      .option('--runs', 'drop all run records, instead of those of more than 30 days')
+      .option('--runs', 'drop all run records of this project, instead of those of more than 30 days')
       .option('--dry', 'list what would be removed; remove nothing')
       .option('-f, --force', 'do not ask'),
     async () => (await import('./verbs/gc.ts')).gc,

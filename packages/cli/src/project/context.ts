@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { machineContext } from '@dag/engine';
 import { hashBytes } from '@dag/store';
+import { projectId } from './sharing.ts';
 
 /** Version of the package that this was built into; not there where the sources run by themselves. */
 declare const DAG_VERSION: string | undefined;
@@ -13,7 +14,13 @@ type RunContext = Readonly<Record<string, string | number | boolean>>;
 export function runContext(root: string): () => RunContext {
   let known: RunContext | undefined;
   return () => {
-    known ??= { ...programContext(), ...machineContext(), ...gitContext(root), ...packagesContext(root) };
+    known ??= {
+      project: projectId(root),
+      ...programContext(),
+      ...machineContext(),
+      ...gitContext(root),
+      ...packagesContext(root),
+    };
     return known;
   };
 }

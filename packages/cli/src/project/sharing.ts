@@ -107,7 +107,12 @@ function readEntry(file: string): Entry | undefined {
 }
 
 function entryName(root: string): string {
-  return `${hashText(root).slice(7, 23)}.json`;
+  return `${projectId(root)}.json`;
+}
+
+/** What tells the projects that share a cache apart, in its register and in run records: 16 hex digits. */
+export function projectId(root: string): string {
+  return hashText(root).slice(7, 23);
 }
 
 function folderOf(store: Store): string {

@@ -7,6 +7,7 @@ import { EXIT } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { linkedObjects } from '../project/linked.ts';
 import { type OldLog, oldLogs } from '../project/old-logs.ts';
+import { splitRuns } from '../project/old-runs.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { otherProjectRoots } from '../project/other-roots.ts';
 import { readRemembered } from '../project/remembered.ts';
@@ -122,10 +123,16 @@ function findWork(
     if (at === root) paths.push(...allTracked(project).flatMap((one) => (isInside(one.path) ? [one.path] : [])));
     for (const digest of linkedObjects(at, [...paths, ...readRemembered(at).paths])) live.add(digest);
   }
-  const { kept, old } = splitRecords(project, live, options, since);
+  const split = splitRuns(project, live, { dropRuns: options.runs === true, since, sharers: elsewhere });
+  const { kept, old, foreign, oldest } = split;
+  if (foreign > 0) {
+    context.say(
+      `${count(foreign, 'run record')} of other projects that share the cache stay${foreign === 1 ? 's' : ''}`,
+    );
+  }
   markLive(store, kept, live);
   const now = since ?? BigInt(project.clock().getTime() + 1000) * 1_000_000n;
-  const logs = oldLogs(store.dir, store.runs.files(), old, oldestKept(project));
+  const logs = oldLogs(store.dir, store.runs.files(), old, oldest);
   return { plan: store.planGc(live, now), records: old, logs, gone: sharing.gone, others: old.flatMap(namedBy) };
 }
 
@@ -137,54 +144,9 @@ function listingLost(folder: string, suspect: string): FailureError {
   });
 }
 
-function laterRecord(file: string): FailureError {
-  return new FailureError({
-    code: 'refused',
-    message: `${file} was written by a later dag: what its run needs can't be told, and nothing is removed`,
-    hint: 'run gc with that dag',
-  });
-}
-
 function namedBy({ record }: RunFile): Root[] {
   return record === undefined ? [] : recordRoots(record);
 }
-
-/**
- * Recent run records keep what they name. An old one goes, unless all that it names stays anyway: it costs nothing then.
- */
-function splitRecords(
-  project: OpenProject,
-  live: ReadonlySet<Digest>,
-  options: Options,
-  since: bigint | undefined,
-): { readonly kept: Root[]; readonly old: RunFile[] } {
-  const oldest = oldestKept(project);
-  const kept: Root[] = [];
-  const old: RunFile[] = [];
-  for (const file of project.store.runs.files()) {
-    const { record } = file;
-    if (file.isLater) throw laterRecord(file.file);
-    if (record === undefined) continue;
-    const isNew = since !== undefined && file.changed >= since;
-    const isRecent = options.runs !== true && Date.parse(record.startedAt) >= oldest;
-    const isFree = options.runs !== true && [...record.outs.values()].every(({ digest }) => live.has(digest));
-    if (isNew || isRecent || isFree) {
-      kept.push(...recordRoots(record));
-    } else {
-      old.push(file);
-    }
-  }
-  return { kept, old };
-}
-
-/** When the oldest run began that is kept for its age, in milliseconds. */
-function oldestKept(project: OpenProject): number {
-  const days = project.pipeline.settings.cache.keepRuns ?? DEFAULT_KEEP_DAYS;
-  return project.clock().getTime() - days * 24 * 3600 * 1000;
-}
-
-/** Days for which run records are kept where `cache.keep_runs` says nothing. */
-const DEFAULT_KEEP_DAYS = 30;
 
 /** Lists what goes, by the paths that used it last; all of it with --dry, -v or --json. */
 function show(context: Context, project: OpenProject, { plan, others }: Work, options: Options): void {
