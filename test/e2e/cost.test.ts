@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type Counts, countCalls, total } from '../rigs/counted-calls.ts';
 import { makeProject, type TestProject } from '../rigs/project.ts';
@@ -76,4 +78,23 @@ test('what a stage costs in files: none is made or synced needlessly, and more s
   expect(most('restore', untimed)).toBeLessThan(30);
   expect(most('run', timed)).toBeLessThan(15);
   expect(most('restore', timed)).toBeLessThan(15);
+});
+
+test('a folder of files whose times are as they were is not listed again', async () => {
+  project = makeProject();
+  const one = project;
+  for (let i = 0; i < 400; i++) one.write(`data/${i % 2}/a-file-with-a-long-name-${i}`, `text ${i}`);
+  one.write('pipeline.yaml', '');
+  const { ctimeMs } = statSync(join(one.root, 'data/1'));
+  while (Date.now() < ctimeMs + 25);
+  expect(await one.dag(['add', 'data'])).toMatchObject({ status: 0 });
+  const status = async (says: string): Promise<number> => {
+    const counts = await countCalls(one.root, one.home, async (env) => {
+      expect((await one.dag(['status'], { env })).stdout).toContain(says);
+    });
+    return counts['readdir data/0'] ?? 0;
+  };
+  expect(await status('up to date')).toBe(0);
+  one.write('data/0/new', 'text');
+  expect(await status('modified')).toBe(1);
 });

@@ -17,6 +17,7 @@ import {
   type FileStats,
   hashOf,
   hashText,
+  isListingSettled,
   isPast,
   isSettled,
   KNOWN,
@@ -138,18 +139,19 @@ test('what is remembered of a folder comes back, and not when a byte of it is fl
     { dev: 2n, ino: 7n },
   ];
   const cache = openStatCache(dir);
-  cache.remember(folder, { ...facts, tree });
-  expect(cache.recall(folder)).toMatchObject({ names, tree });
+  const listed = { mtimeNs: -5n, ctimeNs: 1_000_000_001n };
+  cache.remember(folder, { ...facts, tree, listed });
+  expect(cache.recall(folder)).toMatchObject({ names, tree, listed });
   cache.remember(other, { ...facts, names: [], tree: undefined });
   cache.flush();
   cache.close();
   await new Promise((resolve) => setTimeout(resolve, 20));
   const again = openStatCache(dir);
   const recalled = again.recall(folder);
-  expect(recalled).toMatchObject({ names, text: names.join('\0'), stats: facts.stats, tree });
+  expect(recalled).toMatchObject({ names, text: names.join('\0'), stats: facts.stats, tree, listed });
   expect(Buffer.concat([recalled?.hashes ?? Buffer.alloc(0)])).toEqual(facts.hashes);
   expect([...(recalled?.flags ?? [])]).toEqual([...facts.flags]);
-  expect(again.recall(other)).toMatchObject({ names: [], tree: undefined });
+  expect(again.recall(other)).toMatchObject({ names: [], tree: undefined, listed: undefined });
   expect([again.recall(none), again.find(stats(7))]).toEqual([undefined, undefined]);
   again.close();
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -162,4 +164,17 @@ test('what is remembered of a folder comes back, and not when a byte of it is fl
   const damaged = openStatCache(dir);
   expect(damaged.recall(folder)).toBeUndefined();
   damaged.close();
+});
+
+test.each([
+  ['long ago, in parts of a second', -2_000_000_000n, 1n, true],
+  ["by the clock's step ago", -20_000_001n, 0n, true],
+  ["within the clock's step", -20_000_000n, 0n, false],
+  ['in whole seconds', -2_000_000_000n, 0n, false],
+])('a listing is vouched for by times that are settled: %s', (_, ago, parts, vouches) => {
+  const before = 1_700_000_000_000_000_000n;
+  const time = before + ago + parts;
+  expect(isListingSettled({ mtimeNs: time, ctimeNs: time }, before)).toBe(vouches);
+  expect(isListingSettled({ mtimeNs: time, ctimeNs: before }, before)).toBe(false);
+  expect(isListingSettled({ mtimeNs: before, ctimeNs: time }, before)).toBe(false);
 });

@@ -7,6 +7,7 @@ import { hashText } from '../hash.ts';
 import { hashOf } from '../hash-set.ts';
 import { loadNative } from '../native.ts';
 import { tempName } from '../owner.ts';
+import { isOnNetwork } from './file-system.ts';
 import { decodeFolder, encodeFolder, type FolderRecord } from './folder.ts';
 import { InUse } from './in-use.ts';
 import { decodeValue, encodeKey, encodeValue, type FileStats, KEY_SIZE, sameStats } from './record.ts';
@@ -225,12 +226,6 @@ function removeFiles(path: string): void {
   rmSync(`${path}-lock`, { force: true });
 }
 
-/** NFS, SMB, SMB2, Lustre, FUSE (sshfs, s3fs), BeeGFS, GPFS, CephFS, AFS, 9p: files mapped into memory are not safe there. */
-const NETWORK_TYPES: ReadonlySet<number> = new Set([
-  0x6969, 0x517b, 0xfe534d42, 0xff534d42, 0x0bd00bd0, 0x65735546, 0x19830326, 0x47504653, 0x00c36400, 0x5346414f,
-  0x01021997,
-]);
-
 /**
  * Where a project's stat cache belongs: `preferred`, or a private folder on a local disk when that is on a network file
  * system; undefined when neither will do.
@@ -238,7 +233,7 @@ const NETWORK_TYPES: ReadonlySet<number> = new Set([
 export function statCacheFolder(preferred: string): string | undefined {
   try {
     mkdirSync(preferred, { recursive: true });
-    if (!NETWORK_TYPES.has(statfsSync(preferred).type)) return preferred;
+    if (!isOnNetwork(preferred)) return preferred;
     const { uid } = userInfo();
     const own = join(tmpdir(), `dag-stat-${uid}`);
     mkdirSync(own, { recursive: true, mode: 0o700 });

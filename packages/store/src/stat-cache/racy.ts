@@ -38,3 +38,12 @@ export function isSettled(stats: FileStats, beforeNs: bigint): boolean {
   const sure = beforeNs - (stats.ctimeNs % SECOND_NS === 0n ? COARSE_GRAIN_NS : FINE_GRAIN_NS);
   return stats.mtimeNs < sure && stats.ctimeNs < sure;
 }
+
+/**
+ * Whether a folder's times vouch for its listing, when they are the same later: they are settled, and tell parts of a second.
+ * @param beforeNs the clock before the folder was looked at, which was before it was listed.
+ */
+export function isListingSettled(times: Pick<FileStats, 'mtimeNs' | 'ctimeNs'>, beforeNs: bigint): boolean {
+  const sure = beforeNs - FINE_GRAIN_NS;
+  return times.ctimeNs % SECOND_NS !== 0n && times.mtimeNs < sure && times.ctimeNs < sure;
+}

@@ -21,7 +21,7 @@ export async function commit(
 ): Promise<Map<ProjectPath, Artifact>> {
   const since = Date.now();
   const { root, skip, store } = context;
-  const rules = { root, skip, ignore: context.ignore(), strict: true, onFolder: recallLarge(context) };
+  const rules = { root, skip, ignore: context.ignore(), strict: true, ...recallLarge(context) };
   const standing = [...new Set(paths)].map((path) => [path, walk(path, rules)] as const);
   for (const [path, one] of standing) if (one.kind === 'absent') throw absent(path, one.broken);
   const op = context.nextOp();

@@ -1,5 +1,5 @@
 import type { AnyPath, Digest } from '@dag/model';
-import type { FolderRecord, RecalledFolder } from '@dag/store';
+import type { FileStats, FolderRecord, FolderTimes, RecalledFolder } from '@dag/store';
 import { FileFacts } from './facts.ts';
 
 /** A folder of the workspace as it stands: names first, the facts when its files were scanned. */
@@ -26,6 +26,8 @@ export class FolderNode {
   isListedAsRecalled = false;
   /** What the stat cache had of its tree, when it knew all of `files`. */
   remembered: FolderRecord['tree'];
+  /** Its times, where they vouch for it holding `files` and nothing else. */
+  listed: FolderTimes | undefined;
   /** Whether the stat cache had other facts of `files`, or none. */
   isNews = false;
   /** Of its tree object; set when all inside is known. */
@@ -36,11 +38,11 @@ export class FolderNode {
   #text = '';
   #facts: FileFacts | undefined;
 
-  constructor(abs: string, path: AnyPath, id: { readonly dev: bigint; readonly ino: bigint }, isOutside: boolean) {
+  constructor(abs: string, path: AnyPath, { dev, ino }: Pick<FileStats, 'dev' | 'ino'>, isOutside: boolean) {
     this.isOutside = isOutside;
     this.abs = abs;
     this.path = path;
-    this.id = id;
+    this.id = { dev, ino };
   }
 
   /** Plain files, as they were listed. */
@@ -64,6 +66,18 @@ export class FolderNode {
     this.#facts = facts;
   }
 
+  /** @returns whether the stat cache's record has the listing of the folder with these times; it is taken then. */
+  isListedWith({ mtimeNs, ctimeNs }: FolderTimes): boolean {
+    const { record } = this;
+    const listed = record?.listed;
+    if (record === undefined || listed?.mtimeNs !== mtimeNs || listed.ctimeNs !== ctimeNs) return false;
+    this.listed = listed;
+    this.isListedAsRecalled = true;
+    this.fileCount = record.flags.length;
+    this.#text = record.text;
+    return true;
+  }
+
   /** Takes what the stat cache has. Where that has the same names, they are kept as it has them: a million take 30 MB less. */
   recalled(record: RecalledFolder | undefined): void {
     this.record = record;
@@ -75,8 +89,10 @@ export class FolderNode {
 
   /** All facts are known. @param isWhole whether they are those that the stat cache has. */
   settle(isWhole: boolean): void {
-    this.remembered = isWhole ? this.record?.tree : undefined;
-    this.isNews = !isWhole;
+    const { listed, record } = this;
+    this.remembered = isWhole ? record?.tree : undefined;
+    const isListingNews = listed !== undefined && listed.ctimeNs !== record?.listed?.ctimeNs;
+    this.isNews = !isWhole || isListingNews;
     this.record = undefined;
   }
 }

@@ -14,7 +14,7 @@ export async function look<P extends AnyPath>(
   options: WorkOptions = {},
 ): Promise<(readonly [P, Standing])[]> {
   const { root, skip } = context;
-  const rules = { root, skip, ignore: context.ignore(), strict: false, onFolder: recallLarge(context) };
+  const rules = { root, skip, ignore: context.ignore(), strict: false, ...recallLarge(context) };
   const standing = paths.map((path) => [path, walk(path, rules)] as const);
   const op = context.nextOp();
   try {

@@ -9,27 +9,34 @@ import { ask, COMPARE_MANY, MANY_FILES, type Part } from './ask.ts';
 import { fileLists } from './file-list.ts';
 import type { KnownTrees } from './known-trees.ts';
 import type { FolderNode, Standing } from './node.ts';
+import type { WalkRules } from './walk.ts';
 
 /** More bytes than this to be read are worth worker threads (some 10 ms of hashing). */
 const MANY_BYTES = 32 * 1024 * 1024;
 /** Files and bytes up to which reading takes less time than opening the stat cache; and than asking it, once it is open. */
 const FEW = { files: 64, bytes: 1024 * 1024 };
 const VERY_FEW = { files: 4, bytes: SMALL_LIMIT };
+/** Bytes up to which a folder may well hold few files (ext4 has no smaller ones). */
+const SMALL_FOLDER = 4096n;
 /** Files of one job, at most. */
 const CHUNK = 512;
 /**
- * For `WalkRules.onFolder`: what is known of a large folder is asked for at once, so that its names can go; and a thread is
- * started early where it will be needed.
+ * For a walk: what is known of a large folder is asked for at once, so that it need not be listed, or its names can go; and a
+ * thread is started early where it will be needed.
  */
-export function recallLarge(context: Pick<Context, 'statCache' | 'threads'>): (node: FolderNode) => void {
+export function recallLarge(context: Pick<Context, 'statCache' | 'threads'>): Pick<WalkRules, 'recall' | 'onFolder'> {
+  const { statCache } = context;
   let files = 0;
-  return (node) => {
+  const recall: WalkRules['recall'] = (folder) =>
+    statCache.isOpen || folder.size > SMALL_FOLDER ? statCache.recall(folder) : undefined;
+  const onFolder = (node: FolderNode): void => {
     if (node.fileCount <= FEW.files) return;
-    node.recalled(context.statCache.recall(node.id));
+    if (node.record === undefined) node.recalled(statCache.recall(node.id));
     const before = files;
     files += node.fileCount;
     if (before <= COMPARE_MANY && files > COMPARE_MANY) context.threads()?.prepare();
   };
+  return { recall, onFolder };
 }
 
 /**

@@ -29,11 +29,11 @@ export function buildTrees(
 /** Tells the stat cache what was found out about folders that it had nothing, or something else, of. */
 export function rememberFolders(top: FolderNode, statCache: StatCache): void {
   for (const node of innerFirst(top)) {
-    const { isNews, id, files, facts, digest } = node;
+    const { isNews, id, files, facts, digest, listed } = node;
     if (!isNews || files.length === 0) continue;
     const { stats, hashes, flags } = facts;
     const tree = digest === undefined ? undefined : { rest: restOf(node), digest };
-    statCache.remember(id, { names: files, stats, hashes, flags, tree });
+    statCache.remember(id, { names: files, stats, hashes, flags, tree, listed });
   }
 }
 

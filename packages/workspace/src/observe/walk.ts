@@ -1,4 +1,5 @@
 import {
+  type BigIntStats,
   type Dirent,
   existsSync,
   lstatSync,
@@ -10,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { type AnyPath, absolutePath, FailureError, isExternal, joinPath } from '@dag/model';
-import { isErrno, withIo } from '@dag/store';
+import { isErrno, isListingSettled, nowNs, type RecalledFolder, tellsOfNames, withIo } from '@dag/store';
 import { type FolderRules, type IgnoreRules, isIgnored, NO_RULES } from '../ignore-rules.ts';
 import { isHiddenTemp } from '../temp-folder.ts';
 import { isObjectPath } from '../threads/link.ts';
@@ -26,6 +27,8 @@ export interface WalkRules {
   readonly skip: readonly string[];
   /** Whether what can't be kept is a failure (commit), or merely seen (observe). */
   readonly strict: boolean;
+  /** What the stat cache has of a folder that is looked at: one that it has the listing of need not be listed. */
+  readonly recall?: (folder: BigIntStats) => RecalledFolder | undefined;
   /** Hears of each folder as soon as it is listed, inner ones first. */
   readonly onFolder?: (node: FolderNode) => void;
 }
@@ -73,12 +76,20 @@ function walkFolder(
   ignore: FolderRules,
   above: readonly string[],
 ): FolderNode {
-  const { dev, ino } = statSync(abs, { bigint: true });
-  const node = new FolderNode(abs, path, { dev, ino }, current.isOutside);
+  const before = nowNs();
+  const self = statSync(abs, { bigint: true });
+  const node = new FolderNode(abs, path, self, current.isOutside);
   const skipped = current.rules.skip.filter((folder) => dirname(folder) === abs).map((folder) => basename(folder));
+  node.record = current.rules.recall?.(self);
+  if (ignore.chain.length === 0 && skipped.length === 0 && node.isListedWith(self)) {
+    current.rules.onFolder?.(node);
+    return node;
+  }
   const files: string[] = [];
+  let entries = 0;
   for (const entry of readFolder(abs, path)) {
     const { name } = entry;
+    entries++;
     if (name === '.git' || isHiddenTemp(name) || skipped.includes(name)) continue;
     if (name === '.cache' && existsSync(`${abs}/pipeline.yaml`)) continue;
     if (ignore.chain.length > 0 && isIgnored(ignore, name, entry.isDirectory())) continue;
@@ -101,6 +112,9 @@ function walkFolder(
     }
   }
   node.files = files;
+  if (node.record !== undefined) node.recalled(node.record);
+  const isAll = files.length === entries && !files.includes('.dagignore');
+  if (isAll && isListingSettled(self, before) && tellsOfNames(self.dev, abs)) node.listed = self;
   current.rules.onFolder?.(node);
   return node;
 }
