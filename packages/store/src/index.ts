@@ -20,6 +20,7 @@ export { linkLoose, publishLoose } from './loose.ts';
 export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } from './owner.ts';
 export { FANOUT_SIZE, type Index, indexOf, isSoundFanout, searchIndex } from './pack/format.ts';
 export type { SharedIndex } from './pack/read.ts';
+export type { PartialObject } from './partial.ts';
 export { decodeRunRecord, encodeRunRecord } from './run-json.ts';
 export { dropStaged, type Staging } from './staging.ts';
 export { STAT_COLUMNS, StatColumns } from './stat-cache/columns.ts';

@@ -19,6 +19,8 @@ export interface Layout {
   readonly packs: string;
   readonly runs: string;
   readonly tmp: string;
+  /** Large objects that are being fetched, or will be. */
+  readonly partial: string;
   readonly quarantine: string;
   /** Marks of those who write, and of a gc. */
   readonly users: string;
@@ -31,6 +33,7 @@ export function layoutOf(root: string): Layout {
     packs: join(root, 'packs'),
     runs: join(root, 'runs'),
     tmp: join(root, 'tmp'),
+    partial: join(root, 'partial'),
     quarantine: join(root, 'quarantine'),
     users: join(root, 'users'),
   };

@@ -18,6 +18,7 @@ import { tempName } from './owner.ts';
 import type { SharedIndex } from './pack/read.ts';
 import { salvagePack } from './pack/salvage.ts';
 import { PackSet } from './pack/set.ts';
+import { openPartial, type PartialObject, sweepPartials } from './partial.ts';
 import { openRuns } from './runs.ts';
 import type { Presence, Staging } from './staging.ts';
 import { Syncs } from './sync.ts';
@@ -195,6 +196,10 @@ class FileStore implements Store {
     });
   }
 
+  openPartial(digest: Digest, size: number): Promise<PartialObject> {
+    return openPartial(this.#layout, digest, size);
+  }
+
   writeBatch(): StoreBatch {
     return openBatch(this.#layout, this.#lookUp, { mark: this.#mark, syncs: this.#syncs });
   }
@@ -220,6 +225,7 @@ class FileStore implements Store {
     for (const folder of [this.#layout.tmp, this.#layout.users]) {
       withIo('sweep', folder, () => sweepTemps(folder, Date.now()));
     }
+    withIo('sweep', this.#layout.partial, () => sweepPartials(this.#layout, Date.now()));
   }
 
   hold(): Hold {

@@ -2,6 +2,7 @@ import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord, TreeEntry } fr
 import type { Evidence } from './evidence.ts';
 import type { Collector, Hold } from './in-use.ts';
 import type { SharedIndex } from './pack/read.ts';
+import type { PartialObject } from './partial.ts';
 import type { Staging } from './staging.ts';
 
 /** One object that an artifact is made of. */
@@ -71,6 +72,8 @@ export interface Store {
   putBytes(bytes: Uint8Array): Digest;
   /** Takes a whole file that lies in `tmpFolder()`: checked by hashing, moved in, durable on return. Throws ObjectDamaged. */
   importFile(tempPath: string, expected: Digest): void;
+  /** Begins a large object that comes in parts, or goes on with what an earlier process left of it. @param size bytes. */
+  openPartial(digest: Digest, size: number): Promise<PartialObject>;
   /** Many objects with one fsync for all. */
   writeBatch(): StoreBatch;
   /** For threads: the indexes of packs read so far, to be opened with there; a million objects' take 44 MB. */
@@ -97,7 +100,7 @@ export interface Store {
   applyGc(plan: GcPlan, signal?: AbortSignal): Promise<void>;
   /** An existing folder on the cache's file system for half-made files; name them with `tempName()`. */
   tmpFolder(): string;
-  /** Removes what processes that are dead by now left in `tmp/`; cheap when there is nothing. */
+  /** Removes what processes that are dead by now left in `tmp/`, and in `partial/` a week ago; cheap when there is nothing. */
   sweep(): void;
   /** Closes files held open. The store can be used on; it opens them again. */
   close(): void;
@@ -175,7 +178,7 @@ export interface StoreBatch {
   readonly found: Evidence;
   /** Adds an object; `digest`, where given, must be that of the bytes. The bytes are copied or written before it returns. */
   put(bytes: Uint8Array, digest?: Digest): Digest;
-  /** Takes over a file in `tmpFolder()` whose digest the caller has verified. */
+  /** Takes over a file on the cache's file system, under a name of the caller's own, whose digest the caller has verified. */
   putTemp(tempPath: string, digest: Digest): void;
   /** Takes over what another thread staged. */
   adopt(staged: Staged): void;

@@ -1,18 +1,20 @@
-import { byCodeUnit } from '@dag/model';
 import { decode } from '../chunk/codec.ts';
-import { PIECE_MAX } from '../format/limits.ts';
+import { PACK_SIZE, PIECE_MAX } from '../format/limits.ts';
 import type { Place } from '../index/object.ts';
 import { packKey } from '../layout.ts';
 import { readRange } from './read-whole.ts';
 import type { Session } from './session.ts';
 import { MISMATCH, NOWHERE, PACK_GONE } from './words.ts';
 
-/** Entries of one pack are read in one request up to so many bytes, */
-const RANGE_SIZE = 4 * 1024 * 1024;
-/** and together with what lies between them where that is less than this: a request costs more. */
+/** Entries of one pack are read in one request up to a whole pack of usual size; */
+const RANGE_MOST = PACK_SIZE + PIECE_MAX;
+/** but rather in several of this size where there would be too few requests to run side by side; */
+const RANGE_LEAST = 4 * 1024 * 1024;
+/** together with what lies between them where that is less than this: a request costs more. */
 const GAP = 256 * 1024;
 /** What is damaged is read so often before it is believed to be damaged there, and not on its way. */
 const TRIES = 2;
+const NOTHING = new Uint8Array(0);
 
 /** Some content that is wanted. */
 export interface Want {
@@ -20,76 +22,142 @@ export interface Want {
   readonly places: readonly Place[];
   /** Whether it is what it should be. */
   readonly check: (content: Uint8Array) => boolean;
-  /** Gets the content, which is valid during the call only. */
-  readonly take: (content: Uint8Array) => void;
+  /** Gets the content, which is valid until this returns, or its promise resolves. */
+  readonly take: (content: Uint8Array) => void | Promise<void>;
   readonly refuse: (reason: string) => void;
 }
 
-interface Located {
-  readonly want: Want;
+/** Where some content is, and all who want it. */
+interface Spot {
   readonly place: Place;
+  readonly wants: Want[];
+}
+
+/** Entries of a pack that are read in one request, in the order in which they lie there. */
+interface PackRange {
+  readonly pack: string;
+  readonly end: number;
+  readonly spots: readonly Spot[];
 }
 
 /** Reads entries of packs: what lies close together in one request, each checked, what is damaged from another place. */
 export async function readEntries(session: Session, wants: Iterable<Want>): Promise<void> {
-  const located: Located[] = [];
-  for (const want of wants) {
-    const [place] = want.places;
-    if (place === undefined) want.refuse(NOWHERE);
-    else located.push({ want, place });
-  }
+  await readGroups(session, [wants]);
+}
+
+/** As `readEntries`, of several groups one after the other, without waiting in between; a group is asked for in its turn. */
+export async function readGroups(
+  session: Session,
+  groups: Iterable<Iterable<Want>> | AsyncIterable<Iterable<Want>>,
+): Promise<void> {
   /** Memory that is used again and again: it is much, and making it anew costs more than reading. */
   const free: Buffer[] = [];
-  await session.forEach(ranges(located), async (range) => {
-    const memory = (range.length > SMALL_RANGE ? free.pop() : undefined) ?? memoryFor(range.length);
-    const bytes = await readRange(session, packKey(range.pack), range, memory);
-    const bad: Want[] = [];
-    for (const { want, place } of range.items) {
-      const at = place.offset - range.start;
-      const content = bytes === undefined ? undefined : contentOf(bytes.subarray(at, at + place.stored), want, place);
-      if (content === undefined) bad.push(want);
-      else want.take(content);
-    }
-    if (memory.length === RANGE_SIZE) free.push(memory);
+  await session.forEach(rangesOf(groups, session.jobs), async (range) => {
+    const memory = free.pop() ?? Buffer.allocUnsafeSlow(PIECE_MAX);
+    const bad = await readSpots(session, range, memory);
+    free.push(memory);
     for (const want of bad) await readAlone(session, want);
   });
 }
 
-/** Shorter ranges get memory of their own. */
-const SMALL_RANGE = RANGE_SIZE / 16;
-
-function memoryFor(length: number): Buffer {
-  return Buffer.allocUnsafeSlow(length > SMALL_RANGE ? RANGE_SIZE : length);
-}
-
-interface PackRange {
-  readonly pack: string;
-  readonly start: number;
-  readonly length: number;
-  readonly items: readonly Located[];
-}
-
-function* ranges(located: Located[]): Generator<PackRange> {
-  located.sort((a, b) => byCodeUnit(a.place.pack.name, b.place.pack.name) || a.place.offset - b.place.offset);
-  let items: Located[] = [];
-  let end = 0;
-  const range = (): PackRange => {
-    const { place } = items[0] as Located;
-    return { pack: place.pack.name, start: place.offset, length: end - place.offset, items };
-  };
-  for (const one of located) {
-    const { pack, offset, stored } = one.place;
-    const first = items[0]?.place;
-    const fits = first?.pack.name === pack.name && offset - end <= GAP && offset + stored - first.offset <= RANGE_SIZE;
-    if (first !== undefined && !fits) {
-      yield range();
-      items = [];
-      end = 0;
+/** @returns those who did not get what they should. */
+async function readSpots(session: Session, { pack, end, spots }: PackRange, memory: Buffer): Promise<Want[]> {
+  const { storage, signal } = session;
+  const bad: Want[] = [];
+  let next = 0;
+  const give = (stored: Uint8Array): Promise<void> | undefined => {
+    const { place, wants } = spots[next++] as Spot;
+    const content = decode(place.codec, stored, PIECE_MAX);
+    let taking: Promise<void> | undefined;
+    for (const want of wants) {
+      if (content === undefined || !want.check(content)) bad.push(want);
+      else taking = both(taking, want.take(content));
     }
-    items.push(one);
-    end = Math.max(end, offset + stored);
+    return taking;
+  };
+  await session.call(async () => {
+    // After a break only what has not come yet.
+    const first = spots[next];
+    if (first === undefined) return;
+    let at = first.place.offset;
+    const reading = await storage.get(packKey(pack), { signal, range: { start: at, length: end - at } });
+    if (reading === undefined) return;
+    let filled = 0;
+    for await (const chunk of reading.body) {
+      for (let spot = spots[next]; spot !== undefined; spot = spots[next]) {
+        const { offset, stored } = spot.place;
+        const from = offset + filled - at;
+        if (from >= chunk.length) break;
+        const part = chunk.subarray(from, from + stored - filled);
+        if (filled + part.length < stored || filled > 0) memory.set(part, filled);
+        filled += part.length;
+        if (filled < stored) break;
+        filled = 0;
+        const taking = give(part.length === stored ? part : memory.subarray(0, stored));
+        if (taking !== undefined) await taking;
+      }
+      at += chunk.length;
+    }
+  });
+  // The pack is gone, or ends too early.
+  for (; next < spots.length; next++) bad.push(...(spots[next]?.wants ?? []));
+  return bad;
+}
+
+function both(one: Promise<void> | undefined, other: void | Promise<void>): Promise<void> | undefined {
+  if (one === undefined || other === undefined) return one ?? (other as Promise<void> | undefined);
+  return Promise.all([one, other]).then(() => {});
+}
+
+async function* rangesOf(
+  groups: Iterable<Iterable<Want>> | AsyncIterable<Iterable<Want>>,
+  jobs: number,
+): AsyncGenerator<PackRange> {
+  for await (const wants of groups) {
+    const packs = new Map<string, Map<string, Spot>>();
+    let bytes = 0;
+    for (const want of wants) {
+      const [place] = want.places;
+      if (place === undefined) {
+        want.refuse(NOWHERE);
+      } else if (place.stored === 0) {
+        if (want.check(NOTHING)) await want.take(NOTHING);
+        else want.refuse(MISMATCH);
+      } else {
+        const { pack, offset, stored, codec } = place;
+        const spots = packs.get(pack.name) ?? new Map<string, Spot>();
+        packs.set(pack.name, spots);
+        const where = `${offset} ${stored} ${codec}`;
+        const spot = spots.get(where);
+        if (spot === undefined) {
+          spots.set(where, { place, wants: [want] });
+          bytes += stored;
+        } else {
+          spot.wants.push(want);
+        }
+      }
+    }
+    const most = Math.min(RANGE_MOST, Math.max(RANGE_LEAST, bytes / jobs));
+    for (const [pack, spots] of packs) yield* ranges(pack, [...spots.values()], most);
   }
-  if (items.length > 0) yield range();
+}
+
+function* ranges(pack: string, all: Spot[], most: number): Generator<PackRange> {
+  all.sort((a, b) => a.place.offset - b.place.offset);
+  let spots: Spot[] = [];
+  let [start, end] = [0, 0];
+  for (const spot of all) {
+    const { offset, stored } = spot.place;
+    const fits = offset >= end && offset - end <= GAP && offset + stored - start <= most;
+    if (spots.length > 0 && !fits) {
+      yield { pack, end, spots };
+      spots = [];
+    }
+    if (spots.length === 0) start = offset;
+    spots.push(spot);
+    end = offset + stored;
+  }
+  if (spots.length > 0) yield { pack, end, spots };
 }
 
 async function readAlone(session: Session, want: Want): Promise<void> {
@@ -99,16 +167,10 @@ async function readAlone(session: Session, want: Want): Promise<void> {
       const range = { start: place.offset, length: place.stored };
       const bytes = await readRange(session, packKey(place.pack.name), range);
       if (bytes === undefined) break;
-      const content = contentOf(bytes, want, place);
-      if (content !== undefined) return want.take(content);
+      const content = bytes.length === place.stored ? decode(place.codec, bytes, PIECE_MAX) : undefined;
+      if (content !== undefined && want.check(content)) return await want.take(content);
       reason = MISMATCH;
     }
   }
   want.refuse(reason);
-}
-
-function contentOf(stored: Buffer, want: Want, place: Place): Uint8Array | undefined {
-  if (stored.length !== place.stored) return undefined;
-  const content = decode(place.codec, stored, PIECE_MAX);
-  return content !== undefined && want.check(content) ? content : undefined;
 }

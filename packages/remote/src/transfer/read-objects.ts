@@ -69,37 +69,52 @@ export async function readPieces(
     if (!refused) refuse(reason);
     refused = true;
   };
-  await readEntries(session, pieceWants(catalog, pieces, take, one));
+  await readEntries(session, pieceWants(catalog, inOrder(pieces), take, one));
   return refused ? undefined : content;
 }
 
 /** What has to be read for some pieces; one that stands there several times is read once. */
 export function pieceWants(
   catalog: Catalog,
-  pieces: readonly Piece[],
-  take: (content: Uint8Array, at: number) => void,
+  pieces: Iterable<PlacedPiece>,
+  take: (content: Uint8Array, at: number) => void | Promise<void>,
   refuse: (reason: string) => void,
 ): Want[] {
-  const places = new Map<string, { readonly piece: Piece; readonly at: number[] }>();
-  let at = 0;
+  const places = new Map<Digest, { readonly piece: Piece; readonly at: number[] }>();
   for (const piece of pieces) {
-    const name = Buffer.from(piece.hash).toString('latin1');
-    const known = places.get(name);
-    if (known === undefined) places.set(name, { piece, at: [at] });
-    else known.at.push(at);
-    at += piece.size;
+    const digest = digestOf(piece);
+    const known = places.get(digest);
+    if (known === undefined) places.set(digest, { piece, at: [piece.at] });
+    else known.at.push(piece.at);
   }
-  return Array.from(places.values(), ({ piece: { hash, size }, at: starts }) => {
-    const digest = `blake3:${Buffer.from(hash).toString('hex')}` as Digest;
-    return {
-      places: catalog.find(hash).filter((place) => place.kind === KIND.bytes && place.size === size),
-      check: matches(digest),
-      take: (content) => {
-        for (const start of starts) take(content, start);
-      },
-      refuse,
-    };
-  });
+  return Array.from(places, ([digest, { piece, at }]) => ({
+    places: catalog.find(piece.hash).filter((place) => place.kind === KIND.bytes && place.size === piece.size),
+    check: matches(digest),
+    take: (content) => {
+      const [only] = at;
+      if (at.length === 1 && only !== undefined) return take(content, only);
+      return Promise.all(at.map((start) => take(content, start))).then(() => {});
+    },
+    refuse,
+  }));
+}
+
+/** A piece, and where it begins in what it is a piece of. */
+export interface PlacedPiece extends Piece {
+  readonly at: number;
+}
+
+/** Pieces that follow each other, from the first byte on. */
+export function* inOrder(pieces: Iterable<Piece>): Generator<PlacedPiece> {
+  let at = 0;
+  for (const { hash, size } of pieces) {
+    yield { hash, size, at };
+    at += size;
+  }
+}
+
+export function digestOf({ hash }: Piece): Digest {
+  return `blake3:${Buffer.from(hash).toString('hex')}` as Digest;
 }
 
 /** Where an object is, as far as what is said there can be. */

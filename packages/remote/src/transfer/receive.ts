@@ -1,22 +1,23 @@
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Digest, FailureError } from '@dag/model';
-import { ObjectDamaged, type Store, type StoreBatch, tempName } from '@dag/store';
+import type { Digest } from '@dag/model';
+import type { Store, StoreBatch } from '@dag/store';
 import { PIECE_MAX } from '../format/limits.ts';
 import type { Piece } from '../format/list.ts';
 import type { Catalog } from '../index/catalog.ts';
+import { Assembly } from './assembly.ts';
 import type { Progress } from './progress.ts';
-import { readEntries, type Want } from './read-entries.ts';
-import { type CutObject, matches, pieceWants, placesOf, readLists } from './read-objects.ts';
+import { readEntries, readGroups, type Want } from './read-entries.ts';
+import { type CutObject, inOrder, matches, type PlacedPiece, placesOf, readLists } from './read-objects.ts';
 import type { Session } from './session.ts';
 import { MISMATCH } from './words.ts';
 
 /** Bytes and objects that wait for one common fsync; when the process dies, no more than these are to be fetched again. */
 const BATCH_BYTES = 64 * 1024 * 1024;
 const BATCH_OBJECTS = 1 << 14;
-/** Large files up to so many bytes, and so many of them, are fetched together. */
+/** So many bytes of large files, and so many of these, are looked for together: what lies close together comes in one request. */
 const TOGETHER_BYTES = 256 * 1024 * 1024;
 const TOGETHER_FILES = 64;
+/** What was written of large files goes to the disk whenever it is so many bytes, while more comes: else all would be waited for at the end. */
+const FLUSH_BYTES = 32 * 1024 * 1024;
 
 /** A file that is wanted. */
 export interface WantedFile {
@@ -36,6 +37,8 @@ export class Receiver {
   #batch: StoreBatch | undefined;
   #bytes = 0;
   #objects = 0;
+  #unsynced = 0;
+  #isFlushing = false;
   #committing: Promise<void> = Promise.resolve();
 
   constructor(of: {
@@ -72,7 +75,7 @@ export class Receiver {
     }
     await readEntries(this.#session, small);
     const lists = await readLists(this.#session, this.#catalog, large);
-    for (const group of together([...lists])) await this.#receiveLarge(group);
+    await this.#receiveLarge(lists);
   }
 
   /** Makes all that was received visible and durable. */
@@ -83,9 +86,13 @@ export class Receiver {
   #take(file: WantedFile, content: Uint8Array): void {
     this.#batch ??= this.#store.writeBatch();
     this.#batch.put(content, file.digest);
-    this.#bytes += file.size;
-    this.#objects++;
     this.#progress.done(1, file.size, true);
+    this.#count(file.size);
+  }
+
+  #count(size: number): void {
+    this.#bytes += size;
+    this.#objects++;
     if (this.#bytes >= BATCH_BYTES || this.#objects >= BATCH_OBJECTS) this.#flush().catch(this.#session.fail);
   }
 
@@ -98,37 +105,81 @@ export class Receiver {
     await this.#committing;
   }
 
-  /** Has the pieces of large files written where they belong, in temp files, which the store then takes in. */
-  async #receiveLarge(group: readonly (readonly [CutObject & WantedFile, readonly Piece[]])[]): Promise<void> {
-    const assembling: Assembly[] = [];
+  /** Has the pieces of large files written where they belong; each file enters the store as soon as it is whole. */
+  async #receiveLarge(lists: ReadonlyMap<WantedFile, readonly Piece[]>): Promise<void> {
+    const open = new Set<Assembly>();
+    const ending: Promise<void>[] = [];
+    const end = (assembly: Assembly): void => {
+      const ended = this.#end(assembly).then(() => void open.delete(assembly));
+      ended.catch(this.#session.fail);
+      ending.push(ended);
+    };
     try {
-      const wants: Want[] = [];
-      for (const [file, pieces] of group) {
-        const assembly = new Assembly(file, join(this.#store.tmpFolder(), tempName('fetch')));
-        assembling.push(assembly);
-        const write = (content: Uint8Array, at: number) => {
-          assembly.write(content, at);
-          this.#progress.done(0, content.length, true);
-        };
-        wants.push(...pieceWants(this.#catalog, pieces, write, (reason) => assembly.refuse(reason)));
-      }
-      await readEntries(this.#session, wants);
-      for (const assembly of assembling) this.#import(assembly);
+      await readGroups(this.#session, this.#groups(lists, open, end));
     } finally {
-      for (const assembly of assembling) assembly.remove();
+      await Promise.allSettled(ending);
+      // What is not whole stays for the next try.
+      await Promise.allSettled(Array.from(open, (assembly) => assembly.end('keep')));
     }
+    await Promise.all(ending);
   }
 
-  #import({ file, path, refused }: Assembly): void {
-    if (refused !== undefined) {
-      this.#refuse(file, refused);
-      return;
+  /** What is to be read of large files, some of it at a time. @param end called with a file of which all has come. */
+  async *#groups(
+    lists: ReadonlyMap<WantedFile, readonly Piece[]>,
+    open: Set<Assembly>,
+    end: (assembly: Assembly) => void,
+  ): AsyncGenerator<Want[]> {
+    let wants: Want[] = [];
+    let [bytes, files] = [0, 0];
+    for (const [file, pieces] of lists) {
+      this.#session.signal.throwIfAborted();
+      const assembly: Assembly = await Assembly.open(this.#store, file, (size) => this.#wrote(assembly, size));
+      open.add(assembly);
+      files++;
+      for (const part of parts(inOrder(pieces))) {
+        const lacking = await assembly.lacking(part);
+        const size = sizeOf(lacking);
+        this.#progress.add(0, size - sizeOf(part));
+        wants.push(...assembly.wants(this.#catalog, lacking, () => end(assembly)));
+        bytes += size;
+        if (bytes < TOGETHER_BYTES && files < TOGETHER_FILES) continue;
+        yield wants;
+        wants = [];
+        [bytes, files] = [0, 0];
+      }
+      assembly.close();
+      if (assembly.isDone) end(assembly);
     }
-    try {
-      this.#store.importFile(path, file.digest);
+    yield wants;
+  }
+
+  #wrote(assembly: Assembly, size: number): void {
+    this.#progress.done(0, size, true);
+    this.#unsynced += size;
+    if (this.#unsynced < FLUSH_BYTES || this.#isFlushing) return;
+    this.#unsynced = 0;
+    this.#isFlushing = true;
+    const flushed = assembly.flush().finally(() => {
+      this.#isFlushing = false;
+    });
+    flushed.catch(this.#session.fail);
+  }
+
+  /** Takes a file into the store of which all has come that will. */
+  async #end(assembly: Assembly): Promise<void> {
+    const { file, refused } = assembly;
+    if (refused !== undefined) {
+      await assembly.end('keep');
+      this.#refuse(file, refused);
+    } else if (await assembly.matches()) {
+      const path = await assembly.end('finished');
+      this.#batch ??= this.#store.writeBatch();
+      this.#batch.putTemp(path, file.digest);
       this.#progress.done(1, 0, true);
-    } catch (error) {
-      if (!(error instanceof ObjectDamaged)) throw error;
+      this.#count(file.size);
+    } else {
+      await assembly.end('drop');
       this.#refuse(file, MISMATCH);
     }
   }
@@ -139,66 +190,19 @@ export class Receiver {
   }
 }
 
-/** A large file of which pieces come in any order. */
-class Assembly {
-  readonly file: WantedFile;
-  readonly path: string;
-  refused: string | undefined;
-  readonly #open: number;
-
-  constructor(file: WantedFile, path: string) {
-    this.file = file;
-    this.path = path;
-    this.#open = local(path, () => openSync(path, 'wx'));
-  }
-
-  write(content: Uint8Array, at: number): void {
-    local(this.path, () => {
-      for (let done = 0; done < content.length; ) {
-        done += writeSync(this.#open, content, done, content.length - done, at + done);
-      }
-    });
-  }
-
-  refuse(reason: string): void {
-    this.refused ??= reason;
-  }
-
-  remove(): void {
-    closeSync(this.#open);
-    rmSync(this.path, { force: true });
-  }
-}
-
-/** Groups of large files that are fetched together. */
-function* together<T extends readonly [WantedFile, unknown]>(files: readonly T[]): Generator<T[]> {
-  let group: T[] = [];
+function* parts(pieces: Iterable<PlacedPiece>): Generator<PlacedPiece[]> {
+  let part: PlacedPiece[] = [];
   let bytes = 0;
-  for (const one of files) {
-    if (group.length > 0 && (bytes + one[0].size > TOGETHER_BYTES || group.length >= TOGETHER_FILES)) {
-      yield group;
-      group = [];
-      bytes = 0;
-    }
-    group.push(one);
-    bytes += one[0].size;
+  for (const piece of pieces) {
+    part.push(piece);
+    bytes += piece.size;
+    if (bytes < TOGETHER_BYTES) continue;
+    yield part;
+    [part, bytes] = [[], 0];
   }
-  if (group.length > 0) yield group;
+  if (part.length > 0) yield part;
 }
 
-function local<T>(path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
-    throw new FailureError({
-      code: 'io',
-      message: full ? `no room left to write ${path}` : `can not write ${path}: ${error.message}`,
-      path,
-      hint: full
-        ? 'make room on that disk; what has been fetched is kept'
-        : 'check the permissions of the cache folder',
-    });
-  }
+function sizeOf(pieces: readonly PlacedPiece[]): number {
+  return pieces.reduce((sum, { size }) => sum + size, 0);
 }

@@ -18,7 +18,7 @@ export interface Session {
    * Does the work for all items, some at a time. The first error ends the whole session: the others are broken off, and it
    * is thrown when none of them runs any more.
    */
-  readonly forEach: <T>(items: Iterable<T>, work: (item: T) => Promise<void>) => Promise<void>;
+  readonly forEach: <T>(items: Iterable<T> | AsyncIterable<T>, work: (item: T) => Promise<void>) => Promise<void>;
   /** Ends the whole session: calls in flight are broken off. */
   readonly fail: (error: unknown) => void;
   /** The time, in milliseconds since 1970. */
@@ -51,15 +51,17 @@ export function startSession(storage: Storage, policy: RetryPolicy, options: Tra
     forEach: async (items, work) => {
       signal.throwIfAborted();
       let first: { readonly error: unknown } | undefined;
-      const iterator = items[Symbol.iterator]();
+      const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
       const takeTurns = async (): Promise<void> => {
-        for (let next = iterator.next(); next.done !== true && first === undefined; next = iterator.next()) {
-          try {
+        try {
+          while (first === undefined) {
+            const next = await iterator.next();
+            if (next.done === true) return;
             await work(next.value);
-          } catch (error) {
-            first ??= { error };
-            inner.abort(error);
           }
+        } catch (error) {
+          first ??= { error };
+          inner.abort(error);
         }
       };
       await Promise.all(Array.from({ length: jobs }, takeTurns));

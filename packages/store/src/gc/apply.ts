@@ -9,6 +9,7 @@ import { tempName } from '../owner.ts';
 import type { PackReader } from '../pack/read.ts';
 import type { PackSet } from '../pack/set.ts';
 import { PackWriter } from '../pack/write.ts';
+import { sweepPartials } from '../partial.ts';
 import type { GcPlan } from '../types.ts';
 
 /** Files removed before others get a turn. */
@@ -33,6 +34,7 @@ export async function applyGc(layout: Layout, packs: PackSet, plan: GcPlan, sign
     const path = loosePath(layout, digest);
     withIo('remove', path, () => removeUnchanged(layout, path, inode));
   }
+  withIo('sweep', layout.partial, () => sweepPartials(layout, Date.now(), 0));
 }
 
 async function turn(signal: AbortSignal | undefined): Promise<void> {
