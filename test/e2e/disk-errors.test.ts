@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { WRITE_BEHIND } from '@dag/store';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { faultyDisk } from '../rigs/faulty-disk.ts';
 import { makeProject, type Ran, type RunOptions, type TestProject } from '../rigs/project.ts';
@@ -48,6 +49,15 @@ test.each([
     expect(await project.dag(['fsck'])).toMatchObject({ status: 0 });
   },
 );
+
+test('add when a large file, which goes to the disk while it is written, can not get there', async () => {
+  fs.truncateSync(project.path('big'), WRITE_BEHIND + 1);
+  const ran = await broken('fsync', '/.cache/tmp/object-', 'add', 'big');
+  expect(ran).toMatchObject({ status: 3, stderr: expect.stringContaining('the disk reports an error') });
+  expect(project.exists('pipeline.lock')).toBe(false);
+  expect(leftovers()).toEqual([]);
+  expect(await project.dag(['add', 'big'])).toMatchObject({ status: 0 });
+});
 
 test.each([
   ['read', '/.cache/objects/'],

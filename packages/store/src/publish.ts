@@ -9,13 +9,15 @@ import type { Staged } from './types.ts';
 export interface Finished {
   readonly temp: string;
   readonly path: string;
+  /** Whether its content is on disk already. */
+  readonly isSynced?: boolean;
 }
 
 /** The places of staged files. */
 export function placesOf(layout: Layout, staged: Staged): Finished[] {
   return [
     ...staged.packs.map(({ temp, name }) => ({ temp, path: join(layout.packs, name) })),
-    ...staged.loose.map(({ temp, digest }) => ({ temp, path: loosePath(layout, digest) })),
+    ...staged.loose.map(({ temp, digest, isSynced }) => ({ temp, path: loosePath(layout, digest), isSynced })),
   ];
 }
 
@@ -24,7 +26,7 @@ export function placesOf(layout: Layout, staged: Staged): Finished[] {
  * when all bytes are on disk; when it returns, so are the names.
  */
 export async function publish(files: readonly Finished[], syncs: Syncs): Promise<void> {
-  await syncs.files(files.map(({ temp }) => temp));
+  await syncs.files(files.filter(({ isSynced }) => isSynced !== true).map(({ temp }) => temp));
   const folders = new Set<string>();
   for (const { temp, path } of files) {
     const folder = dirname(path);

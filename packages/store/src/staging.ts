@@ -4,10 +4,11 @@ import { removeFile, writeNewFile } from './durable.ts';
 import { addEvidence, type Evidence, noEvidence } from './evidence.ts';
 import { hashBytes } from './hash.ts';
 import { HashSet, hashOf } from './hash-set.ts';
+import type { LargeFile } from './large-file.ts';
 import { OBJECT_MODE, PACK_COUNT, PACK_FROM, PACK_SIZE, SMALL_LIMIT } from './layout.ts';
 import { tempName } from './owner.ts';
 import { PackMemory, PackWriter } from './pack/write.ts';
-import type { Staged } from './types.ts';
+import type { Staged, StagedObject } from './types.ts';
 
 /** Whether the cache has the object whose hash stands in some bytes from `at` on; where, goes into `found`. */
 export type Presence = (hash: Uint8Array, at: number, found?: Evidence) => boolean;
@@ -26,7 +27,9 @@ export class Staging {
   #pack: PackWriter | undefined;
   #memory: PackMemory | undefined;
   #packs: { temp: string; name: string }[] = [];
-  #loose: { temp: string; digest: Digest }[] = [];
+  #loose: StagedObject[] = [];
+  /** Large files on their way to the disk. */
+  #syncing: Promise<void>[] = [];
 
   readonly #isWhole: (digest: Digest) => boolean;
 
@@ -61,17 +64,34 @@ export class Staging {
 
   /** Takes over a temp file whose digest the caller has verified. */
   putTemp(temp: string, digest: Digest): void {
-    this.#take(temp, digest, this.#isNew(digest, false));
+    this.#take({ temp, digest, isSynced: false }, this.#isNew(digest, false));
+  }
+
+  /** Takes over what was written whole; the caller has its digest. `settled` waits until it is on disk. */
+  putLarge(file: LargeFile, digest: Digest): void {
+    if (!this.#isNew(digest, false)) {
+      file.discard();
+      return;
+    }
+    const syncing = file.close();
+    if (syncing !== undefined) this.#syncing.push(syncing);
+    this.#loose.push({ temp: file.path, digest, isSynced: syncing !== undefined });
+  }
+
+  /** Waits for what goes to the disk already. Rejects where that failed: nothing of this staging may be published then. */
+  async settled(): Promise<void> {
+    const results = await Promise.allSettled(this.#syncing);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   /** Takes over what another staging holds. */
   adopt(staged: Staged): void {
-    for (const { temp, digest } of staged.loose) this.#take(temp, digest, this.#seen.add(hashOf(digest), 0));
+    for (const object of staged.loose) this.#take(object, this.#seen.add(hashOf(object.digest), 0));
     this.#packs.push(...staged.packs);
     addEvidence(this.found, staged.found);
   }
 
-  /** Closes what is open and hands over all that was staged; the staging is empty then. */
+  /** Closes what is open and hands over all that was staged; the staging is empty then. `settled` comes before. */
   finish(): Staged {
     for (const { bytes, digest } of this.#few ?? []) this.#putLoose(bytes, digest);
     this.#few = [];
@@ -79,6 +99,7 @@ export class Staging {
     const staged = { loose: this.#loose, packs: this.#packs, found: this.found };
     this.#loose = [];
     this.#packs = [];
+    this.#syncing = [];
     this.#seen.clear();
     return staged;
   }
@@ -91,6 +112,7 @@ export class Staging {
     dropStaged({ loose: this.#loose, packs: this.#packs, found: this.found });
     this.#loose = [];
     this.#packs = [];
+    this.#syncing = [];
     this.#seen.clear();
   }
 
@@ -102,9 +124,9 @@ export class Staging {
     return this.#seen.add(hash, 0);
   }
 
-  #take(temp: string, digest: Digest, isNew: boolean): void {
-    if (isNew) this.#loose.push({ temp, digest });
-    else removeFile(temp);
+  #take(object: StagedObject, isNew: boolean): void {
+    if (isNew) this.#loose.push(object);
+    else removeFile(object.temp);
   }
 
   #putSmall(bytes: Uint8Array, digest: Digest): void {
@@ -136,7 +158,7 @@ export class Staging {
   #putLoose(bytes: Uint8Array, digest: Digest): void {
     const temp = join(this.#tmp, tempName('object'));
     writeNewFile(temp, bytes, OBJECT_MODE, false);
-    this.#loose.push({ temp, digest });
+    this.#loose.push({ temp, digest, isSynced: false });
   }
 }
 

@@ -190,9 +190,17 @@ export interface StoreBatch {
   discard(): void;
 }
 
+/** A half-made file that holds one object. */
+export interface StagedObject {
+  readonly temp: string;
+  readonly digest: Digest;
+  /** Whether its content is on disk already. */
+  readonly isSynced: boolean;
+}
+
 /** Half-made files of a batch, ready to be published: plain data that can cross threads. */
 export interface Staged {
-  readonly loose: readonly { readonly temp: string; readonly digest: Digest }[];
+  readonly loose: readonly StagedObject[];
   readonly packs: readonly { readonly temp: string; readonly name: string }[];
   /** Where the cache has what was not staged. */
   readonly found: Evidence;

@@ -1,21 +1,11 @@
-import {
-  type BigIntStats,
-  chmodSync,
-  closeSync,
-  constants,
-  copyFileSync,
-  fstatSync,
-  linkSync,
-  lstatSync,
-  openSync,
-  writeSync,
-} from 'node:fs';
+import { type BigIntStats, chmodSync, constants, copyFileSync, fstatSync, linkSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '@dag/model';
 import {
   hashFile,
   hashOpenFile,
   isErrno,
+  LargeFile,
   OBJECT_MODE,
   removeFile,
   type Staging,
@@ -99,18 +89,13 @@ function tryLink(from: string, to: string): boolean {
 /** An error of the reading comes as it is: the caller knows the file. */
 function copyAndHash(fd: number, temp: string, staging: Staging): Digest {
   const writing = <T>(work: () => T): T => withIo('write into the cache', temp, work);
-  const out = writing(() => openSync(temp, 'wx', OBJECT_MODE));
-  let digest: Digest;
+  const out = writing(() => new LargeFile(temp));
   try {
-    ({ digest } = hashOpenFile(fd, (bytes) => {
-      for (let done = 0; done < bytes.length; ) done += writing(() => writeSync(out, bytes, done));
-    }));
+    const { digest } = hashOpenFile(fd, (bytes) => writing(() => out.write(bytes)));
+    staging.putLarge(out, digest);
+    return digest;
   } catch (error) {
-    closeSync(out);
-    removeFile(temp);
+    out.discard();
     throw error;
   }
-  closeSync(out);
-  staging.putTemp(temp, digest);
-  return digest;
 }

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { type Failure, FailureError } from '@dag/model';
+import { FailureError } from '@dag/model';
 import type { StatCache } from '@dag/store';
-import type { Job, JobResult, ThreadSetup } from './protocol.ts';
+import type { Answer, Job, JobResult, Request, ThreadSetup } from './protocol.ts';
 import { ThreadWork } from './work.ts';
 
 /** Jobs by index: an array, or something that makes each when it is asked for. */
@@ -20,7 +20,7 @@ export interface Pool {
 }
 
 export interface LocalPool extends Pool {
-  doNow(job: Job): JobResult;
+  doNow(job: Job): JobResult | Promise<JobResult>;
 }
 
 /** All in this thread, with a breath for the event loop between jobs. */
@@ -37,13 +37,13 @@ export function localPool(setup: ThreadSetup, statCache: StatCache): LocalPool {
       for (let i = 0; i < jobs.length; i++) {
         signal?.throwIfAborted();
         const job = jobs.at(i) as Job;
-        onResult(open().do(job), job);
+        onResult(await open().do(job), job);
         if (Date.now() - last < 10) continue;
         await new Promise((resolve) => setImmediate(resolve));
         last = Date.now();
       }
     },
-    everywhere: async (job) => (work === undefined ? [] : [work.do(job)]),
+    everywhere: async (job) => (work === undefined ? [] : [await work.do(job)]),
     async close() {
       work?.close();
       work = undefined;
@@ -51,13 +51,7 @@ export function localPool(setup: ThreadSetup, statCache: StatCache): LocalPool {
   };
 }
 
-interface Answer {
-  readonly result?: JobResult;
-  readonly failure?: Failure;
-  readonly bug?: string;
-}
-
-/** Who does jobs, in the order in which they are given. */
+/** Who does jobs. */
 interface Doer {
   do(job: Job): Promise<JobResult>;
 }
@@ -68,15 +62,17 @@ const YOUNG_MB = 8;
 /** One worker thread. It keeps the process alive while it has something to do. */
 class Thread implements Doer {
   readonly #worker: Worker;
-  /** Of the jobs that it was given, the next first. */
-  readonly #waiting: { resolve(result: JobResult): void; reject(error: unknown): void }[] = [];
+  /** Of the jobs that it was given, by their ids. */
+  readonly #waiting = new Map<number, { resolve(result: JobResult): void; reject(error: unknown): void }>();
+  #lastId = 0;
 
   constructor(url: URL, setup: ThreadSetup) {
     this.#worker = new Worker(url, { workerData: setup, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
     this.#worker.unref();
     this.#worker.on('message', (answer: Answer) => {
-      const settle = this.#waiting.shift();
-      if (this.#waiting.length === 0) this.#worker.unref();
+      const settle = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      if (this.#waiting.size === 0) this.#worker.unref();
       if (answer.result !== undefined) settle?.resolve(answer.result);
       else if (answer.failure !== undefined) settle?.reject(new FailureError(answer.failure));
       else settle?.reject(new Error(answer.bug));
@@ -87,9 +83,10 @@ class Thread implements Doer {
 
   do(job: Job): Promise<JobResult> {
     return new Promise<JobResult>((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      const id = ++this.#lastId;
+      this.#waiting.set(id, { resolve, reject });
       this.#worker.ref();
-      this.#worker.postMessage(job);
+      this.#worker.postMessage({ id, job } satisfies Request);
     });
   }
 
@@ -103,7 +100,8 @@ class Thread implements Doer {
   }
 
   #fail(error: Error): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
   }
 }
 
@@ -112,7 +110,7 @@ export interface ThreadPool extends Pool {
   /** Starts one that will soon be needed: it takes as long as looking at some 8,000 files. */
   prepare(): void;
   /** A pool of the same threads but one, with the calling thread in its place: for jobs of a few ms each. */
-  with(here: (job: Job) => JobResult): Pool;
+  with(here: (job: Job) => JobResult | Promise<JobResult>): Pool;
 }
 
 /** Up to `size` worker threads. @param setup asked for when one starts. */

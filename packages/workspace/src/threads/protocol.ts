@@ -1,4 +1,4 @@
-import type { ObjectFailure } from '@dag/model';
+import type { Failure, ObjectFailure } from '@dag/model';
 import type { CheckPart, SharedIndex, Staged } from '@dag/store';
 import type { LinkStrategy } from '../types.ts';
 
@@ -10,6 +10,18 @@ export interface ThreadSetup {
   readonly link: readonly LinkStrategy[];
   /** Indexes of packs that this process has read already. */
   readonly indexes?: readonly SharedIndex[];
+}
+
+/** What a thread is asked to do; `undefined` asks it to end. */
+export type Request = { readonly id: number; readonly job: Job } | undefined;
+
+/** Answers come as jobs end, which may be in another order. */
+export interface Answer {
+  readonly id: number;
+  readonly result?: JobResult;
+  readonly failure?: Failure;
+  /** What went wrong in the program itself. */
+  readonly bug?: string;
 }
 
 /** Work for one thread. `op` tells operations that run at the same time apart. */

@@ -55,7 +55,8 @@ export class ThreadWork {
     this.statCache = statCache;
   }
 
-  do(job: Job): JobResult {
+  /** At once, but for what waits for the disk. */
+  do(job: Job): JobResult | Promise<JobResult> {
     switch (job.kind) {
       case 'scan':
         return this.#scan(job);
@@ -197,11 +198,12 @@ export class ThreadWork {
     return { kind: 'done', skipped, mended: [] };
   }
 
-  #finish(job: JobOf<'finish'>): JobResult {
+  async #finish(job: JobOf<'finish'>): Promise<JobResult> {
     const staging = this.#stagings.get(job.op);
     this.#stagings.delete(job.op);
     this.statCache.flush();
     try {
+      await staging?.settled();
       return { kind: 'finish', staged: staging?.finish() ?? { loose: [], packs: [], found: noEvidence() } };
     } catch (error) {
       staging?.discard();
