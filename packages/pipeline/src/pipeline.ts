@@ -26,7 +26,7 @@ export const LINK_STRATEGIES: readonly LinkStrategy[] = ['reflink', 'hardlink', 
 /** A remote as configured. Holds no credentials: those in a file or URL are refused when read. */
 export interface RemoteConfig {
   readonly name: string;
-  /** `s3://bucket/prefix`, `file:///…` or a folder; a relative folder is relative to the project root. */
+  /** `s3://bucket/prefix`, `https://host/path` (only read), `file:///…` or a folder; a relative folder is relative to the project root. */
   readonly url: string;
   readonly endpoint?: string;
   readonly region?: string;

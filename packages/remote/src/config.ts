@@ -3,7 +3,7 @@ import type { RetryPolicy } from './transfer/retry.ts';
 /** A remote as pipeline.yaml or .cache/local.yaml declares it. No field holds a credential. */
 export interface RemoteConfig {
   readonly name: string;
-  /** `s3://bucket/prefix`, `file:///folder`, or a folder, absolute or relative to the project root. */
+  /** `s3://bucket/prefix`, `https://host/path` (only read), `file:///folder`, or a folder, absolute or relative to the project root. */
   readonly url: string;
   /** For S3-compatible servers: `https://host:port`. */
   readonly endpoint?: string;
@@ -22,7 +22,7 @@ export interface RemoteConfig {
 
 /** What a remote is handed of its surroundings. */
 export interface OpenOptions {
-  /** The environment: `AWS_*` variables, `HOME`. */
+  /** The environment: `AWS_*`, `DAG_TOKEN_*`, `HOME`, proxies and certificates. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The project root, absolute: relative folders are seen from here. */
   readonly root: string;

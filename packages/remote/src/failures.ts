@@ -1,12 +1,15 @@
 import { FailureError } from '@dag/model';
 import { redact } from './redact.ts';
+import { tokenVariable } from './storage/http/credentials.ts';
 import { type Problem, StorageError } from './storage/problem.ts';
 
 /** What the texts speak of: the remote's name and place, and what was being done. */
 export interface Purpose {
   readonly name: string;
   readonly url: string;
-  readonly kind: 'folder' | 's3';
+  readonly kind: 'folder' | 's3' | 'http';
+  /** The host of a web server. */
+  readonly host?: string | undefined;
   readonly writing: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -32,6 +35,8 @@ function explain(problem: Problem, purpose: Purpose): { what: string; hint: stri
       hint: 'check the path, that its disk is mounted, and its permissions; the first push makes the folder',
     };
   }
+  const special = purpose.kind === 'http' ? explainWeb(problem, purpose) : undefined;
+  if (special !== undefined) return special;
   switch (problem) {
     case 'dns':
       return {
@@ -92,7 +97,45 @@ function explain(problem: Problem, purpose: Purpose): { what: string; hint: stri
         what: 'its format is not one that this version knows',
         hint: 'use a newer version of dag, or another URL',
       };
+    case 'read-only':
+      return { what: 'it can only be read', hint: 'push to the bucket or folder that is published there' };
+    case 'unpublished':
+      return {
+        what: 'what it has was never written down for readers who can not list',
+        hint: "a 'dag push' to the bucket or folder that is published there does that, even with nothing to send",
+      };
     case 'refused':
       return { what: 'it refuses the request', hint: 'check the URL and endpoint: is it an S3 server?' };
+  }
+}
+
+/** What differs where a web server is only read. */
+function explainWeb(problem: Problem, { host }: Purpose): { what: string; hint: string } | undefined {
+  switch (problem) {
+    case 'format':
+      return {
+        what: 'what it answers is not what a remote has',
+        hint: 'check the URL: does it lead to the folder that holds dag-remote.json, or to a page for people? Else use a newer version of dag',
+      };
+    case 'no-bucket':
+      return {
+        what: 'there is no remote',
+        hint: 'check the URL: it must lead to the folder that holds dag-remote.json',
+      };
+    case 'credentials':
+    case 'permission':
+      return {
+        what: 'it does not let us read',
+        hint: `where it asks for a token or password, set ${tokenVariable(host ?? 'host')} to the token or to user:password`,
+      };
+    case 'tls':
+      return {
+        what: 'no secure connection could be made',
+        hint: 'check the URL (https or http?) and its certificate; a certificate authority of your own goes into SSL_CERT_FILE or NODE_EXTRA_CA_CERTS',
+      };
+    case 'refused':
+      return { what: 'it refuses the request', hint: 'check the URL' };
+    default:
+      return undefined;
   }
 }

@@ -7,11 +7,16 @@ export const FORMAT_VERSION = 1;
 
 /** What the keys of all index objects begin with. */
 export const INDEX_PREFIX = 'index/';
+/** Which index objects are in force, and which run records there are: for readers who can't list. */
+export const INDEX_NAMES_KEY = 'index/names.json';
+export const RUN_NAMES_KEY = 'runs/names.json';
+/** What the keys of all run records begin with. */
+export const RUN_PREFIX = 'runs/';
 /** What the keys of all packs begin with. */
 export const PACK_PREFIX = 'packs/';
 
 const INDEX_FORM = /^index\/([0-9a-f]{64})\.index$/;
-const RUN_FORM = /^runs\/[0-9a-f]{2}\/([0-9a-f]{64})\/[0-9a-f]{64}\.json$/;
+const RUN_FORM = /^runs\/[0-9a-f]{2}\/(([0-9a-f]{64})\/[0-9a-f]{64})\.json$/;
 
 /** The key of an index object; `name` is the BLAKE3 of its bytes in hex. */
 export function indexKey(name: string): string {
@@ -30,7 +35,7 @@ export function packKey(name: string): string {
 
 /** What the keys of all run records of one run key begin with. */
 export function runPrefix(key: RunKey): string {
-  return `runs/${key.slice(0, 2)}/${key}/`;
+  return `${RUN_PREFIX}${key.slice(0, 2)}/${key}/`;
 }
 
 /** The key of one run record; `digest` is that of its text. */
@@ -41,5 +46,10 @@ export function recordKey(key: RunKey, digest: Digest): string {
 /** The run key of the record under a key; undefined for a key of another kind. */
 export function recordRunKey(key: string): RunKey | undefined {
   const match = RUN_FORM.exec(key);
-  return match === null ? undefined : parseRunKey(match[1] ?? '');
+  return match === null ? undefined : parseRunKey(match[2] ?? '');
+}
+
+/** A run record as `RUN_NAMES_KEY` has it, its run key and its hash; undefined for a key of another kind. */
+export function recordName(key: string): string | undefined {
+  return RUN_FORM.exec(key)?.[1];
 }

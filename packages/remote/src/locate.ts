@@ -3,11 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { FailureError } from '@dag/model';
 import type { RemoteConfig } from './config.ts';
 import { redact } from './redact.ts';
+import { tokenVariable } from './storage/http/credentials.ts';
 
 /** Where a remote's URL leads. */
 export type Location =
   | { readonly kind: 'folder'; readonly folder: string }
-  | { readonly kind: 's3'; readonly bucket: string /** Empty, or ends with a slash. */; readonly prefix: string };
+  | { readonly kind: 's3'; readonly bucket: string /** Empty, or ends with a slash. */; readonly prefix: string }
+  /** Only to be read. */
+  | { readonly kind: 'http' /** Ends with a slash. */; readonly base: string };
 
 /**
  * Reads the URL of a remote.
@@ -22,11 +25,12 @@ export function locate(config: RemoteConfig, root: string): Location {
     return { kind: 'folder', folder: isAbsolute(url) ? url : resolve(root, url) };
   }
   if (scheme === 'file') return { kind: 'folder', folder: fileFolder(config) };
+  if (scheme === 'http' || scheme === 'https') return webPlace(config);
   if (scheme !== 's3') {
     throw usage(
       config,
       `has a URL of a kind that dag does not know (${scheme}://)`,
-      'write s3://bucket/prefix or a folder; other stores can be opened through an S3 server such as `rclone serve s3`',
+      'write s3://bucket/prefix, https://host/path or a folder; other stores can be opened through an S3 server such as `rclone serve s3`',
     );
   }
   const [, authority = '', path = ''] = /^s3:\/\/([^/]*)(.*)$/i.exec(url) ?? [];
@@ -57,6 +61,22 @@ export function locate(config: RemoteConfig, root: string): Location {
     } catch {
       throw usage(of, `has a URL that is no file URL: '${redact(url)}'`, `write file:///folder, or just the folder`);
     }
+  }
+  function webPlace(of: RemoteConfig): Location {
+    if (!URL.canParse(of.url)) throw usage(of, 'has a URL that is none', 'write https://host/path');
+    const { origin, pathname, username, password, search, hash, hostname } = new URL(of.url);
+    if (username !== '' || password !== '') {
+      throw usage(
+        of,
+        'has credentials in its URL',
+        `take them out: pipeline.yaml is in git. Set ${tokenVariable(hostname)} to user:password, or to a token`,
+      );
+    }
+    if (search !== '' || hash !== '') {
+      const hint = `write https://host/path; a token goes into ${tokenVariable(hostname)}`;
+      throw usage(of, 'has a URL with a query, to which no key can be added', hint);
+    }
+    return { kind: 'http', base: `${origin}${pathname.replace(/\/*$/, '/')}` };
   }
   function checkEndpoint(of: RemoteConfig): void {
     if (of.endpoint === undefined) return;

@@ -6,7 +6,8 @@ const MARKER_LIMIT = 64 * 1024;
 
 /**
  * Sees to it that the format is one that we know; the first request of every operation, which also tells best what is
- * wrong with the place or the credentials. A place without a marker is an empty remote; one that is written gets one.
+ * wrong with the place or the credentials. A place without a marker is an empty remote; one that is written gets one. Where
+ * nothing can be written there is none.
  */
 export async function checkMarker(session: Session, writing: boolean): Promise<void> {
   const { storage, signal } = session;
@@ -19,6 +20,8 @@ export async function checkMarker(session: Session, writing: boolean): Promise<v
     return Buffer.concat(chunks).toString('utf8');
   });
   if (text !== undefined) return checkText(text);
+  // What can't be written by anyone was published whole, or is not there.
+  if (!storage.capabilities.writable) throw new StorageError('no-bucket', '', { transient: false });
   if (!writing) return;
   const bytes = Buffer.from(`${JSON.stringify({ format: 'dag-remote', version: FORMAT_VERSION })}\n`);
   await session.call(() => storage.put(MARKER_KEY, bytes, { signal }));

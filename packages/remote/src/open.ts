@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Digest, RunKey } from '@dag/model';
+import { type Digest, FailureError, type ObjectFailure, type RunKey } from '@dag/model';
 import { hashOf } from '@dag/store';
 import { check as checkRemote } from './check/check.ts';
 import type { OpenOptions, RemoteConfig } from './config.ts';
@@ -10,6 +10,8 @@ import { Catalog } from './index/catalog.ts';
 import { copiesIn, noCopies } from './index/copies.ts';
 import { type Location, locate } from './locate.ts';
 import { checkMarker } from './marker.ts';
+import { publishIndexes } from './published/publish.ts';
+import { type PublishedStorage, withPublishedLists } from './published/read.ts';
 import { redact } from './redact.ts';
 import type { Remote, TransferOptions } from './remote.ts';
 import { folderStorage } from './storage/folder.ts';
@@ -20,6 +22,7 @@ import { push } from './transfer/push.ts';
 import { findRecords, listRunKeys } from './transfer/records.ts';
 import { DEFAULT_RETRY } from './transfer/retry.ts';
 import { type Session, startSession } from './transfer/session.ts';
+import { NOWHERE } from './transfer/words.ts';
 
 const HEX_DIGITS = '0123456789abcdef';
 
@@ -30,12 +33,14 @@ const HEX_DIGITS = '0123456789abcdef';
 export async function openRemote(config: RemoteConfig, options: OpenOptions): Promise<Remote> {
   const location = locate(config, options.root);
   const storage = await openStorage(location, config, options);
+  const { writable } = storage.capabilities;
   const url = redact(config.url, options.env);
   const attempts = config.retries === undefined ? {} : { attempts: config.retries + 1 };
   const policy = { ...DEFAULT_RETRY, ...attempts, ...options.retry };
   const catalog = new Catalog(
     options.copies === undefined ? noCopies : copiesIn(join(options.copies, placeId(config, location))),
   );
+  const host = location.kind === 'http' ? new URL(location.base).hostname : undefined;
   let marked: 'read' | 'written' | undefined;
 
   /** Every operation: its own session, the format checked first, and what goes wrong in the user's words. */
@@ -44,16 +49,26 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
     transfer: TransferOptions,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
+    if (writing && !writable) throw readOnly(config.name, url);
     try {
       const session = startSession(storage, policy, { ...transfer, jobs: transfer.jobs ?? config.jobs });
       if (marked !== 'written' && (writing || marked === undefined)) {
         await checkMarker(session, writing);
         marked = writing ? 'written' : 'read';
       }
-      return await work(session);
+      const result = await work(session);
+      if (writing) await publishIndexes(session, catalog);
+      return result;
     } catch (error) {
-      throw toFailure(error, { name: config.name, url, kind: location.kind, writing, env: options.env });
+      throw toFailure(error, { name: config.name, url, kind: location.kind, host, writing, env: options.env });
     }
+  }
+
+  /** What is missing by a list that may lag behind is said to be. */
+  function asListed(failure: ObjectFailure): ObjectFailure {
+    const { asOf } = storage as Partial<PublishedStorage>;
+    if (failure.reason !== NOWHERE || asOf === undefined) return failure;
+    return { ...failure, reason: `${NOWHERE} by its list of ${new Date(asOf).toISOString().slice(0, 16)} UTC` };
   }
 
   /** Only a push makes the folder. */
@@ -66,16 +81,19 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
   return {
     name: config.name,
     url,
+    writable,
+    asOf: () => (storage as Partial<PublishedStorage>).asOf,
     push: (request, store, transfer = {}) =>
       operate(true, transfer, (session) => push(session, catalog, store, request)),
     fetch: (request, store, transfer = {}) =>
-      operate(false, transfer, (session) => {
+      operate(false, transfer, async (session) => {
         needFolder();
-        return fetch(session, catalog, store, request);
+        const report = await fetch(session, catalog, store, request);
+        return { ...report, failed: report.failed.map(asListed) };
       }),
     check: async (check = {}) => {
       await operate(false, check, async () => needFolder());
-      return await operate(true, check, (session) => checkRemote(session, catalog, check));
+      return await operate(writable, check, (session) => checkRemote(session, catalog, check));
     },
     presence: (digests, transfer = {}) =>
       operate(false, transfer, async (session) => {
@@ -94,6 +112,14 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
   };
 }
 
+function readOnly(name: string, url: string): FailureError {
+  return new FailureError({
+    code: 'usage',
+    message: `remote '${name}' (${url}) is only read: nothing can be sent there or removed`,
+    hint: 'name another remote with -r: the bucket or folder that is published there',
+  });
+}
+
 /** What copies of the index are kept under: another place has another name, and no name tells the place. */
 function placeId(config: RemoteConfig, location: Location): string {
   const place = JSON.stringify([config.endpoint ?? '', location]);
@@ -102,6 +128,10 @@ function placeId(config: RemoteConfig, location: Location): string {
 
 async function openStorage(location: Location, config: RemoteConfig, options: OpenOptions): Promise<Storage> {
   if (location.kind === 'folder') return folderStorage(location.folder);
+  if (location.kind === 'http') {
+    const { httpStorage } = await import('./storage/http/storage.ts');
+    return withPublishedLists(httpStorage(location.base, { timeout: config.timeout, env: options.env }));
+  }
   const { s3Storage } = await import('./storage/s3/storage.ts');
   return s3Storage(location.bucket, location.prefix, {
     endpoint: config.endpoint,

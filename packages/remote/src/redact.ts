@@ -1,3 +1,5 @@
+import { isTokenVariable } from './storage/http/credentials.ts';
+
 /**
  * Takes credentials out of a text that is to be shown or kept: the only place where that is done.
  * Gone are the user part of URLs, signatures and authorization headers, session tokens, things that look like AWS access
@@ -5,12 +7,16 @@
  */
 export function redact(text: string, env: Readonly<Record<string, string | undefined>> = {}): string {
   let clean = text;
-  for (const name of SECRET_VARIABLES) {
+  for (const name of secretVariables(env)) {
     const value = env[name];
     if (value !== undefined && value.length >= 4) clean = clean.replaceAll(value, MARK);
   }
   for (const [pattern, replacement] of PATTERNS) clean = clean.replace(pattern, replacement);
   return clean;
+}
+
+function secretVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  return [...SECRET_VARIABLES, ...Object.keys(env).filter(isTokenVariable)];
 }
 
 const MARK = '[redacted]';

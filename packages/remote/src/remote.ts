@@ -10,6 +10,13 @@ export interface Remote {
   readonly name: string;
   /** Where it is, for messages: never with credentials. */
   readonly url: string;
+  /** Whether anything can be sent there: false for what is read over HTTP. `push` throws a FailureError of code `usage` there. */
+  readonly writable: boolean;
+  /**
+   * When what is there was written down, in milliseconds since 1970: where a remote can't be asked for a list, what came later
+   * is not seen. Undefined for all others, and before anything was asked.
+   */
+  asOf(): number | undefined;
   /**
    * Sends what is missing there: files and the trees that name them, then run records. What is neither here nor there is
    * reported, and no tree or record that needs it is sent. Every byte that becomes part of an object there has been checked

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { StorageError } from '../src/storage/problem.ts';
-import type { Reading, Storage } from '../src/storage/storage.ts';
+import type { Storage } from '../src/storage/storage.ts';
+import { readAll, testReadContract } from './contract-read.ts';
 
 /** Where a contract test gets its storages. */
 export interface StorageMaker {
@@ -16,6 +17,7 @@ export interface StorageMaker {
 
 /** What every storage promises (storage.ts): the same tests for all of them. */
 export function testStorageContract(maker: StorageMaker): void {
+  testReadContract({ ...maker, openWriter: maker.open, remove: async () => {} });
   describe(`storage contract: ${maker.name}`, () => {
     let storage: Storage;
     beforeEach((context) => maker.need?.(context));
@@ -23,18 +25,6 @@ export function testStorageContract(maker: StorageMaker): void {
       if (maker.available()) storage = await maker.open();
     });
     afterAll(() => maker.remove());
-
-    test('what was put comes back, byte for byte', async () => {
-      for (const size of [0, 1, 1000, 300_000]) {
-        const bytes = randomBytes(size);
-        expect(await storage.put(`same/${size}`, bytes)).toBe('stored');
-        const info = await storage.head(`same/${size}`);
-        expect(info).toMatchObject({ key: `same/${size}`, size });
-        expect(Math.abs((info?.modified ?? 0) - Date.now())).toBeLessThan(60_000);
-        expect(await readAll(await storage.get(`same/${size}`))).toEqual(bytes);
-      }
-      await storage.settle();
-    });
 
     test('a second put of a key changes nothing and says so', async () => {
       const bytes = Buffer.from('first');
@@ -68,20 +58,6 @@ export function testStorageContract(maker: StorageMaker): void {
       const reading = await storage.get('large/x');
       expect(reading?.size).toBe(bytes.length);
       expect((await readAll(reading)).equals(bytes)).toBe(true);
-    });
-
-    test('a range gives these bytes only, fewer at the end', async () => {
-      const bytes = randomBytes(10_000);
-      await storage.put('ranged/x', bytes);
-      for (const [start, length] of [
-        [0, 1],
-        [0, 10_000],
-        [5000, 100],
-        [9_990, 500],
-      ] as const) {
-        const reading = await storage.get('ranged/x', { range: { start, length } });
-        expect(await readAll(reading)).toEqual(bytes.subarray(start, start + length));
-      }
     });
 
     test('what is not there is undefined, not an error', async () => {
@@ -145,15 +121,6 @@ export function testStorageContract(maker: StorageMaker): void {
       }).rejects.toBe(reason);
     });
   });
-}
-
-async function readAll(reading: Reading | undefined): Promise<Buffer> {
-  if (reading === undefined) throw new Error('nothing there');
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of reading.body) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  expect(bytes.length).toBe(reading.size);
-  return bytes;
 }
 
 async function keysUnder(storage: Storage, prefix: string, signal?: AbortSignal): Promise<string[]> {

@@ -245,7 +245,9 @@ describe('what a user sees when the remote can not be used: a folder', () => {
 
 describe('declarations that make no sense', () => {
   test.each([
-    ['http://example.com/x', 'of a kind that dag does not know (http://)'],
+    ['https://me:topsecret@example.com/x', 'has credentials in its URL'],
+    ['https://example.com/x?sig=topsecret', 'has a URL with a query'],
+    ['ftp://example.com/x', 'of a kind that dag does not know (ftp://)'],
     ['gs://bucket/x', 'of a kind that dag does not know (gs://)'],
     ['s3://', 'no valid bucket'],
     ['s3://AKIAABCDEFGHIJKLMNOP:topsecret@bucket/x', 'has credentials in its URL'],

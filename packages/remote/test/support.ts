@@ -155,7 +155,8 @@ export async function failureOf(
 /** The index objects of a remote that is a folder, or whose server keeps it as one. */
 export function readIndexes(folder: string): IndexObject[] {
   const at = join(folder, 'index');
-  return (existsSync(at) ? readdirSync(at) : []).map((file) => {
+  const files = (existsSync(at) ? readdirSync(at) : []).filter((file) => file.endsWith('.index'));
+  return files.map((file) => {
     const index = IndexObject.decode(file.replace('.index', ''), readFileSync(join(at, file)));
     if (index === undefined) throw new Error(`${file} is damaged`);
     return index;

@@ -118,7 +118,7 @@ export const FOREACH: Shape = map(
 );
 
 export const REMOTE_FIELDS: Fields = {
-  url: field('s3://bucket/prefix, file:///folder or a folder.', text),
+  url: field('s3://bucket/prefix, https://host/path (only read), file:///folder or a folder.', text),
   endpoint: field('URL of an S3-compatible server.', text),
   region: field('Region of the bucket.', text),
   profile: field('Profile of the AWS configuration to take credentials from.', text),

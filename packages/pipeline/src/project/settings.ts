@@ -102,8 +102,8 @@ function readRemote(name: string, node: Node, source: Source, report: Report): R
     }
   }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
-  if (scheme !== undefined && scheme !== 's3' && scheme !== 'file') {
-    const hint = 'remotes are s3://bucket/prefix, file:///folder or a folder';
+  if (scheme !== undefined && !['s3', 'file', 'http', 'https'].includes(scheme)) {
+    const hint = 'remotes are s3://bucket/prefix, https://host/path (only read), file:///folder or a folder';
     report.add(source, urlNode, 'bad-value', `remotes of the kind ${scheme}:// are not known`, hint);
     return undefined;
   }

@@ -41,7 +41,12 @@ export async function check(session: Session, catalog: Catalog, options: RemoteC
   const lost = new Map([...entries.lost].map(([digest, { size }]) => [digest, size]));
   const needs = await readNeeds(session, catalog, damaged);
   const above = needing(needs, lost.keys());
-  await repair(session, catalog, { damaged, rescued: entries.whole, lost: new Set([...lost.keys(), ...above.keys()]) });
+  if (session.storage.capabilities.writable)
+    await repair(session, catalog, {
+      damaged,
+      rescued: entries.whole,
+      lost: new Set([...lost.keys(), ...above.keys()]),
+    });
   // A piece is known to nobody; the object that it belongs to is.
   for (const [digest, kind] of above) if (kind !== 'tree') lost.set(digest, sizeOf(catalog, digest));
   const named = [...lost].filter(([digest]) => !needs.pieces.has(digestHex(digest)));
@@ -51,7 +56,7 @@ export async function check(session: Session, catalog: Catalog, options: RemoteC
 
 async function isWhole(session: Session, pack: Pack): Promise<boolean> {
   for (let tries = 1; tries <= TRIES; tries++) {
-    const bytes = await readWhole(session, packKey(pack.name), PACK_LIMIT);
+    const bytes = await readWhole(session, packKey(pack.name), PACK_LIMIT, tries > 1);
     if (bytes === undefined) return false;
     if (bytes !== 'too-large' && digestHex(hashBytes(bytes)) === pack.name) return true;
   }

@@ -1,5 +1,5 @@
 import { INDEX_LIMIT } from '../format/limits.ts';
-import { INDEX_PREFIX, indexKey, indexName } from '../layout.ts';
+import { INDEX_NAMES_KEY, INDEX_PREFIX, indexKey, indexName } from '../layout.ts';
 import type { ObjectInfo } from '../storage/storage.ts';
 import { readWhole } from '../transfer/read-whole.ts';
 import type { Session } from '../transfer/session.ts';
@@ -20,6 +20,9 @@ export class Catalog {
   #refreshed = 0;
   readonly #relied = new Set<string>();
   readonly #own = new Set<string>();
+  /** When what is published for readers who can't list was written, by the storage's clock. */
+  #publishedAt: number | undefined;
+  #addedSince = false;
 
   constructor(copies: Copies) {
     this.#copies = copies;
@@ -38,6 +41,18 @@ export class Catalog {
   /** Names of index objects whose bytes are not what they were named after. */
   get damaged(): readonly string[] {
     return this.#damaged;
+  }
+
+  /** Whether what is published of the indexes in force is not there, or may lag behind. */
+  get isPublishable(): boolean {
+    if (this.#addedSince) return true;
+    const newest = Math.max(...[...this.#listed.values()].map(({ modified }) => modified));
+    return this.#inForce.length > 0 && (this.#publishedAt === undefined || this.#publishedAt < newest);
+  }
+
+  /** What is in force has just been published. */
+  published(): void {
+    this.#addedSince = false;
   }
 
   /** Milliseconds since the last `refresh`. */
@@ -94,8 +109,9 @@ export class Catalog {
     const before = this.#inForce;
     for (let tries = 1; ; tries++) {
       this.#refreshed = performance.now();
-      const listed = await listIndexes(session);
-      const complete = await this.#load(session, listed);
+      const { listed, publishedAt } = await listIndexes(session);
+      this.#publishedAt = publishedAt;
+      const complete = await this.#load(session, listed, tries > 1);
       if (!complete && tries < LISTS_AT_MOST) continue;
       this.#settle(listed);
       const names = new Set(before.map(({ name }) => name));
@@ -107,12 +123,13 @@ export class Catalog {
   add(index: IndexObject, info: Omit<ObjectInfo, 'key'>): void {
     this.#known.set(index.name, index);
     this.#own.add(index.name);
+    this.#addedSince = true;
     this.#copies.write(index.name, index.bytes);
     this.#settle(new Map([...this.#listed, [index.name, { key: indexKey(index.name), ...info }]]));
   }
 
   /** @returns false when one was gone. */
-  async #load(session: Session, listed: ReadonlyMap<string, ObjectInfo>): Promise<boolean> {
+  async #load(session: Session, listed: ReadonlyMap<string, ObjectInfo>, again: boolean): Promise<boolean> {
     const replaced = new Set<string>();
     const learn = (index: IndexObject) => {
       this.#known.set(index.name, index);
@@ -130,7 +147,7 @@ export class Catalog {
     absent.sort((a, b) => (listed.get(b)?.modified ?? 0) - (listed.get(a)?.modified ?? 0));
     await session.forEach(absent, async (name) => {
       if (replaced.has(name)) return;
-      const bytes = await readUntilWhole(session, name);
+      const bytes = await readUntilWhole(session, name, again);
       if (bytes === undefined) complete = false;
       else if (bytes === 'damaged') damaged.push(name);
       else {
@@ -156,24 +173,30 @@ export class Catalog {
   }
 }
 
-async function listIndexes(session: Session): Promise<Map<string, ObjectInfo>> {
+async function listIndexes(session: Session) {
   const { storage, signal } = session;
   return await session.call(async () => {
     const listed = new Map<string, ObjectInfo>();
+    let publishedAt: number | undefined;
     for await (const page of storage.list(INDEX_PREFIX, { signal })) {
       for (const info of page) {
         const name = indexName(info.key);
         if (name !== undefined) listed.set(name, info);
+        else if (info.key === INDEX_NAMES_KEY) publishedAt = info.modified;
       }
     }
-    return listed;
+    return { listed, publishedAt };
   });
 }
 
 /** An index object; once more where it is damaged, which may have happened on its way. */
-async function readUntilWhole(session: Session, name: string): Promise<IndexObject | 'damaged' | undefined> {
+async function readUntilWhole(
+  session: Session,
+  name: string,
+  fresh: boolean,
+): Promise<IndexObject | 'damaged' | undefined> {
   for (let tries = 1; ; tries++) {
-    const bytes = await readWhole(session, indexKey(name), INDEX_LIMIT);
+    const bytes = await readWhole(session, indexKey(name), INDEX_LIMIT, fresh || tries > 1);
     if (bytes === undefined) return undefined;
     const index = bytes === 'too-large' ? undefined : IndexObject.decode(name, bytes);
     if (index !== undefined) return index;

@@ -154,7 +154,7 @@ export function folderStorage(folder: string): Storage {
   return {
     url: folder,
     get capabilities() {
-      return { conditionalPut: links, jobs: 8 };
+      return { conditionalPut: links, writable: true, jobs: 8 };
     },
     put,
     get,

@@ -22,6 +22,10 @@ export type Problem =
   | 'clock'
   /** No room left. */
   | 'full'
+  /** Nothing can be put there, by anyone. */
+  | 'read-only'
+  /** It can't list, and what it has was never published for such readers. */
+  | 'unpublished'
   /** It is not what a remote looks like, or a newer version's. */
   | 'format'
   /** Anything else that the server refuses. */

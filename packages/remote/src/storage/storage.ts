@@ -43,6 +43,8 @@ export interface Storage {
 interface Capabilities {
   /** Of many writers of one key at the same time exactly one is told `stored`. */
   readonly conditionalPut: boolean;
+  /** Whether anything can be put or deleted, or listed: false where a storage is only read, by keys that are known. */
+  readonly writable: boolean;
   /** How many calls at once it likes at most. */
   readonly jobs: number;
 }
@@ -58,6 +60,8 @@ export interface PutOptions extends CallOptions {
 export interface GetOptions extends CallOptions {
   /** From byte `start`, at most `length` bytes (fewer at the object's end). `start` must lie inside the object. */
   readonly range?: { readonly start: number; readonly length: number };
+  /** Not what somebody on the way has kept: where it may be newer since, or was damaged when it came. */
+  readonly fresh?: boolean;
 }
 
 export interface ObjectInfo {

@@ -2,15 +2,19 @@ import { StorageError } from '../storage/problem.ts';
 import type { GetOptions, Reading } from '../storage/storage.ts';
 import type { Session } from './session.ts';
 
-/** Reads what lies under a key into memory; undefined where there is nothing. */
+/**
+ * Reads what lies under a key into memory; undefined where there is nothing.
+ * @param fresh not from a copy on the way: what came before was damaged, or absent where it should not be.
+ */
 export async function readWhole(
   session: Session,
   key: string,
   limit: number,
+  fresh = false,
 ): Promise<Buffer | 'too-large' | undefined> {
   const { storage, signal } = session;
   return await session.call(async () => {
-    const reading = await storage.get(key, { signal });
+    const reading = await storage.get(key, { signal, fresh });
     if (reading === undefined) return undefined;
     return reading.size > limit ? 'too-large' : await collect(reading);
   });
@@ -18,17 +22,18 @@ export async function readWhole(
 
 /**
  * Reads a range, which is shorter where the object ends before it does; undefined where there is nothing.
- * @param into memory for it, where there is some.
+ * @param options.into memory for it, where there is some.
+ * @param options.fresh as for `readWhole`.
  */
 export async function readRange(
   session: Session,
   key: string,
   range: NonNullable<GetOptions['range']>,
-  into?: Buffer,
+  { into, fresh = false }: { readonly into?: Buffer; readonly fresh?: boolean } = {},
 ): Promise<Buffer | undefined> {
   const { storage, signal } = session;
   return await session.call(async () => {
-    const reading = await storage.get(key, { signal, range });
+    const reading = await storage.get(key, { signal, range, fresh });
     return reading === undefined ? undefined : await collect(reading, into);
   });
 }

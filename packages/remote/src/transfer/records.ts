@@ -1,6 +1,7 @@
 import { parseRunKey, type RunKey, type RunRecord } from '@dag/model';
 import { decodeRunRecord, encodeRunRecord, hashText } from '@dag/store';
-import { recordKey, recordRunKey, runPrefix } from '../layout.ts';
+import { RUN_PREFIX, recordKey, recordRunKey, runPrefix } from '../layout.ts';
+import { publishRecords } from '../published/publish.ts';
 import type { Session } from './session.ts';
 
 /** No honest record is larger, in bytes. */
@@ -24,13 +25,14 @@ export async function sendRecords(session: Session, records: readonly RunRecord[
     if ((await session.call(() => storage.put(key, bytes, { signal }))) === 'stored') sent++;
   });
   await session.call(() => storage.settle());
+  if (sent > 0) await publishRecords(session);
   return sent;
 }
 
 async function listRecords({ storage, signal, call }: Session): Promise<Set<string>> {
   return await call(async () => {
     const keys = new Set<string>();
-    for await (const page of storage.list('runs/', { signal })) for (const { key } of page) keys.add(key);
+    for await (const page of storage.list(RUN_PREFIX, { signal })) for (const { key } of page) keys.add(key);
     return keys;
   });
 }
@@ -62,7 +64,7 @@ export async function listRunKeys(session: Session, digit: string): Promise<RunK
   const { storage, signal } = session;
   return await session.call(async () => {
     const keys = new Set<RunKey>();
-    for await (const page of storage.list(`runs/${digit}`, { signal })) {
+    for await (const page of storage.list(`${RUN_PREFIX}${digit}`, { signal })) {
       for (const info of page) {
         const key = recordRunKey(info.key);
         if (key !== undefined) keys.add(key);

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { StorageError } from '../problem.ts';
+import { certificates } from '../certificates.ts';
+import { STALL_MS } from '../read-out.ts';
 
 /** Where the server is and as whom to speak to it. */
 export interface S3Options {
@@ -25,7 +24,7 @@ export async function connect(options: S3Options): Promise<S3Client> {
   const endpoint = options.endpoint ?? nonEmpty(env['AWS_ENDPOINT_URL_S3']) ?? nonEmpty(env['AWS_ENDPOINT_URL']);
   const region = options.region ?? nonEmpty(env['AWS_REGION']) ?? nonEmpty(env['AWS_DEFAULT_REGION']);
   const credentials = profile === undefined ? environmentCredentials(env) : undefined;
-  const ca = certificates(env);
+  const ca = certificates(env, 'AWS_CA_BUNDLE');
   const config: S3ClientConfig = {
     maxAttempts: 1,
     followRegionRedirects: true,
@@ -48,9 +47,6 @@ export async function connect(options: S3Options): Promise<S3Client> {
   client.destroy();
   return construct({ ...config, region: 'us-east-1' });
 }
-
-/** A connection on which nothing moves for so long, in milliseconds, is given up, unless the remote says otherwise. */
-export const STALL_MS = 60_000;
 
 /** The SDK warns of old versions of Node on standard error as soon as a client is made: not ours to print. */
 function construct(config: S3ClientConfig): S3Client {
@@ -79,17 +75,6 @@ function environmentCredentials(env: S3Options['env']): S3ClientConfig['credenti
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
   const sessionToken = nonEmpty(env['AWS_SESSION_TOKEN']);
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
-}
-
-/** Certificate authorities of the user's own, beside Node's; undefined for Node's alone. */
-function certificates(env: S3Options['env']): string[] | undefined {
-  const file = nonEmpty(env['AWS_CA_BUNDLE']);
-  if (file === undefined) return undefined;
-  try {
-    return [...rootCertificates, readFileSync(file, 'utf8')];
-  } catch {
-    throw new StorageError('tls', `AWS_CA_BUNDLE names ${file}, which can not be read`, { transient: false });
-  }
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

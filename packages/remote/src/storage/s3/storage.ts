@@ -8,8 +8,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { StorageError } from '../problem.ts';
+import { readOut, STALL_MS } from '../read-out.ts';
 import type { CallOptions, GetOptions, ObjectInfo, PutOptions, Reading, Storage } from '../storage.ts';
-import { connect, type S3Options, STALL_MS } from './connect.ts';
+import { connect, type S3Options } from './connect.ts';
 import { isAbsent, s3Problem, statusOf } from './problem.ts';
 
 const DELETE_AT_ONCE = 1000;
@@ -92,7 +93,7 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
           body.destroy();
           throw new StorageError('refused', 'the server ignores ranges', { transient: false });
         }
-        return { size, body: readOut(body, size, options.signal, stallMs) };
+        return { size, body: readOut(body, { size, signal: options.signal, stallMs, problemOf: s3Problem }) };
       } catch (error) {
         if (isAbsent(error)) return undefined;
         throw error;
@@ -163,7 +164,7 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
   return {
     url: `s3://${bucket}/${prefix.slice(0, -1)}`,
     get capabilities() {
-      return { conditionalPut, jobs: 16 };
+      return { conditionalPut, writable: true, jobs: 16 };
     },
     put,
     get,
@@ -179,33 +180,4 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
 
 function until(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal };
-}
-
-/** Passes the body of an answer on, until it ends, breaks off, stands still for too long, or the signal fires. */
-async function* readOut(
-  body: Readable & { setTimeout?: unknown },
-  size: number,
-  signal: AbortSignal | undefined,
-  stallMs: number,
-): AsyncGenerator<Uint8Array> {
-  const stop = () => body.destroy(new Error('aborted'));
-  signal?.addEventListener('abort', stop, { once: true });
-  if (typeof body.setTimeout === 'function') {
-    body.setTimeout(stallMs, () => body.destroy(Object.assign(new Error('nothing came'), { name: 'TimeoutError' })));
-  }
-  let left = size;
-  try {
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      signal?.throwIfAborted();
-      left -= chunk.length;
-      yield chunk;
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw s3Problem(error);
-  } finally {
-    signal?.removeEventListener('abort', stop);
-    body.destroy();
-  }
-  if (left !== 0) throw new StorageError('busy', `${left} bytes of ${size} did not come`, { transient: true });
 }
