@@ -6,7 +6,7 @@ import { locate, type Source } from './source.ts';
 export interface Report {
   add(source: Source, at: Range, code: DiagnosticCode, message: string, hint?: string): void;
   /** A problem whose line holds a secret: the line is not shown. */
-  addSecret(source: Source, at: Range, code: DiagnosticCode, message: string): void;
+  addSecret(source: Source, at: Range, code: DiagnosticCode, message: string, hint?: string): void;
   /** Whether a file has problems. */
   has(file: string): boolean;
   /** How many problems were taken down so far; one that was there already counts again. */
@@ -38,8 +38,8 @@ class NamedReport implements Report {
     this.report.add(source, at, code, `${this.name}: ${message}`, hint);
   }
 
-  addSecret(source: Source, at: Range, code: DiagnosticCode, message: string): void {
-    this.report.addSecret(source, at, code, `${this.name}: ${message}`);
+  addSecret(source: Source, at: Range, code: DiagnosticCode, message: string, hint?: string): void {
+    this.report.addSecret(source, at, code, `${this.name}: ${message}`, hint);
   }
 
   has(file: string): boolean {
@@ -61,7 +61,7 @@ export function newReport(): FullReport {
     sourceLine === undefined || secrets.has(`${rest.file}\0${rest.span?.line}`) ? rest : { ...rest, sourceLine };
   const secretHint = 'credentials belong in the environment or in a profile of the AWS configuration';
   return {
-    addSecret(source, at, code, message) {
+    addSecret(source, at, code, message, hint = secretHint) {
       count++;
       files.add(source.file);
       const { span } = locate(source, at);
@@ -71,7 +71,7 @@ export function newReport(): FullReport {
         message,
         file: source.file,
         span,
-        hint: secretHint,
+        hint,
       });
     },
     add(source, at, code, message, hint) {

@@ -97,7 +97,8 @@ function readRemote(name: string, node: Node, source: Source, report: Report): R
   }
   for (const at of [urlNode, findValue(node, 'endpoint')]) {
     if (at !== undefined && /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(textOf(at) ?? '')) {
-      report.addSecret(source, at, 'bad-value', `the URL of the remote ${quote(name)} holds credentials`);
+      const hint = /^https?:/i.test(textOf(at) ?? '') && at === urlNode ? TOKEN_HINT : undefined;
+      report.addSecret(source, at, 'bad-value', `the URL of the remote ${quote(name)} holds credentials`, hint);
       return undefined;
     }
   }
@@ -126,6 +127,9 @@ function readRemote(name: string, node: Node, source: Source, report: Report): R
     ...(typeof retries === 'number' ? { retries } : {}),
   };
 }
+
+const TOKEN_HINT =
+  "credentials belong in the environment: set DAG_TOKEN_ and the host's name, with _ for all but letters and digits, to user:password or to a token";
 
 function scalarOf(map: Node, key: string): unknown {
   const node = findValue(map, key);

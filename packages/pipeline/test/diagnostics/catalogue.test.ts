@@ -333,9 +333,9 @@ stages:
       pipeline.yaml:3:18: the remote 'store' has no URL
         write where it is: s3://bucket/prefix, or a folder
       pipeline.yaml:3:25: remotes of the kind gs:// are not known
-        remotes are s3://bucket/prefix, file:///folder or a folder
+        remotes are s3://bucket/prefix, https://host/path (only read), file:///folder or a folder
       pipeline.yaml:3:36: the URL of the remote 'h' holds credentials
-        credentials belong in the environment or in a profile of the AWS configuration
+        credentials belong in the environment: set DAG_TOKEN_ and the host's name, with _ for all but letters and digits, to user:password or to a token
       pipeline.yaml:4:15: cache.link must be one of reflink, hardlink, symlink, copy or a list, not 'hardlnk'
         cache: {link: hardlnk}
                       ^^^^^^^
