@@ -165,7 +165,7 @@ async function readAlone(session: Session, want: Want): Promise<void> {
   for (const place of want.places) {
     for (let tries = 1; tries <= TRIES; tries++) {
       const range = { start: place.offset, length: place.stored };
-      const bytes = await readRange(session, packKey(place.pack.name), range, { fresh: true });
+      const bytes = await readRange(session, packKey(place.pack.name), range, true);
       if (bytes === undefined) break;
       const content = bytes.length === place.stored ? decode(place.codec, bytes, PIECE_MAX) : undefined;
       if (content !== undefined && want.check(content)) return await want.take(content);

@@ -22,25 +22,23 @@ export async function readWhole(
 
 /**
  * Reads a range, which is shorter where the object ends before it does; undefined where there is nothing.
- * @param options.into memory for it, where there is some.
- * @param options.fresh as for `readWhole`.
+ * @param fresh as for `readWhole`.
  */
 export async function readRange(
   session: Session,
   key: string,
   range: NonNullable<GetOptions['range']>,
-  { into, fresh = false }: { readonly into?: Buffer; readonly fresh?: boolean } = {},
+  fresh = false,
 ): Promise<Buffer | undefined> {
   const { storage, signal } = session;
   return await session.call(async () => {
     const reading = await storage.get(key, { signal, range, fresh });
-    return reading === undefined ? undefined : await collect(reading, into);
+    return reading === undefined ? undefined : await collect(reading);
   });
 }
 
-async function collect(reading: Reading, into?: Buffer): Promise<Buffer> {
-  const fits = into !== undefined && reading.size <= into.length;
-  const bytes = fits ? into.subarray(0, reading.size) : Buffer.allocUnsafeSlow(reading.size);
+async function collect(reading: Reading): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(reading.size);
   let at = 0;
   for await (const chunk of reading.body) {
     if (at + chunk.length > bytes.length)
