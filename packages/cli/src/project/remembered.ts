@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { type ProjectPath, parseProjectPath, sameArtifact } from '@dag/model';
+import { type AnyPath, type ProjectPath, parseProjectPath, sameArtifact } from '@dag/model';
 import type { OpenProject } from './open.ts';
 import { allTracked } from './tracked.ts';
 
@@ -28,11 +28,22 @@ export async function rememberTracked(project: OpenProject, placed: readonly Pro
   const seen = candidates.length === 0 ? undefined : await project.workspace.observe([...parts]);
   const partial = candidates.filter((one) => !sameArtifact(seen?.get(one.path), one.artifact)).map((one) => one.path);
   const outs = tracked.filter(({ kind }) => kind === 'out');
-  const [paths, ofStages] = [tracked, outs].map((list) => list.map((one) => one.path).sort());
-  const text = `${JSON.stringify({ paths, outs: ofStages, partial: partial.sort() })}\n`;
+  const [paths = [], ofStages = []] = [tracked, outs].map((list) => list.map((one) => one.path).sort());
+  await project.locks.exclusively(() => write(project, { paths, outs: ofStages, partial: partial.sort() }));
+}
+
+/** Takes paths out of what is remembered: from then on no checkout takes their files away. */
+export async function forgetTracked(project: OpenProject, gone: readonly AnyPath[]): Promise<void> {
+  const isLeft = (path: ProjectPath): boolean => !gone.includes(path);
   await project.locks.exclusively(() => {
-    if (readText(project.root) !== text) project.workspace.writeFileAtomic(FILE, text);
+    const { paths, outs, partial } = readRemembered(project.root);
+    write(project, { paths: paths.filter(isLeft), outs: outs.filter(isLeft), partial: partial.filter(isLeft) });
   });
+}
+
+function write(project: OpenProject, { paths, outs, partial }: Remembered): void {
+  const text = `${JSON.stringify({ paths, outs, partial })}\n`;
+  if (readText(project.root) !== text) project.workspace.writeFileAtomic(FILE, text);
 }
 
 /** What was written down last. Empty where nobody knows. */

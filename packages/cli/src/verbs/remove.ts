@@ -11,10 +11,11 @@ import {
   type TrackedData,
 } from '@dag/model';
 import { removeDataText, removeStageText, selectStages } from '@dag/pipeline';
+import { withIo } from '@dag/store';
 import { EXIT } from '../failure.ts';
 import { edited, textOf } from '../project/edit.ts';
 import { type OpenProject, openProject, reloaded } from '../project/open.ts';
-import { rememberTracked } from '../project/remembered.ts';
+import { forgetTracked, rememberTracked } from '../project/remembered.ts';
 import { pickTracked } from '../project/tracked.ts';
 import { waiting } from '../project/waiting.ts';
 import { workProgress } from '../render/progress.ts';
@@ -39,16 +40,21 @@ export async function remove(
     const held = options.outs === true ? paths : [];
     const release = await project.workspace.acquire({ read: [], write: held, purpose }, waiting(context));
     try {
+      textsWithout(project, stages, data);
       const progress = workProgress(context, 'looking');
       await project.workspace.keep(held.filter(isInside), { ...progress.options, signal: context.stop });
       progress.end();
+      // While the entry is there, a checkout brings back what was killed half-way; from then on the files are the user's.
+      for (const out of held) {
+        withIo('remove', out, () => fs.rmSync(absolutePath(project.root, out), { recursive: true, force: true }));
+      }
+      await forgetTracked(project, paths);
       await project.locks.exclusively(() => {
         for (const [file, text] of textsWithout(project, stages, data)) project.workspace.writeFileAtomic(file, text);
         project.workspace.updateGitignore({ add: [], remove: paths.filter(isInside) });
       });
       await forget(project, stages, data);
       for (const file of new Set([...stages, ...data].map((item) => item.file))) removeEmpty(project, file);
-      for (const out of held) fs.rmSync(absolutePath(project.root, out), { recursive: true, force: true });
     } finally {
       release();
     }
