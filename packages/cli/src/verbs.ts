@@ -242,7 +242,7 @@ function declareRemote(program: Command): void {
       .command('add')
       .summary('write a remote into pipeline.yaml')
       .argument('<name>')
-      .argument('<url>', 's3://bucket/prefix, file:///folder or a folder')
+      .argument('<url>', 's3://bucket/prefix, https://host/path (only read), file:///folder or a folder')
       .option('-d, --default', 'make it the default')
       .option('-f, --force', 'replace a remote of that name')
       .option('--endpoint <url>', 'of an S3-compatible server')
@@ -259,8 +259,8 @@ function declareRemote(program: Command): void {
   verb(
     remote
       .command('default')
-      .summary('show or set the default remote')
-      .argument('[name]')
+      .summary('show or set the default remote, or several in their order')
+      .argument('[name...]', 'looked in by this order; sent to is the first that can be written')
       .option('-u, --unset', 'have none')
       .option('--local', 'in .cache/local.yaml'),
     async () => (await import('./verbs/remote.ts')).remoteDefault,

@@ -59,8 +59,8 @@ export interface ParsingSettings {
 
 /** Settings of the project: the user's own, the root pipeline.yaml over them, .cache/local.yaml over both. */
 export interface Settings {
-  /** Name of the default remote. */
-  readonly remote?: string;
+  /** Names of the default remotes, in the order in which they are looked in; often one, or none. */
+  readonly defaultRemotes: readonly string[];
   readonly remotes: ReadonlyMap<string, RemoteConfig>;
   readonly cache: CacheSettings;
   /** Stages that run at once; undefined where the file says nothing. */

@@ -179,7 +179,9 @@ describe('stages', () => {
     expect(add('stages: {a: {wdir: ., cmd: x, deps: [y], frozen: true}}\n', 'a', { replace: true })).toBe(
       'stages: {a: {cmd: n}}\n',
     );
-    expect(text(setDefaultRemoteText('\ufeffremotes: {a: b}\n', FILE, 'a'))).toBe('\ufeffremote: a\nremotes: {a: b}\n');
+    expect(text(setDefaultRemoteText('\ufeffremotes: {a: b}\n', FILE, ['a']))).toBe(
+      '\ufeffremote: a\nremotes: {a: b}\n',
+    );
   });
 
   it('that stand elsewhere too are not changed there', () => {
@@ -242,10 +244,10 @@ describe('remotes', () => {
       setRemoteText(one, FILE, { name: 'box', url: '../x', endpoint: 'http://h:9000', path_style: true }),
     );
     expect(two).toBe(`${one}  box: {url: ../x, endpoint: http://h:9000, path_style: true}\n`);
-    const named = text(setDefaultRemoteText(two, FILE, 'store'));
+    const named = text(setDefaultRemoteText(two, FILE, ['store']));
     expect(named).toBe(two.replace('remotes:', 'remote: store\nremotes:'));
-    expect(text(setDefaultRemoteText(named, FILE, 'box'))).toBe(named.replace('remote: store', 'remote: box'));
-    expect(text(setDefaultRemoteText(named, FILE, undefined))).toBe(two);
+    expect(text(setDefaultRemoteText(named, FILE, ['box']))).toBe(named.replace('remote: store', 'remote: box'));
+    expect(text(setDefaultRemoteText(named, FILE, []))).toBe(two);
     expect(text(setRemoteText(two, FILE, { name: 'store', url: '../y' }))).toBe(two.replace('s3://b/p', '../y'));
     expect(text(removeRemoteText(named, FILE, 'store'))).toBe(two.replace('  store: s3://b/p\n', ''));
     expect(text(removeRemoteText(one, FILE, 'store'))).toBe('# mine\n');

@@ -56,8 +56,10 @@ export interface PushRequest {
 }
 
 export interface FetchRequest {
+  /** Only the listings of folders, on all levels, without what they name. */
+  readonly listings?: boolean;
   readonly roots: readonly (Root & {
-    /** Only this path inside the folder (and the trees on the way), not all of it. */
+    /** Only this path inside the folder (and the trees on the way), not all of it; `.` is the folder's own listing alone. */
     readonly inside?: string;
   })[];
 }
@@ -113,8 +115,8 @@ export interface RemoteCheck {
   readonly bytes: number;
   /** Objects whose content is damaged or gone, with their sizes in bytes. */
   readonly damaged: readonly { readonly digest: Digest; readonly size: number }[];
-  /** Folders' listings that count as not there because they need one of these. */
-  readonly needing: number;
+  /** Folders' listings, whole by themselves, that count as not there because they need one of these. */
+  readonly needing: readonly Digest[];
   /** Damaged index objects: what only they named counts as not there. */
   readonly indexes: number;
 }

@@ -6,14 +6,35 @@ import type { Context } from '../verb.ts';
 import type { OpenProject } from './open.ts';
 import type { Tracked } from './tracked.ts';
 
-/** The remote that a tracked path is sent to or comes from: its own, else the default. */
-export function remoteOf(project: OpenProject, context: Context, tracked: Pick<Tracked, 'remote'>): string | undefined {
-  return tracked.remote ?? defaultRemote(project, context);
+/** The default remotes in the order in which they are looked in: `DAG_REMOTE` (names with commas), else those of the settings. */
+export function defaultRemotes(project: OpenProject, context: Context): readonly string[] {
+  const set = context.io.env['DAG_REMOTE'];
+  if (set === undefined || set === '') return project.pipeline.settings.defaultRemotes;
+  return [...new Set(set.split(',').map((name) => name.trim()))].filter((name) => name !== '');
 }
 
-/** `DAG_REMOTE`, else the default of the settings. */
-export function defaultRemote(project: OpenProject, context: Context): string | undefined {
-  return context.io.env['DAG_REMOTE'] || project.pipeline.settings.remote;
+/**
+ * Where a tracked path is looked for, in order: in its own remote, else in the default ones.
+ * @param named the remote that the user named: then there alone, and nowhere where the path belongs to another.
+ */
+export function remotesOf(
+  project: OpenProject,
+  context: Context,
+  { remote: own }: Pick<Tracked, 'remote'>,
+  named: string | undefined,
+): readonly string[] {
+  if (named !== undefined) return own === undefined || own === named ? [named] : [];
+  return own === undefined ? defaultRemotes(project, context) : [own];
+}
+
+/** The remote that something is sent to, of those in which it is looked for: the first that can be written. */
+export function homeOf(project: OpenProject, names: readonly string[]): string | undefined {
+  return names.find((name) => !isOnlyRead(project.pipeline.settings.remotes.get(name))) ?? names[0];
+}
+
+/** Whether a remote is what a web server publishes. */
+export function isOnlyRead(config: RemoteConfig | undefined): boolean {
+  return config !== undefined && /^https?:/i.test(config.url);
 }
 
 /** The configuration of a remote; fails where there is none of that name. */
@@ -43,4 +64,27 @@ export async function openNamedRemote(
   const { openRemote } = await import('@dag/remote');
   const copies = path.join(project.root, '.cache', 'remotes');
   return await openRemote(config, { env: context.io.env, root: project.root, copies });
+}
+
+/** Remotes that are opened when they are first asked for, and closed together. */
+export interface OpenRemotes {
+  get(name: string): Promise<Remote>;
+  close(): Promise<void>;
+}
+
+export function openRemotes(project: OpenProject, context: Context): OpenRemotes {
+  const opened = new Map<string, Promise<Remote>>();
+  return {
+    get: (name) => {
+      let remote = opened.get(name);
+      if (remote === undefined) {
+        remote = openNamedRemote(project, context, name);
+        opened.set(name, remote);
+      }
+      return remote;
+    },
+    close: async () => {
+      for (const remote of opened.values()) await remote.then((one) => one.close()).catch(() => {});
+    },
+  };
 }

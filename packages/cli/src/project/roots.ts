@@ -8,6 +8,7 @@ import {
   type ProjectPath,
   parentPath,
   type RunRecord,
+  type TreeEntry,
 } from '@dag/model';
 import { parseLock } from '@dag/pipeline';
 import type { Store } from '@dag/store';
@@ -110,7 +111,7 @@ export function recordRoots(record: RunRecord): Root[] {
 export function markLive(store: Store, roots: readonly Root[], live: Set<Digest>): ObjectFailure[] {
   const missing: ObjectFailure[] = [];
   // Not folders: one that is live counts as looked into, and gets there when it is.
-  const markFile = (_path: string, digest: Digest, kind: Use['kind']): void => {
+  const markFile = (_path: string, { digest, kind }: ContentEntry): void => {
     if (kind === 'file') live.add(digest);
   };
   for (const { path, artifact } of roots) {
@@ -125,6 +126,8 @@ export interface Use {
   readonly path: string;
   readonly from?: string;
   readonly kind: 'file' | 'folder';
+  /** Bytes of a file. */
+  readonly size?: number;
 }
 
 /**
@@ -142,10 +145,11 @@ export function namesOf(store: Store, roots: readonly Root[], wanted: ReadonlySe
   };
   for (const { path, artifact, from } of roots) {
     const where = from === undefined ? {} : { from };
-    note(artifact.digest, { path, kind: artifact.kind, ...where });
-    if (artifact.kind === 'file') continue;
-    walkTrees(store, { path, digest: artifact.digest }, seen, (inner, digest, kind) => {
-      note(digest, { path: inner, kind, ...where });
+    const { kind, digest, size } = artifact;
+    note(digest, { path, kind, size, ...where });
+    if (kind === 'file') continue;
+    walkTrees(store, { path, digest: artifact.digest }, seen, (inner, entry) => {
+      note(entry.digest, { path: inner, kind: entry.kind, size: entry.size, ...where });
     });
   }
   return uses;
@@ -156,12 +160,15 @@ export function lockRoots(lock: Lock, from?: string): Root[] {
   return roots.map(([path, artifact]) => ({ path, artifact, ...(from === undefined ? {} : { from }) }));
 }
 
+/** A name in a folder that stands for an object. */
+type ContentEntry = Exclude<TreeEntry, { kind: 'symlink' }>;
+
 /** Visits all names below a folder; a tree that is in `seen` is not looked into. */
 function walkTrees(
   store: Store,
   top: { readonly path: string; readonly digest: Digest },
   seen: Set<Digest>,
-  visit: (path: string, digest: Digest, kind: 'file' | 'folder') => void,
+  visit: (path: string, entry: ContentEntry) => void,
   missing?: ObjectFailure[],
 ): void {
   const waiting = [top];
@@ -173,7 +180,7 @@ function walkTrees(
         if (entry.kind === 'symlink') continue;
         const path = `${next.path}/${entry.name}`;
         if (entry.kind === 'folder') waiting.push({ path, digest: entry.digest });
-        if (entry.kind === 'file' || !seen.has(entry.digest)) visit(path, entry.digest, entry.kind);
+        if (entry.kind === 'file' || !seen.has(entry.digest)) visit(path, entry);
       }
     } catch (error) {
       if (!(error instanceof FailureError) || error.failure.code !== 'objects-failed') throw error;

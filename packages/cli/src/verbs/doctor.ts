@@ -8,7 +8,7 @@ import { hashing, statCacheFolder } from '@dag/store';
 import { probeLinks } from '@dag/workspace';
 import { asFailure, EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
-import { defaultRemote } from '../project/remotes.ts';
+import { defaultRemotes } from '../project/remotes.ts';
 import { otherProjects } from '../project/sharing.ts';
 import { bytesText } from '../render/units.ts';
 import type { Context } from '../verb.ts';
@@ -63,7 +63,7 @@ function machineFacts(context: Context, problems: string[]) {
 function projectFacts(context: Context, project: OpenProject, problems: string[]) {
   const { store, root, pipeline, link } = project;
   const statCache = statCacheFolder(path.join(root, '.cache', 'stat'));
-  const remote = defaultRemote(project, context);
+  const defaults = defaultRemotes(project, context);
   const works = probe(() => store.tmpFolder(), root, problems);
   const first = link.find((strategy) => works?.[strategy] === true);
   if (works?.reflink === false && first === 'copy') {
@@ -92,7 +92,11 @@ function projectFacts(context: Context, project: OpenProject, problems: string[]
       works: statCache !== undefined && canLoad('lmdb'),
     },
     shared_with: sharers(project, problems),
-    remotes: [...pipeline.settings.remotes.values()].map(({ name, url }) => ({ name, url, default: name === remote })),
+    remotes: [...pipeline.settings.remotes.values()].map(({ name, url }) => ({
+      name,
+      url,
+      default: defaults.includes(name),
+    })),
     stages: pipeline.stages.size,
     data: pipeline.data.length,
   };

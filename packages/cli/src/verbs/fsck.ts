@@ -1,8 +1,10 @@
 import { type Digest, FailureError, isInside, isWithin, type ObjectFailure, type ProjectPath } from '@dag/model';
 import type { DamagedObject } from '@dag/store';
-import { asFailure, EXIT } from '../failure.ts';
+import { EXIT } from '../failure.ts';
+import { bringBack } from '../project/bring-back.ts';
+import { healRemote } from '../project/heal-remote.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
-import { openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
+import { defaultRemotes, openNamedRemote, remoteConfig, remotesOf } from '../project/remotes.ts';
 import { historyRoots, namesOf, recordRoots, type Use, workspaceRoots } from '../project/roots.ts';
 import { allTracked } from '../project/tracked.ts';
 import { transferProgress, workProgress } from '../render/progress.ts';
@@ -70,14 +72,20 @@ async function checkRemote(context: Context, project: OpenProject, name: string,
   try {
     const report = await remote.check({ sample, signal: context.stop, onEvent: progress.event });
     progress.end();
+    const others = [...new Set([...defaultRemotes(project, context), ...project.pipeline.settings.remotes.keys()])];
+    const takenOut = { ...report, others: others.filter((other) => other !== name) };
+    const heals = report.damaged.length > 0 && remote.writable;
+    const healed = heals ? await healRemote(context, project, remote, takenOut) : new Set<Digest>();
+    // What came back tells what lay in it.
     const wanted = new Set(report.damaged.map(({ digest }) => digest));
     const here = namesOf(project.store, workspaceRoots(project.root, project.pipeline.files), wanted);
     const uses =
       here.size === wanted.size ? here : namesOf(project.store, historyRoots(project.root, context.io.env), wanted);
-    const failed = report.damaged.flatMap(({ digest }): ObjectFailure[] => {
-      const [use] = here.get(digest) ?? uses.get(digest) ?? [];
-      const cached = project.store.has(digest);
-      const reason = `damaged in the remote '${name}'${cached ? ", whole in the cache: 'dag push' sends it again" : ''}`;
+    const useOf = (digest: Digest) => (here.get(digest) ?? uses.get(digest) ?? [])[0];
+    const damaged = report.damaged.map((object) => ({ ...object, use: useOf(object.digest) }));
+    const failed = damaged.flatMap(({ digest, use }): ObjectFailure[] => {
+      const end = healed.has(digest) ? ', and sent again' : remote.writable ? ', and nowhere else to be had' : '';
+      const reason = `damaged in the remote '${name}'${end}`;
       context.emit({ event: 'damaged', digest, paths: use === undefined ? [] : [use.path], reason, remote: name });
       context.print(`damaged  ${use?.path ?? 'nothing that is known uses it'}  ${digest.slice(0, 19)}: ${reason}`);
       return [{ path: use?.path ?? '', digest, reason }];
@@ -88,7 +96,9 @@ async function checkRemote(context: Context, project: OpenProject, name: string,
       );
     }
     const isWhole = report.damaged.length + report.indexes === 0;
-    const result = isWhole ? 'all are whole' : `${report.damaged.length} objects in them damaged`;
+    const again =
+      healed.size > 0 ? `, ${damaged.filter(({ digest }) => healed.has(digest)).length} of them there again` : '';
+    const result = isWhole ? 'all are whole' : `${count(damaged.length, 'object')} in them damaged${again}`;
     const text = `${count(report.packs, 'pack')} of the remote '${name}' checked, ${bytesText(report.bytes)}: ${result}.`;
     return { failed, isWhole, text };
   } finally {
@@ -161,7 +171,7 @@ function show(
   }
 }
 
-/** Brings damaged objects back from the remote of the path that uses them. @returns those that came. */
+/** Brings damaged objects back from the remotes of the paths that use them, in their order. @returns those that came. */
 async function refetch(
   context: Context,
   project: OpenProject,
@@ -169,38 +179,14 @@ async function refetch(
   uses: ReadonlyMap<Digest, readonly Use[]>,
   named: string | undefined,
 ): Promise<Set<Digest>> {
-  const byRemote = new Map<string, { path: string; artifact: Parameters<typeof rootOf>[1] }[]>();
-  for (const object of damaged) {
-    if (project.store.has(object.digest)) continue;
-    const use = uses.get(object.digest)?.[0];
-    const tracked = use && allTracked(project).find(({ path }) => isWithin(path, use.path as ProjectPath));
-    const fallback = context.io.env['DAG_REMOTE'] || project.pipeline.settings.remote;
-    const name = named ?? (tracked === undefined ? fallback : remoteOf(project, context, tracked));
-    if (name === undefined) continue;
-    byRemote.set(name, [...(byRemote.get(name) ?? []), { path: use?.path ?? '', artifact: { ...object, use } }]);
-  }
-  for (const [name, items] of byRemote) {
-    try {
-      const remote = await openNamedRemote(project, context, name);
-      try {
-        const roots = items.map(({ path, artifact }) => rootOf(path, artifact));
-        await remote.fetch({ roots }, project.store, { signal: context.stop });
-      } finally {
-        remote.close();
-      }
-    } catch (error) {
-      const failure = asFailure(error);
-      if (failure === undefined || context.stop.aborted) throw error;
-      context.say(`warning: nothing came from the remote '${name}': ${(error as Error).message}`);
-    }
-  }
+  const tracked = allTracked(project);
+  const defaults = defaultRemotes(project, context);
+  const wanted = damaged.map(({ digest, size }) => {
+    const use = uses.get(digest)?.[0];
+    const owner = use && tracked.find(({ path }) => isWithin(path, use.path as ProjectPath));
+    const usual = owner === undefined ? defaults : remotesOf(project, context, owner, undefined);
+    return { digest, size, use, remotes: [...new Set(named === undefined ? usual : [named, ...usual])] };
+  });
+  await bringBack(context, project, wanted);
   return new Set(damaged.map(({ digest }) => digest).filter((digest) => project.store.has(digest)));
-}
-
-function rootOf(path: string, { digest, size, use }: DamagedObject & { readonly use: Use | undefined }) {
-  const artifact =
-    use?.kind === 'folder'
-      ? ({ kind: 'folder', digest, size: 0, files: 0 } as const)
-      : ({ kind: 'file', digest, size, executable: false } as const);
-  return { path, artifact };
 }

@@ -41,7 +41,7 @@ export async function remoteAdd(context: Context, words: readonly string[], opti
     await checkRemote(project, context, remote);
     await project.locks.exclusively(() => {
       let text = edited(setRemoteText(textOf(project, file), file, remote));
-      if (options.default === true) text = edited(setDefaultRemoteText(text, file, name));
+      if (options.default === true) text = edited(setDefaultRemoteText(text, file, [name]));
       project.workspace.writeFileAtomic(file, text);
     });
     context.emit({ name, url: remote.url, default: options.default ?? false });
@@ -59,12 +59,13 @@ async function checkRemote(project: OpenProject, context: Context, remote: Remot
 
 export async function remoteList(context: Context): Promise<number> {
   return await withProject(context, async (project) => {
-    const { remotes, remote: standard } = project.pipeline.settings;
+    const { remotes, defaultRemotes: defaults } = project.pipeline.settings;
+    const [first] = defaults;
     const width = Math.max(0, ...[...remotes.keys()].map((name) => name.length));
     for (const { name, url } of remotes.values()) {
-      context.print(`${name.padEnd(width)}  ${url}${name === standard ? '  (default)' : ''}`);
+      context.print(`${name.padEnd(width)}  ${url}${roleText(defaults, name)}`);
     }
-    context.emit({ default: standard ?? null, remotes: [...remotes.values()] });
+    context.emit({ default: first ?? null, defaults, remotes: [...remotes.values()] });
   });
 }
 
@@ -90,23 +91,36 @@ export async function remoteDefault(
   words: readonly string[],
   options: { readonly unset?: boolean; readonly local?: boolean },
 ): Promise<number> {
-  const [name] = words;
+  const names = options.unset === true ? [] : [...new Set(words)];
   return await withProject(context, async (project) => {
-    if (name === undefined && options.unset !== true) {
-      const current = project.pipeline.settings.remote;
-      context.emit({ default: current ?? null });
-      context.print(current ?? 'No default remote is set.');
+    if (words.length === 0 && options.unset !== true) {
+      const { defaultRemotes: current } = project.pipeline.settings;
+      context.emit({ default: current[0] ?? null, defaults: current });
+      context.print(current.length === 0 ? 'No default remote is set.' : current.join('\n'));
       return;
     }
-    if (name !== undefined) remoteConfig(project, name);
+    for (const name of words) remoteConfig(project, name);
     const file = settingsFile(options);
     await project.locks.exclusively(() => {
-      const text = edited(setDefaultRemoteText(textOf(project, file), file, options.unset === true ? undefined : name));
+      const text = edited(setDefaultRemoteText(textOf(project, file), file, names));
       project.workspace.writeFileAtomic(file, text);
     });
-    context.emit({ default: options.unset === true ? null : name });
-    context.print(options.unset === true ? 'No remote is the default now.' : `'${name}' is the default remote now.`);
+    context.emit({ default: names[0] ?? null, defaults: names });
+    context.print(defaultsText(names));
   });
+}
+
+/** What a remote is among the default ones. */
+function roleText(defaults: readonly string[], name: string): string {
+  const at = defaults.indexOf(name);
+  if (at === -1) return '';
+  return at === 0 ? '  (default)' : `  (default ${at + 1}: asked after '${defaults[at - 1]}')`;
+}
+
+function defaultsText([first, ...others]: readonly string[]): string {
+  if (first === undefined) return 'No remote is the default now.';
+  const after = others.map((name) => `, then '${name}'`).join('');
+  return after === '' ? `'${first}' is the default remote now.` : `The default remotes are '${first}'${after} now.`;
 }
 
 async function withProject(context: Context, work: (project: OpenProject) => Promise<void>): Promise<number> {

@@ -1,8 +1,9 @@
 import { status, type Variation, variationOf } from '@dag/engine';
-import { groupBy, type ProjectPath, type RunRecord, type Stage, type TrackedData } from '@dag/model';
+import { type Digest, groupBy, type ProjectPath, type RunRecord, type Stage, type TrackedData } from '@dag/model';
+import type { Remote } from '@dag/remote';
 import { EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
-import { openNamedRemote, remoteOf } from '../project/remotes.ts';
+import { homeOf, openRemotes, remoteConfig, remotesOf } from '../project/remotes.ts';
 import { allTracked, pick, type Tracked } from '../project/tracked.ts';
 import { changeJson, changeText, variationText } from '../render/change.ts';
 import { paint } from '../render/paint.ts';
@@ -85,7 +86,10 @@ const REMOTE_WORDS: Record<RemoteState, string> = {
   missing: 'missing (in neither)',
 };
 
-/** Where what the lock names is: in the cache only, in the remote only, or in neither; what is in both is left out. */
+/**
+ * Where what the lock names is: in the cache only, in a remote only, or in neither; what is in both is left out. What is here is
+ * looked for where push sends it, what is not wherever fetch looks.
+ */
 async function remoteStatus(
   project: OpenProject,
   context: Context,
@@ -93,28 +97,42 @@ async function remoteStatus(
   named: string | undefined,
 ): Promise<Map<ProjectPath, RemoteState>> {
   const states = new Map<ProjectPath, RemoteState>();
-  const sent = tracked.filter((item) => item.cache).filter((item) => item.push && item.artifact !== undefined);
-  const byRemote = groupBy(sent, (item) =>
-    named !== undefined ? (item.remote ?? named) : remoteOf(project, context, item),
-  );
-  for (const [name, items] of byRemote) {
-    if (named !== undefined && name !== named) continue;
-    const remote = await openNamedRemote(project, context, name);
-    try {
-      const there = await remote.presence(
-        items.flatMap(({ artifact }) => artifact?.digest ?? []),
-        { signal: context.stop },
-      );
-      for (const { path, artifact } of items) {
-        if (artifact === undefined) continue;
-        const here = project.store.isComplete(artifact);
-        const sent = there.has(artifact.digest);
-        if (here && !sent) states.set(path, 'new');
-        else if (!here) states.set(path, sent ? 'deleted' : 'missing');
-      }
-    } finally {
-      remote.close();
+  const items = tracked.flatMap((item) => {
+    if (!item.cache || !item.push || item.artifact === undefined) return [];
+    const { path, artifact } = item;
+    const remotes = remotesOf(project, context, item, named);
+    if (remotes.length === 0) {
+      if (named === undefined) remoteConfig(project, undefined);
+      return [];
     }
+    const here = project.store.isComplete(artifact);
+    return [{ path, digest: artifact.digest, here, asked: here ? [homeOf(project, remotes) ?? ''] : remotes }];
+  });
+  const opened = openRemotes(project, context);
+  try {
+    const there = new Map<string, ReadonlySet<Digest>>();
+    for (const name of new Set(items.flatMap(({ asked }) => asked))) {
+      const digests = items.filter(({ asked }) => asked.includes(name)).map(({ digest }) => digest);
+      const remote = await opened.get(name);
+      const found = await remote.presence(digests, { signal: context.stop });
+      there.set(name, found);
+      if (digests.some((digest) => !found.has(digest))) sayAsOf(context, remote);
+    }
+    for (const { path, digest, here, asked } of items) {
+      const sent = asked.some((name) => there.get(name)?.has(digest) === true);
+      if (here && !sent) states.set(path, 'new');
+      else if (!here) states.set(path, sent ? 'deleted' : 'missing');
+    }
+  } finally {
+    await opened.close();
   }
   return new Map([...states].sort());
+}
+
+/** A remote that can't be asked for a list may have more than it is known to have. */
+function sayAsOf(context: Context, remote: Remote): void {
+  const at = remote.asOf();
+  if (at === undefined) return;
+  const time = new Date(at).toISOString().slice(0, 16).replace('T', ' ');
+  context.say(`note: what is in the remote '${remote.name}' is told by its list of ${time} UTC`);
 }

@@ -1,13 +1,15 @@
 import { type Artifact, groupBy, isWithin, type ObjectFailure, type ProjectPath, type RunRecord } from '@dag/model';
-import type { Remote, TransferReport } from '@dag/remote';
+import type { Remote } from '@dag/remote';
 import type { CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
+import { type FetchedInOrder, fetchInOrder } from '../project/fetch-in-order.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
-import { defaultRemote, openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
+import { defaultRemotes, homeOf, openNamedRemote, openRemotes, remoteConfig, remotesOf } from '../project/remotes.ts';
 import { repositoryOf } from '../project/roots.ts';
-import { allTracked, objectsFailure, type Picked, pickTracked } from '../project/tracked.ts';
+import { allTracked, objectsFailure, type Picked, pickTracked, type Tracked } from '../project/tracked.ts';
 import { trackedThen } from '../project/tracked-then.ts';
+import { fromText, sayPassedOver, saySpared } from '../render/in-order.ts';
 import { transferProgress } from '../render/progress.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
@@ -34,6 +36,8 @@ interface Moved {
   /** Bytes that the remotes had to store for it; undefined where nothing is stored there. */
   readonly stored?: number | undefined;
   readonly failed: readonly ObjectFailure[];
+  /** What came from which remote, where that can be told. */
+  readonly from?: FetchedInOrder['from'];
 }
 
 export async function push(context: Context, targets: readonly string[], options: Options): Promise<number> {
@@ -43,9 +47,7 @@ export async function push(context: Context, targets: readonly string[], options
     const records = options.runCache === true ? [...project.store.runs.list()] : [];
     const unrecorded = sayUnrecorded(context, picked);
     const parts = partsOf(context, project, picked, targets, options);
-    const moved = await byRemote(context, project, parts, records, options, async (remote, roots, own, transfer) => {
-      return await remote.push({ roots, records: own }, project.store, transfer);
-    });
+    const moved = await send(context, project, parts, records, options);
     const status = conclude(context, 'push', 'sent', moved, options, 'Everything is up to date.');
     return unrecorded && options.allowMissing !== true ? EXIT.unsuccessful : status;
   } finally {
@@ -104,7 +106,6 @@ export async function pull(context: Context, targets: readonly string[], options
 }
 
 type Transfer = Parameters<Remote['push']>[2];
-type Roots = Parameters<Remote['fetch']>[0]['roots'];
 
 async function bring(
   context: Context,
@@ -113,12 +114,41 @@ async function bring(
   options: Options,
 ): Promise<Moved> {
   const picked = pickTracked(project, targets, options).filter(({ tracked }) => tracked.push);
-  const parts = partsOf(context, project, picked, targets, options);
-  return await byRemote(context, project, parts, [], options, async (remote, roots, _records, transfer) => {
-    const report = await remote.fetch({ roots }, project.store, transfer);
-    const records = options.runCache === true ? await fetchRecords(project, remote, transfer) : 0;
+  const parts = partsOf(context, project, picked, targets, options).filter(
+    ({ remotes }) => remotes.length > 0 || options.remote === undefined,
+  );
+  const defaults = options.remote === undefined ? defaultRemotes(project, context) : [options.remote];
+  if (parts.length === 0 || options.runCache === true) remoteConfig(project, defaults[0]);
+  for (const names of [defaults, ...parts.map(({ remotes }) => remotes)]) {
+    for (const name of names) remoteConfig(project, name);
+    if (names.length === 0 && names !== defaults) remoteConfig(project, undefined);
+  }
+  const opened = openRemotes(project, context);
+  try {
+    const report = await fetchInOrder(parts, {
+      fetch: async (name, request) => {
+        const { transfer, end } = transferOf(context, options, name);
+        try {
+          return await (await opened.get(name)).fetch(request, project.store, transfer);
+        } finally {
+          end();
+        }
+      },
+      isHere: (digest) => project.store.has(digest),
+      onUnreachable: (error) => sayPassedOver(context, error),
+    });
+    saySpared(context, report.spared);
+    let records = 0;
+    if (options.runCache === true) {
+      for (const name of defaults) {
+        const { transfer, end } = transferOf(context, options, name);
+        records += await fetchRecords(project, await opened.get(name), transfer).finally(end);
+      }
+    }
     return { ...report, records };
-  });
+  } finally {
+    await opened.close();
+  }
 }
 
 /** So many run records are made durable together. */
@@ -147,7 +177,8 @@ interface Part {
   readonly path: string;
   readonly artifact: Artifact;
   readonly inside?: string | undefined;
-  readonly remote: string | undefined;
+  /** Where it is looked for, in order; nowhere, where it belongs to another remote than the one that was named. */
+  readonly remotes: readonly string[];
 }
 
 /** What was picked, as the locks of the workspace have it, and as those of the revisions have it that are asked for. */
@@ -156,11 +187,12 @@ function partsOf(
   project: OpenProject,
   picked: readonly Picked[],
   targets: readonly string[],
-  { allBranches, allTags, allCommits }: Options,
+  { remote: named, allBranches, allTags, allCommits }: Options,
 ): Part[] {
+  const remotes = (tracked: Pick<Tracked, 'remote'>) => remotesOf(project, context, tracked, named);
   const now = picked.flatMap(({ tracked, inside }): Part[] => {
-    const { path, artifact, remote, cache } = tracked;
-    return cache && artifact !== undefined ? [{ path, artifact, inside, remote }] : [];
+    const { path, artifact, cache } = tracked;
+    return cache && artifact !== undefined ? [{ path, artifact, inside, remotes: remotes(tracked) }] : [];
   });
   const revisions = { branches: allBranches === true, tags: allTags === true, commits: allCommits === true };
   if (!Object.values(revisions).includes(true)) return now;
@@ -172,56 +204,55 @@ function partsOf(
     ...then
       .filter(({ push }) => push)
       .flatMap((one) =>
-        (targets.length === 0 ? all : (wanted.get(one.path) ?? [])).map(({ inside }) => ({ ...one, inside })),
+        (targets.length === 0 ? all : (wanted.get(one.path) ?? [])).map(({ inside }) => ({
+          path: one.path,
+          artifact: one.artifact,
+          inside,
+          remotes: remotes(one),
+        })),
       ),
   ];
 }
 
-/** Moves each tracked path to or from its own remote; with -r, only what belongs there. */
-async function byRemote(
+/** What moves at once, and where the user sees how far it is. */
+function transferOf(context: Context, { jobs }: Options, remote: string) {
+  const progress = transferProgress(context, remote);
+  const most = jobs === undefined ? {} : { jobs: positiveInteger('--jobs', jobs) };
+  const transfer = { ...most, signal: context.stop, onEvent: progress.event };
+  return { transfer, end: progress.end };
+}
+
+/** Sends each part to the remote that it belongs to, and run records to the default one. */
+async function send(
   context: Context,
   project: OpenProject,
   parts: readonly Part[],
   records: readonly RunRecord[],
   options: Options,
-  move: (
-    remote: Remote,
-    roots: Roots,
-    records: readonly RunRecord[],
-    transfer: Transfer,
-  ) => Promise<TransferReport & { readonly records: number; readonly stored?: number }>,
 ): Promise<Moved> {
-  const named = options.remote;
-  const standard = named ?? defaultRemote(project, context);
-  const groups = groupBy(parts, (part) =>
-    named === undefined ? remoteOf(project, context, part) : (part.remote ?? named),
-  );
-  for (const name of groups.keys()) if (named !== undefined && name !== named) groups.delete(name);
-  const carriesRecords = records.length > 0 || options.runCache === true;
-  if (carriesRecords && !groups.has(standard)) groups.set(standard, []);
+  const standard = options.remote ?? homeOf(project, defaultRemotes(project, context));
+  const wanted = parts.filter(({ remotes }) => remotes.length > 0 || options.remote === undefined);
+  const groups = groupBy(wanted, ({ remotes }) => homeOf(project, remotes));
+  if (records.length > 0 && !groups.has(standard)) groups.set(standard, []);
   if (groups.size === 0) remoteConfig(project, standard);
-  const jobs = options.jobs === undefined ? {} : { jobs: positiveInteger('--jobs', options.jobs) };
+  for (const name of groups.keys()) remoteConfig(project, name);
   let total: Moved = { objects: 0, bytes: 0, records: 0, failed: [] };
   for (const [name, items] of groups) {
     const remote = await openNamedRemote(project, context, name);
-    const progress = transferProgress(context, remote.name);
+    const { transfer, end } = transferOf(context, options, remote.name);
     try {
-      const roots = items.map(({ path, artifact, inside }) => ({
-        path,
-        artifact,
-        ...(inside === undefined ? {} : { inside }),
-      }));
+      const roots = items.map(({ path, artifact }) => ({ path, artifact }));
       const own = name === standard ? records : [];
-      const report = await move(remote, roots, own, { ...jobs, signal: context.stop, onEvent: progress.event });
+      const report = await remote.push({ roots, records: own }, project.store, transfer);
       total = {
         objects: total.objects + report.objects,
         bytes: total.bytes + report.bytes,
         records: total.records + report.records,
-        ...(report.stored === undefined ? {} : { stored: (total.stored ?? 0) + report.stored }),
+        stored: (total.stored ?? 0) + report.stored,
         failed: [...total.failed, ...report.failed],
       };
     } finally {
-      progress.end();
+      end();
       remote.close();
     }
   }
@@ -266,11 +297,11 @@ const HINTS: Readonly<Record<string, string>> = {
 /** What of the bytes need not be spared to be worth a word. */
 const NEARLY_ALL = 0.9;
 
-function totals(done: string, { objects, bytes, records, stored }: Moved): string {
+function totals(done: string, { objects, bytes, records, stored, from }: Moved): string {
   const runs = records > 0 ? `, ${count(records, 'run record')}` : '';
   const spared = stored !== undefined && stored < bytes * NEARLY_ALL;
   const size = spared ? `${bytesText(bytes)}, of which ${bytesText(stored)} had to be stored there` : bytesText(bytes);
-  return `${count(objects, 'object')} ${done}, ${size}${runs}.`;
+  return `${count(objects, 'object')} ${done}, ${size}${runs}${fromText(from)}.`;
 }
 
 function uniqueFailures(failed: readonly ObjectFailure[]): ObjectFailure[] {

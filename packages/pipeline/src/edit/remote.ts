@@ -2,9 +2,18 @@ import { type Diagnostic, ok, type ProjectPath, type Result } from '@dag/model';
 import { quote } from '../diagnostic/quote.ts';
 import { findEntry, findValue, type MapNode, textOf } from '../yaml/node.ts';
 import { yamlKey } from '../yaml/write.ts';
-import { contentOf, flowText, type Plain } from './content.ts';
+import { flowText, type Plain } from './content.ts';
 import { applyEdits, BY_HAND, type Document, type Edit, lineStart, openDocument, refuse } from './document.ts';
-import { appendEntry, appendTop, isAlias, isOwn, mergeRemovals, removeEntry, replaceValue } from './entry.ts';
+import {
+  appendEntry,
+  appendTop,
+  type Content,
+  isAlias,
+  isOwn,
+  mergeRemovals,
+  removeEntry,
+  replaceValue,
+} from './entry.ts';
 
 /** A remote as `remote add` writes it. */
 export interface RemoteDefinition {
@@ -44,7 +53,7 @@ export function setRemoteText(text: string, file: ProjectPath, remote: RemoteDef
   return applyEdits(document, [appendEntry(document, map, yamlKey(name), line)], places);
 }
 
-/** Takes a remote out, and `remote:` with it where that named it. */
+/** Takes a remote out, and its name out of `remote:`. */
 export function removeRemoteText(text: string, file: ProjectPath, name: string): Result<string, Diagnostic[]> {
   const opened = openDocument(text, file);
   if (!opened.ok) return opened;
@@ -59,8 +68,26 @@ export function removeRemoteText(text: string, file: ProjectPath, name: string):
   if (entry && map.entries.length > 1 && !isOwn(map, entry))
     return refuse(document, map, `the remote ${quote(name)} is written elsewhere in the file`, BY_HAND);
   const edits = [map.entries.length > 1 ? removeEntry(document, map, index) : removeTop(document, root, 'remotes')];
-  if (textOf(findValue(root, 'remote')) === name) edits.push(removeTop(document, root, 'remote'));
+  edits.push(...forgetDefault(document, root, name));
   return applyEdits(document, mergeRemovals(document, edits), [['remotes', name], ['remote']], ['remotes', name]);
+}
+
+/** Takes a name out of `remote:`, and that away where it is the last. */
+function forgetDefault(document: Document, root: MapNode, name: string): Edit[] {
+  const entry = findEntry(root, 'remote');
+  if (entry === undefined) return [];
+  const names = entry.value.kind === 'seq' ? entry.value.items.map(textOf) : [textOf(entry.value)];
+  const rest = names.filter((one): one is string => one !== undefined && one !== name);
+  if (rest.length === names.length) return [];
+  if (rest.length === 0) return [removeTop(document, root, 'remote')];
+  return [replaceValue(document, entry, defaultsContent(rest), root.flow)];
+}
+
+/** One name as it is, several as a list on the line. */
+function defaultsContent(names: readonly string[]): Content {
+  const [only] = names;
+  const text = flowText(names.length === 1 && only !== undefined ? only : names);
+  return { flow: text, block: () => ` ${text}` };
 }
 
 function removeTop(document: Document, root: MapNode, key: string): Edit {
@@ -71,11 +98,11 @@ function removeTop(document: Document, root: MapNode, key: string): Edit {
   );
 }
 
-/** Writes `remote: NAME`; undefined takes it out. */
+/** Writes `remote: NAME`, or `remote: [NAME, OTHER]`; no name takes it out. */
 export function setDefaultRemoteText(
   text: string,
   file: ProjectPath,
-  name: string | undefined,
+  names: readonly string[],
 ): Result<string, Diagnostic[]> {
   const opened = openDocument(text, file);
   if (!opened.ok) return opened;
@@ -83,9 +110,9 @@ export function setDefaultRemoteText(
   const { root } = document;
   const before = root && findEntry(root, 'remote');
   const places = [['remote']];
-  if (name === undefined)
+  if (names.length === 0)
     return root && before ? applyEdits(document, [removeTop(document, root, 'remote')], places) : ok(text);
-  const content = contentOf(name);
+  const content = defaultsContent(names);
   if (root && before) return applyEdits(document, [replaceValue(document, before, content, root.flow)], places);
   const remotes = root && !root.flow ? findEntry(root, 'remotes') : undefined;
   if (remotes) {

@@ -131,7 +131,10 @@ export const REMOTE_FIELDS: Fields = {
 
 /** Settings: what the root pipeline.yaml and .cache/local.yaml may say about the project. */
 export const SETTINGS_FIELDS: Fields = {
-  remote: field('The default remote.', text),
+  remote: field(
+    'The default remote; or several, looked in by this order. What is pushed goes to the first that can be written.',
+    either(text, texts),
+  ),
   remotes: field(
     'Where objects are pushed to and fetched from.',
     table(either(text, map(REMOTE_FIELDS, 'url')), 'a name'),

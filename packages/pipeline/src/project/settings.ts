@@ -16,7 +16,7 @@ export const DEFAULT_PARSING: ParsingSettings = { bool: 'store_true', list: 'nar
 /** Reads settings; files later in the list win, key by key and remote by remote. */
 export function readSettings(files: readonly SettingsFile[], report: Report): Settings {
   const remotes = new Map<string, RemoteConfig>();
-  let remote: { name: string; file: SettingsFile; node: Node } | undefined;
+  let defaults: { name: string; file: SettingsFile; node: Node }[] = [];
   let cache: CacheSettings = {};
   let jobs: number | 'auto' | undefined;
   let parsing = DEFAULT_PARSING;
@@ -24,7 +24,10 @@ export function readSettings(files: readonly SettingsFile[], report: Report): Se
     for (const { key, value } of file.root.entries) {
       switch (key.value) {
         case 'remote':
-          if (!isUnknown(value)) remote = { name: textOf(value) ?? '', file, node: value };
+          if (!isUnknown(value)) {
+            const nodes = value.kind === 'seq' ? value.items.filter((item) => !isUnknown(item)) : [value];
+            defaults = nodes.map((node) => ({ name: textOf(node) ?? '', file, node }));
+          }
           break;
         case 'remotes':
           if (value.kind !== 'map') break;
@@ -51,16 +54,16 @@ export function readSettings(files: readonly SettingsFile[], report: Report): Se
       }
     }
   }
-  if (remote && !remotes.has(remote.name)) {
-    const known = [...remotes.keys()];
-    const hint = suggestionOrAll(remote.name, known) ?? "add it under `remotes:`, or with 'dag remote add'";
-    report.add(remote.file.source, remote.node, 'bad-value', `there is no remote ${quote(remote.name)}`, hint);
+  for (const { name, file, node } of defaults) {
+    if (remotes.has(name)) continue;
+    const hint = suggestionOrAll(name, [...remotes.keys()]) ?? "add it under `remotes:`, or with 'dag remote add'";
+    report.add(file.source, node, 'bad-value', `there is no remote ${quote(name)}`, hint);
   }
   return {
     remotes,
+    defaultRemotes: [...new Set(defaults.map(({ name }) => name))],
     cache,
     parsing,
-    ...(remote ? { remote: remote.name } : {}),
     ...(jobs === undefined ? {} : { jobs }),
   };
 }

@@ -36,7 +36,7 @@ export async function check(session: Session, catalog: Catalog, options: RemoteC
     progress.done(1, pack.length, true);
   });
   const report = { packs: chosen.length, bytes, indexes: catalog.damaged.length };
-  if (damaged.size === 0) return { ...report, damaged: [], needing: 0 };
+  if (damaged.size === 0) return { ...report, damaged: [], needing: [] };
   const entries = await sift(session, catalog, damaged);
   const lost = new Map([...entries.lost].map(([digest, { size }]) => [digest, size]));
   const needs = await readNeeds(session, catalog, damaged);
@@ -50,7 +50,7 @@ export async function check(session: Session, catalog: Catalog, options: RemoteC
   // A piece is known to nobody; the object that it belongs to is.
   for (const [digest, kind] of above) if (kind !== 'tree') lost.set(digest, sizeOf(catalog, digest));
   const named = [...lost].filter(([digest]) => !needs.pieces.has(digestHex(digest)));
-  const trees = [...above.values()].filter((kind) => kind === 'tree').length;
+  const trees = [...above].flatMap(([digest, kind]) => (kind === 'tree' ? [digest] : []));
   return { ...report, damaged: named.map(([digest, size]) => ({ digest, size })), needing: trees };
 }
 

@@ -60,6 +60,7 @@ class Fetching {
   /** What has been looked into, or asked for. */
   readonly #seen = new Set<string>();
   readonly #wanted = new Map<Digest, WantedFile>();
+  #listings = false;
 
   constructor(session: Session, catalog: Catalog, store: Store, progress: Progress) {
     this.#session = session;
@@ -72,6 +73,7 @@ class Fetching {
   }
 
   async run(request: FetchRequest): Promise<void> {
+    this.#listings = request.listings === true;
     let whole = false;
     try {
       let level: Visit[] = [];
@@ -106,7 +108,7 @@ class Fetching {
   }
 
   #want(file: WantedFile): void {
-    if (!this.#wanted.has(file.digest)) this.#wanted.set(file.digest, file);
+    if (!this.#listings && !this.#wanted.has(file.digest)) this.#wanted.set(file.digest, file);
   }
 
   async #receive(): Promise<void> {
