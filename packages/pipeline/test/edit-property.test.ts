@@ -159,7 +159,7 @@ const removeRemote = (name: string): Change => ({
 });
 
 const setDefault = (name: string | undefined): Change => ({
-  edit: (text) => setDefaultRemoteText(text, FILE, [name]),
+  edit: (text) => setDefaultRemoteText(text, FILE, name === undefined ? [] : [name]),
   apply(doc) {
     if (name === undefined && doc.remote === undefined) return undefined;
     if (name === undefined) delete doc.remote;
