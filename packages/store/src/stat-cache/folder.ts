@@ -60,7 +60,7 @@ export function encodeFolder({ names, stats, hashes, flags, tree, listed }: Fold
   return bytes;
 }
 
-/** Reads a record, trusting nothing; undefined where it is damaged or of another version. `names` is made when first asked for. */
+/** Reads a record, trusting nothing; undefined where it is damaged or of another version. `names` is made when first asked for, `text` each time. */
 export function decodeFolder(bytes: Buffer): (FolderRecord & { readonly text: string }) | undefined {
   if (bytes.length < TIMES_AT || !sumOf(bytes).equals(bytes.subarray(0, SUM_SIZE))) return undefined;
   const [version, count, textSize, hasTree] = [0, 1, 2, 3].map((i) => bytes.readUInt32LE(SUM_SIZE + 4 * i)) as [
@@ -73,12 +73,14 @@ export function decodeFolder(bytes: Buffer): (FolderRecord & { readonly text: st
   const [hashesAt, flagsAt] = [statsAt + count * STATS_SIZE, statsAt + count * (STATS_SIZE + HASH_SIZE)];
   if ((version !== 1 && version !== VERSION) || bytes.length !== flagsAt + count + textSize) return undefined;
   const stats = statsIn(bytes.subarray(statsAt, hashesAt));
-  const text = bytes.toString('utf8', flagsAt + count);
+  const text = (): string => bytes.toString('utf8', flagsAt + count);
   let names: string[] | undefined;
   return {
-    text,
+    get text() {
+      return text();
+    },
     get names() {
-      names ??= count === 0 ? [] : text.split('\0');
+      names ??= count === 0 ? [] : text().split('\0');
       return names;
     },
     stats,

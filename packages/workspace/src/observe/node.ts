@@ -35,7 +35,8 @@ export class FolderNode {
   size = 0;
   count = 0;
   #files: readonly string[] | undefined;
-  #text = '';
+  /** Has the names of `files` where they are not kept here: as text they would take as much memory again. */
+  #listing: RecalledFolder | undefined;
   #facts: FileFacts | undefined;
 
   constructor(abs: string, path: AnyPath, { dev, ino }: Pick<FileStats, 'dev' | 'ino'>, isOutside: boolean) {
@@ -47,7 +48,7 @@ export class FolderNode {
 
   /** Plain files, as they were listed. */
   get files(): readonly string[] {
-    this.#files ??= this.#text === '' ? [] : this.#text.split('\0');
+    this.#files ??= this.fileCount === 0 ? [] : (this.#listing?.text.split('\0') ?? []);
     return this.#files;
   }
 
@@ -74,7 +75,7 @@ export class FolderNode {
     this.listed = listed;
     this.isListedAsRecalled = true;
     this.fileCount = record.flags.length;
-    this.#text = record.text;
+    this.#listing = record;
     return true;
   }
 
@@ -83,7 +84,7 @@ export class FolderNode {
     this.record = record;
     this.isListedAsRecalled = record?.flags.length === this.fileCount && record.text === this.files.join('\0');
     if (!this.isListedAsRecalled || record === undefined) return;
-    this.#text = record.text;
+    this.#listing = record;
     this.#files = undefined;
   }
 

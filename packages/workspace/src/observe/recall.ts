@@ -31,13 +31,13 @@ export class FolderRecall {
   /** Some of them, and what the record says of them. @param to after the last. */
   part(from: number, to: number): ComparePart {
     const { abs, id } = this.#node;
-    const { text, stats } = this.#record;
+    const { stats } = this.#record;
     const about = { folder: abs, dev: Number(id.dev) };
     const places = this.#places;
     if (places === undefined) {
       const isAll = from === 0 && to === this.count;
-      if (!isAll) this.#names ??= text.split('\0');
-      const names = isAll ? text : (this.#names?.slice(from, to).join('\0') ?? '');
+      if (!isAll) this.#names ??= this.#record.text.split('\0');
+      const names = isAll ? this.#record.text : (this.#names?.slice(from, to).join('\0') ?? '');
       if (to === this.count) this.#names = undefined;
       return { ...about, names, stats: stats.slice(from * STAT_COLUMNS, to * STAT_COLUMNS) };
     }

@@ -114,7 +114,9 @@ function walkFolder(
   node.files = files;
   if (node.record !== undefined) node.recalled(node.record);
   const isAll = files.length === entries && !files.includes('.dagignore');
-  if (isAll && isListingSettled(self, before) && tellsOfNames(self.dev, abs)) node.listed = self;
+  if (isAll && isListingSettled(self, before) && tellsOfNames(self.dev, abs)) {
+    node.listed = { mtimeNs: self.mtimeNs, ctimeNs: self.ctimeNs };
+  }
   current.rules.onFolder?.(node);
   return node;
 }
