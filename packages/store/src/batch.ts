@@ -5,13 +5,13 @@ import { makeFolder, removeFile } from './durable.ts';
 import { evidenceCheck, noteLoose, stampOf } from './evidence.ts';
 import { ioFailure, withIo } from './failure.ts';
 import { isGcAtWork, type WriterMark } from './in-use.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, loosePath } from './layout.ts';
 import { LooseSnapshot } from './loose.ts';
-import { type Finished, placesOf, publish } from './publish.ts';
+import { type Finished, type Linked, placesOf, publish } from './publish.ts';
 import { stageRecord } from './runs.ts';
 import { type Presence, Staging } from './staging.ts';
 import type { Syncs } from './sync.ts';
-import type { Staged, StoreBatch } from './types.ts';
+import type { ObjectLinks, Staged, StoreBatch } from './types.ts';
 
 /** How a store is asked for what it has. */
 export interface LookUp {
@@ -51,14 +51,15 @@ export function openBatch(
       const file = withIo('write the run record', layout.runs, () => stageRecord(layout, record));
       if (file !== undefined) records.push(file);
     },
-    async commit() {
+    async commit(links) {
       try {
         // A record's name appears after those of the objects that it names.
         const staged = staging.finish();
         const files = [...placesOf(layout, staged), ...records];
         try {
-          await publish(files, syncs);
+          await publish(files, syncs, links && linkedOf(layout, links));
           noteStaged(layout, staged);
+          for (const digest of links?.digests ?? []) noteLoose(staged.found, digest);
         } catch (error) {
           dropTemps(files);
           throw error;
@@ -77,6 +78,10 @@ export function openBatch(
       end();
     },
   };
+}
+
+function linkedOf(layout: Layout, { files, digests, link }: ObjectLinks): Linked {
+  return { files, paths: digests.map((digest) => loosePath(layout, digest)), link };
 }
 
 function dropTemps(files: readonly Finished[]): void {

@@ -86,18 +86,22 @@ export function hashFile(path: string): { readonly digest: Digest; readonly size
   }
 }
 
-/** Hashes an open file from its start; `onChunk` gets each piece (valid only during the call) after it was hashed. */
+/**
+ * Hashes an open file from its start; `onChunk` gets each piece (valid only during the call) after it was hashed.
+ * @param limit nothing is read beyond so many bytes: for a caller that knows the size, and looks again whether it is that.
+ */
 export function hashOpenFile(
   fd: number,
   onChunk?: (bytes: Uint8Array) => void,
+  limit = Number.POSITIVE_INFINITY,
 ): { readonly digest: Digest; readonly size: number } {
   const buffer = readBuffer();
-  let chunk = readChunk(fd, buffer, 0);
+  let chunk = readChunk(fd, buffer, 0, limit);
   // A hasher for one chunk costs more than hashing 30 kB.
   const hasher = chunk.length < buffer.length ? undefined : newHasher();
   const digest = hasher === undefined ? hashBytes(chunk) : undefined;
   let size = 0;
-  for (; chunk.length > 0; chunk = chunk.length < buffer.length ? NOTHING : readChunk(fd, buffer, size)) {
+  for (; chunk.length > 0; chunk = chunk.length < buffer.length ? NOTHING : readChunk(fd, buffer, size, limit)) {
     hasher?.update(chunk);
     onChunk?.(chunk);
     size += chunk.length;
@@ -107,11 +111,12 @@ export function hashOpenFile(
 
 const NOTHING = Buffer.alloc(0);
 
-/** Fills the buffer from a place in the file; less only at its end. */
-function readChunk(fd: number, buffer: Buffer, from: number): Buffer {
+/** Fills the buffer from a place in the file; less only at its end, or at the limit. */
+function readChunk(fd: number, buffer: Buffer, from: number, limit: number): Buffer {
+  const wanted = Math.min(buffer.length, limit - from);
   let size = 0;
-  for (let count = -1; count !== 0 && size < buffer.length; size += count) {
-    count = readSync(fd, buffer, size, buffer.length - size, from + size);
+  for (let count = -1; count !== 0 && size < wanted; size += count) {
+    count = readSync(fd, buffer, size, wanted - size, from + size);
   }
   return buffer.subarray(0, size);
 }

@@ -16,7 +16,7 @@ export * from './hash.ts';
 export { digestAt, HashSet, hashOf } from './hash-set.ts';
 export { type Collector, type Hold, holding } from './in-use.ts';
 export { LargeFile, WRITE_BEHIND } from './large-file.ts';
-export { layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
+export { type Layout, layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
 export { linkLoose, publishLoose } from './loose.ts';
 export { type Owner, ownerOf, ownerState, ownerWithPid, tempName, thisOwner } from './owner.ts';
 export { FANOUT_SIZE, type Index, indexOf, isSoundFanout, searchIndex } from './pack/format.ts';

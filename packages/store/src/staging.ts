@@ -78,6 +78,11 @@ export class Staging {
     this.#loose.push({ temp: file.path, digest, isSynced: syncing !== undefined });
   }
 
+  /** Says that the object is to come by a link, which the caller makes: see `ObjectLinks`. */
+  expect(digest: Digest): void {
+    this.#seen.add(hashOf(digest), 0);
+  }
+
   /** Waits for what goes to the disk already. Rejects where that failed: nothing of this staging may be published then. */
   async settled(): Promise<void> {
     const results = await Promise.allSettled(this.#syncing);

@@ -185,9 +185,19 @@ export interface StoreBatch {
   /** Adds a run record, which becomes visible after all objects of the batch. */
   putRecord(record: RunRecord): void;
   /** Makes all of it visible; durable when the promise resolves. The batch is then done with. */
-  commit(): Promise<void>;
+  commit(links?: ObjectLinks): Promise<void>;
   /** Drops all of it. */
   discard(): void;
+}
+
+/** Files of the workspace that are to be objects themselves: each gets the object's name as a second one. */
+export interface ObjectLinks {
+  /** Absolute. */
+  readonly files: readonly string[];
+  /** Of each file. */
+  readonly digests: readonly Digest[];
+  /** Makes the links, once all content is on disk; the folders are there. */
+  link(): Promise<void>;
 }
 
 /** A half-made file that holds one object. */

@@ -8,6 +8,7 @@ import type { Job } from '../threads/protocol.ts';
 import type { CommitOptions } from '../types.ts';
 import type { FileFacts } from './facts.ts';
 import { KnownTrees } from './known-trees.ts';
+import { type Linked, linksOf } from './links.ts';
 import { ownFolders, type Standing } from './node.ts';
 import { recallLarge, scan } from './scan.ts';
 import { artifactOf, buildTrees, rememberFolders } from './trees.ts';
@@ -28,7 +29,7 @@ export async function commit(
   const batch = store.writeBatch();
   const known = new KnownTrees(context, batch);
   try {
-    const pool = await scan(context, { op, standing, batch, known }, options);
+    const { pool, toLink } = await scan(context, { op, standing, batch, known }, options);
     for (const result of await context.everywhere({ kind: 'finish', op })) {
       if (result.kind === 'finish') batch.adopt(result.staged);
     }
@@ -41,8 +42,9 @@ export async function commit(
     const artifacts = new Map(standing.map(([path, one]) => [path, artifactOf(one) as Artifact]));
     const record = await options.record?.(artifacts);
     if (record !== undefined) batch.putRecord(record);
-    await batch.commit();
-    await protect(context, pool, op, { standing, since, options });
+    const links = linksOf(toLink, { pool, op, since });
+    await batch.commit(links);
+    await protect(context, pool, op, { standing, since, options, linked: links?.done ?? new Map() });
     for (const [, one] of standing) {
       if (one.kind !== 'folder') continue;
       rememberFolders(one.node, context.statCache);
@@ -72,17 +74,22 @@ async function protect(
     standing,
     since,
     options,
+    linked,
   }: {
     readonly standing: readonly (readonly [ProjectPath, Standing])[];
     readonly since: number;
     readonly options: CommitOptions;
+    readonly linked: Linked;
   },
 ): Promise<void> {
   const strategy = context.link.find((one) => one !== 'reflink');
   if (strategy !== 'hardlink' && strategy !== 'symlink') return;
   const jobs: Job[] = [];
   const add = (folder: string, names: readonly string[], facts: FileFacts): void => {
-    const chosen = names.filter((_, i) => facts.size(i) > SMALL_LIMIT && !facts.executable(i));
+    const done = strategy === 'hardlink' ? linked.get(facts) : undefined;
+    const isChosen = (i: number): boolean =>
+      facts.size(i) > SMALL_LIMIT && !facts.executable(i) && done?.has(i) !== true;
+    const chosen = names.filter((_, i) => isChosen(i));
     if (chosen.length === 0) return;
     const wanted = new Set(chosen);
     const digests = names.map((name, i) => (wanted.has(name) ? facts.hex(i) : '')).join('');

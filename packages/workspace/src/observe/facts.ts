@@ -45,6 +45,12 @@ export class FileFacts {
     this.flags[i] = (settled ? KNOWN : 0) | ((stats.mode & 0o111n) === 0n ? 0 : EXECUTABLE);
   }
 
+  /** Other times of a file whose digest is known, and may be remembered for them. @param stats columns of one file. */
+  setStats(i: number, stats: BigInt64Array): void {
+    this.stats.set(stats, i * STAT_COLUMNS);
+    this.flags[i] = (this.flags[i] as number) | KNOWN;
+  }
+
   setDigest(i: number, digest: Digest): void {
     this.hashes.write(digest.slice('blake3:'.length), i * HASH_SIZE, HASH_SIZE, 'hex');
   }

@@ -43,7 +43,7 @@ export function recallLarge(context: Pick<Context, 'statCache' | 'threads'>): Pi
  * Fills in the facts of all files that stand at some paths; with a batch, content that the cache has not is staged in the
  * threads that read it. First the stat cache is asked; what it doesn't know is read. Worker threads help where that is much.
  * Very little is read without asking.
- * @returns the pool that did the reading.
+ * @returns the pool that did the reading, and files that are to become objects by links.
  */
 export async function scan(
   context: Context,
@@ -54,7 +54,7 @@ export async function scan(
     readonly known?: KnownTrees;
   },
   options: WorkOptions = {},
-): Promise<Pool> {
+): Promise<{ readonly pool: Pool; readonly toLink: readonly Part[] }> {
   const { op, standing, batch, known } = work;
   const lists = standing.flatMap(([path, one]) => fileLists(path, one));
   const totalFiles = lists.reduce((sum, list) => sum + list.count, 0);
@@ -85,6 +85,7 @@ export async function scan(
     const together = list.node !== undefined;
     return { ...about, folder, shown, follow, together, names: indices.map((i) => names[i] as string) };
   });
+  const toLink: Part[] = [];
   const take = (result: JobResult, job: Job): void => {
     if (result.kind !== 'scan') throw new Error('a scan gave something else');
     const { list, indices } = jobs.done(job);
@@ -97,11 +98,12 @@ export async function scan(
     }
     for (const i of indices) progress.bytes += facts.size(at + i);
     progress.files += indices.length;
+    if (result.toLink.length > 0) toLink.push({ list, indices: result.toLink.map((i) => indices[i] as number) });
     if (result.copiedBytes > 0) options.onCopied?.(result.copiedBytes);
     options.onProgress?.(progress);
   };
   if (jobs.length > 0) await pool.run(jobs, take, options.signal);
-  return pool;
+  return { pool, toLink };
 }
 
 const NO_STAT_CACHE = openStatCache(undefined);

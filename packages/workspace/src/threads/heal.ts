@@ -31,14 +31,15 @@ export function storeAnew(store: Store, file: string, digest: Digest): void {
       copyFileSync(file, temp, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
       chmodSync(temp, OBJECT_MODE);
     });
-    if (hashFile(temp).digest !== digest) throw changed(file);
+    if (hashFile(temp).digest !== digest) throw changedWhileStored(file);
     store.importFile(temp, digest);
   } finally {
     removeFile(temp);
   }
 }
 
-function changed(file: string): FailureError {
+/** @param file as the message is to name it. */
+export function changedWhileStored(file: string): FailureError {
   return new FailureError({
     code: 'io',
     message: `can't store ${file}: it changes while it is read`,

@@ -29,19 +29,19 @@ export function isObjectPath(path: string): boolean {
 
 /** Strategies to be tried for files of one folder: one that the file systems don't have is tried once. */
 export class Strategies {
-  readonly #all: readonly LinkStrategy[];
-  readonly #unusable = new Set<LinkStrategy>();
+  #usable: readonly LinkStrategy[];
 
   constructor(all: readonly LinkStrategy[]) {
-    this.#all = all;
+    this.#usable = all;
   }
 
   get usable(): readonly LinkStrategy[] {
-    return this.#all.filter((one) => !this.#unusable.has(one));
+    return this.#usable;
   }
 
   /** Tells that one did not work. */
   failed(strategy: LinkStrategy, error: unknown): void {
-    if (isErrno(error, 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'ENOSYS', 'ENOTTY')) this.#unusable.add(strategy);
+    if (!isErrno(error, 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'ENOSYS', 'ENOTTY')) return;
+    this.#usable = this.#usable.filter((one) => one !== strategy);
   }
 }

@@ -39,7 +39,7 @@ export type Job =
       readonly store: boolean;
       /** Whether the stat cache is worth opening; where it is open already it is asked anyway. */
       readonly statCache: boolean;
-      /** Whether small files go into the record of their folder, and need none of their own. */
+      /** Whether files go into the record of their folder: only large ones need one of their own, too. */
       readonly together: boolean;
     }
   /** Which files are others than records say. */
@@ -63,6 +63,22 @@ export type Job =
     }
   /** Renames what this thread placed as temp files, and records the stats of all it placed or scanned. */
   | { readonly kind: 'settle'; readonly op: number }
+  /** Gives files, as a scan found them, the names of objects as second ones. */
+  | {
+      readonly kind: 'link';
+      readonly op: number;
+      readonly folder: string;
+      readonly shown: string;
+      readonly names: readonly string[];
+      /** 32 bytes each. */
+      readonly hashes: Uint8Array;
+      /** See `StatColumns`. */
+      readonly stats: BigInt64Array;
+      /** As for a scan. */
+      readonly together: boolean;
+      /** Wall clock in ms when the commit began. */
+      readonly since: number;
+    }
   /** Turns files whose content is in the cache into links to it. */
   | {
       readonly kind: 'protect';
@@ -99,6 +115,15 @@ export interface ScanResult {
   readonly flags: Uint8Array;
   /** Bytes of large files that were copied into the cache, and could have been linked. */
   readonly copiedBytes: number;
+  /** Files, by index, that are to be objects by a link. */
+  readonly toLink: readonly number[];
+}
+
+/** Columns of `FileFacts`: `KNOWN` is set for those that changed by being linked, and whose facts may be remembered. */
+export interface LinkResult {
+  readonly kind: 'link';
+  readonly stats: BigInt64Array;
+  readonly flags: Uint8Array;
 }
 
 export interface PlaceResult {
@@ -121,6 +146,7 @@ export interface Mended {
 export type JobResult =
   | ScanResult
   | PlaceResult
+  | LinkResult
   /** Of each part, which files are others: gone, changed, or no plain files. */
   | { readonly kind: 'compare'; readonly differing: readonly (readonly number[])[] }
   | { readonly kind: 'finish'; readonly staged: Staged }

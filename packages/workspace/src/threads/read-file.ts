@@ -15,6 +15,9 @@ import {
 /** How often a file that changes under our eyes is read again. */
 const ATTEMPTS = 3;
 
+/** A file of so many bytes has a record of its own, too: one that was moved, or whose commit was broken off, is not read again. */
+export const WORTH_RECORD = 1n << 20n;
+
 /** A file's content as it was read: small ones as bytes (valid until the next read), large ones already taken care of. */
 export interface ReadFile {
   readonly digest: Digest;
@@ -37,7 +40,7 @@ export function statOf(path: string, follow: boolean): BigIntStats {
  * Digest of a file, by the stat cache or by reading it. A file that changes while it is read is read again, at most
  * three times.
  * @param onSmall gets the content of a small file, valid during the call.
- * @param together whether the caller remembers small files by their folder.
+ * @param together whether the caller remembers files by their folder.
  * @param large hashes an open large file in the caller's way (storing it, say); default: just hashing.
  * @param trust whether a digest from the stat cache will do without reading.
  */
@@ -72,7 +75,7 @@ export function readVerified(
       const after = fstatSync(fd, { bigint: true });
       if (read === undefined || !isUntouched(stats, after, options.large !== undefined)) continue;
       const settled = isSettled(stats, before);
-      const isTold = options.together === true && stats.size <= BigInt(SMALL_LIMIT);
+      const isTold = options.together === true && stats.size < WORTH_RECORD;
       if (settled && !isTold) options.statCache.record(stats, read);
       return { digest: read, stats, settled };
     } finally {
@@ -96,7 +99,8 @@ function readOpen(
     readonly large?: (fd: number, stats: BigIntStats) => Digest;
   },
 ): Digest | undefined {
-  if (stats.size > BigInt(SMALL_LIMIT)) return options.large?.(fd, stats) ?? hashOpenFile(fd).digest;
+  if (stats.size > BigInt(SMALL_LIMIT))
+    return options.large?.(fd, stats) ?? hashOpenFile(fd, undefined, Number(stats.size)).digest;
   let size = 0;
   for (;;) {
     const count = readSync(fd, small, size, small.length - size, size);

@@ -24,6 +24,7 @@ import { FileFacts } from '../observe/facts.ts';
 import { differingFiles } from './compare.ts';
 import { importLarge } from './import-large.ts';
 import { Strategies } from './link.ts';
+import { linkObjects } from './link-object.ts';
 import { placeFile } from './place-file.ts';
 import { protectFiles } from './protect.ts';
 import type { Job, JobResult, PlaceResult, ScanResult, ThreadSetup } from './protocol.ts';
@@ -66,6 +67,8 @@ export class ThreadWork {
         return this.#place(job);
       case 'settle':
         return this.#settle(job);
+      case 'link':
+        return linkObjects(job, this.#setup, { store: this.#store, statCache: this.statCache });
       case 'protect':
         return { kind: 'done', ...protectFiles(job, this.#setup, { store: this.#store, statCache: this.statCache }) };
       case 'check':
@@ -90,36 +93,58 @@ export class ThreadWork {
     const onCopy = (bytes: number): void => {
       if (bytes > COPY_WORTH_TELLING) copiedBytes += bytes;
     };
-    const storing = staging === undefined ? {} : this.#storing(staging, () => path, { follow: job.follow, onCopy });
+    const toLink: number[] = [];
+    let isToLink = false;
+    const onLarge = (linked: boolean): void => {
+      isToLink = linked;
+    };
+    const storing =
+      staging === undefined ? {} : this.#storing(staging, () => path, { follow: job.follow, onCopy, onLarge });
     const trust = (known: Digest): boolean => staging === undefined || staging.has(known);
     const told = this.statCache.isOpen ? { ...this.statCache, find: NO_STAT_CACHE.find } : NO_STAT_CACHE;
     const statCache = job.statCache ? this.statCache : told;
     const options = { follow: job.follow, together: job.together, statCache, trust, ...storing };
     for (const [i, name] of job.names.entries()) {
+      isToLink = false;
       path = `${job.folder}/${name}`;
       const shown = job.shown === '' ? name : `${job.shown}/${name}`;
       try {
         const { digest, stats, settled } = readVerified(path, shown, options);
         facts.set(i, stats, settled);
         facts.setDigest(i, digest);
+        if (!isToLink) continue;
+        staging?.expect(digest);
+        toLink.push(i);
       } catch (error) {
         throw ioFailure(error, isErrno(error, 'ENOSPC', 'EDQUOT') ? 'store' : 'read', shown);
       }
     }
     const { stats, hashes, flags } = facts;
-    return { kind: 'scan', stats, hashes, flags, copiedBytes };
+    return { kind: 'scan', stats, hashes, flags, copiedBytes, toLink };
   }
 
   #storing(
     staging: Staging,
     path: () => string,
-    rest: { readonly follow: boolean; readonly onCopy: (bytes: number) => void },
+    {
+      onLarge,
+      ...rest
+    }: Pick<Parameters<typeof importLarge>[4], 'follow' | 'onCopy'> & {
+      /** Hears of each that was read whether it is to become the object by a link. */
+      readonly onLarge: (isToLink: boolean) => void;
+    },
   ): Pick<Parameters<typeof readVerified>[2], 'onSmall' | 'large'> {
     const { tmp } = layoutOf(this.#setup.storeDir);
-    const how = { tmp, link: this.#setup.link, strategies: new Strategies(this.#setup.link), ...rest };
+    const { link } = this.#setup;
+    const cacheDevice = lstatSync(tmp, { bigint: true }).dev;
+    const how = { tmp, link, strategies: new Strategies(link), cacheDevice, ...rest };
     return {
       onSmall: (bytes, digest) => void withIo('write into the cache', tmp, () => staging.put(bytes, digest)),
-      large: (fd, stats) => importLarge(path(), fd, stats, staging, how),
+      large: (fd, stats) => {
+        const { digest, toLink } = importLarge(path(), fd, stats, staging, how);
+        onLarge(toLink);
+        return digest;
+      },
     };
   }
 
