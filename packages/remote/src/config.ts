@@ -1,3 +1,4 @@
+import type { Times } from './times.ts';
 import type { RetryPolicy } from './transfer/retry.ts';
 
 /** A remote as pipeline.yaml or .cache/local.yaml declares it. No field holds a credential. */
@@ -30,4 +31,8 @@ export interface OpenOptions {
   readonly copies?: string;
   /** How patient it is with a server that stumbles; by default some ten seconds. */
   readonly retry?: Partial<RetryPolicy>;
+  /** Names this clone of the project, 64 hex digits: what it pushed itself does not bind its own collector. */
+  readonly by?: string;
+  /** Other times than those of the format, for tests. */
+  readonly times?: Partial<Times>;
 }

@@ -51,7 +51,7 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
   ): Promise<T> {
     if (writing && !writable) throw readOnly(config.name, url);
     try {
-      const session = startSession(storage, policy, { ...transfer, jobs: transfer.jobs ?? config.jobs });
+      const session = startSession(storage, policy, { ...transfer, jobs: transfer.jobs ?? config.jobs }, options);
       if (marked !== 'written' && (writing || marked === undefined)) {
         await checkMarker(session, writing);
         marked = writing ? 'written' : 'read';

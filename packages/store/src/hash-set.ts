@@ -31,6 +31,16 @@ export class HashSet {
     return true;
   }
 
+  get size(): number {
+    return this.#count;
+  }
+
+  /** Whether something holds for all hashes, in the order of adding. */
+  every(holds: (hash: Uint8Array, at: number) => boolean): boolean {
+    for (let i = 0; i < this.#count; i++) if (!holds(...this.#place(i))) return false;
+    return true;
+  }
+
   clear(): void {
     this.#chunks = [];
     this.#slots = new Uint32Array(128);

@@ -1,17 +1,21 @@
+import { randomFillSync } from 'node:crypto';
 import { digestHex } from '@dag/model';
 import { hashBytes } from '@dag/store';
 import { EntryList, HASH_SIZE, isSoundEntry, ROW_SIZE, readEntry } from './entry.ts';
 import { PACK_ENTRIES, PACK_SIZE, PIECE_MAX } from './limits.ts';
 
 /**
- * A pack (FORMAT.md): the magic, the entries' stored bytes, a row for each entry (entry.ts) in their order, and a footer:
- * u32 number of rows, BLAKE3 of the rows, the magic again. It is named by the BLAKE3 of all of it.
+ * A pack (FORMAT.md): the magic, 16 random bytes, the entries' stored bytes, a row for each entry (entry.ts) in their order, and a footer:
+ * u32 number of rows, BLAKE3 of the rows, the magic again. It is named by the BLAKE3 of all of it. No
+ * two packs have one name, whatever is in them: what is removed under a name never is what somebody has just put.
  */
 const MAGIC = Buffer.from('dagrpak1', 'latin1');
+const SALT_SIZE = 16;
+const START = MAGIC.length + SALT_SIZE;
 export const PACK_FOOTER_SIZE = 4 + HASH_SIZE + MAGIC.length;
 
 /** The most that a pack which a `PackBuilder` makes can measure. */
-const CAPACITY = PACK_SIZE + PIECE_MAX + PACK_ENTRIES * ROW_SIZE + PACK_FOOTER_SIZE;
+const CAPACITY = START + PACK_SIZE + PIECE_MAX + PACK_ENTRIES * ROW_SIZE + PACK_FOOTER_SIZE;
 
 /** A finished pack, in memory. */
 export interface BuiltPack {
@@ -24,7 +28,7 @@ export interface BuiltPack {
 /** Fills one pack after the other in the same memory. */
 export class PackBuilder {
   readonly #memory = Buffer.allocUnsafeSlow(CAPACITY);
-  #at = MAGIC.length;
+  #at = START;
   #entries = new EntryList();
 
   get isFull(): boolean {
@@ -72,7 +76,8 @@ export class PackBuilder {
 
   clear(): void {
     MAGIC.copy(this.#memory);
-    this.#at = MAGIC.length;
+    randomFillSync(this.#memory, MAGIC.length, SALT_SIZE);
+    this.#at = START;
     this.#entries = new EntryList();
   }
 

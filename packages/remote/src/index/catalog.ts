@@ -1,3 +1,4 @@
+import { HashSet } from '@dag/store';
 import { INDEX_LIMIT } from '../format/limits.ts';
 import { INDEX_NAMES_KEY, INDEX_PREFIX, indexKey, indexName } from '../layout.ts';
 import type { ObjectInfo } from '../storage/storage.ts';
@@ -9,6 +10,12 @@ import { IndexObject, type Place } from './object.ts';
 /** An index that is listed while it is looked for may have been replaced and removed since: then the list is asked again. */
 const LISTS_AT_MOST = 5;
 
+/** A moment, by the session's clock, and the markings that were known then. */
+interface Sound {
+  readonly at: number;
+  readonly seen: readonly string[];
+}
+
 /** What a remote has, as its index objects say: those in force at the last `refresh`, and what was added since. */
 export class Catalog {
   readonly #copies: Copies;
@@ -17,8 +24,13 @@ export class Catalog {
   #inForce: readonly IndexObject[] = [];
   #listed: ReadonlyMap<string, ObjectInfo> = new Map();
   #damaged: readonly string[] = [];
-  #refreshed = 0;
-  readonly #relied = new Set<string>();
+  #isComplete = true;
+  /** What others may rely on: in force, and not marked for removal. */
+  #lasting: readonly IndexObject[] = [];
+  #listedAt = 0;
+  /** When the list was asked for in which all that is relied on stood, and which markings were in it. */
+  #sound: Sound = { at: 0, seen: [] };
+  #relied = new HashSet();
   readonly #own = new Set<string>();
   /** When what is published for readers who can't list was written, by the storage's clock. */
   #publishedAt: number | undefined;
@@ -31,6 +43,30 @@ export class Catalog {
   /** The indexes that count. */
   get inForce(): readonly IndexObject[] {
     return this.#inForce;
+  }
+
+  /** Those of them whose entries are not marked for removal. */
+  get lasting(): readonly IndexObject[] {
+    return this.#lasting;
+  }
+
+  /** The markings that count. */
+  get markings(): ReadonlySet<string> {
+    return new Set(this.#inForce.flatMap(({ head: { marked } }) => (marked?.last === true ? [marked.id] : [])));
+  }
+
+  /** The markings in force that the maker of an index knew of, or which leave all that it holds. */
+  seenBy(index: IndexObject): string[] {
+    const spared = this.#inForce.flatMap(({ head: { marked } }) =>
+      marked?.spares.includes(index.name) === true ? [marked.id] : [],
+    );
+    const seen = new Set([...index.head.seen, ...spared]);
+    return [...this.markings].filter((id) => seen.has(id)).sort();
+  }
+
+  /** Whether every index that is listed could be read. */
+  get isComplete(): boolean {
+    return this.#isComplete;
   }
 
   /** What the storage said of each index object, by name. */
@@ -55,43 +91,46 @@ export class Catalog {
     this.#addedSince = false;
   }
 
-  /** Milliseconds since the last `refresh`. */
-  get age(): number {
-    return performance.now() - this.#refreshed;
+  /** When the list was asked for last, by the session's clock. */
+  get listedAt(): number {
+    return this.#listedAt;
   }
 
+  /** Since when all that is relied on is known to be there, and which markings were known then. */
+  get sound(): Sound {
+    return this.#sound;
+  }
+
+  /** Whether some content is there, to be relied on: what is marked for removal is not. */
   has(hash: Uint8Array, at = 0): boolean {
-    for (const index of this.#inForce) if (index.has(hash, at)) return true;
+    for (const index of this.#lasting) if (index.has(hash, at)) return true;
     return false;
   }
 
   /**
-   * Whether some content is there; its pack is remembered as one that is relied on.
+   * Like `has`, and remembers what is relied on.
    * @param others whether what this process has put itself does not count.
    */
   relyOn(hash: Uint8Array, others: boolean): boolean {
-    for (const index of this.#inForce) {
-      const place = others && this.#own.has(index.name) ? undefined : index.find(hash, 0);
-      if (place === undefined) continue;
-      this.#relied.add(place.pack.name);
+    for (const index of this.#lasting) {
+      if ((others && this.#own.has(index.name)) || !index.has(hash, 0)) continue;
+      this.#relied.add(hash, 0);
       return true;
     }
     return false;
   }
 
-  /** Whether every pack that was relied on is still in an index that is in force. */
+  /** Whether all that was relied on is still there. */
   get isReliable(): boolean {
-    if (this.#relied.size === 0) return true;
-    const named = new Set(this.#inForce.flatMap((index) => index.packs.map(({ name }) => name)));
-    return [...this.#relied].every((name) => named.has(name));
+    return this.#relied.every((hash, at) => this.has(hash, at));
   }
 
   /** Begins anew to remember what is relied on. */
   relyOnNothing(): void {
-    this.#relied.clear();
+    this.#relied = new HashSet();
   }
 
-  /** All places of some content: any of them will do. */
+  /** All places of some content: any of them will do; those that last come first. */
   find(hash: Uint8Array, at = 0): Place[] {
     const places: Place[] = [];
     for (const index of this.#inForce) {
@@ -108,12 +147,14 @@ export class Catalog {
   async refresh(session: Session): Promise<boolean> {
     const before = this.#inForce;
     for (let tries = 1; ; tries++) {
-      this.#refreshed = performance.now();
+      const at = session.now();
       const { listed, publishedAt } = await listIndexes(session);
       this.#publishedAt = publishedAt;
-      const complete = await this.#load(session, listed, tries > 1);
-      if (!complete && tries < LISTS_AT_MOST) continue;
+      this.#isComplete = await this.#load(session, listed, tries > 1);
+      if (!this.#isComplete && tries < LISTS_AT_MOST) continue;
       this.#settle(listed);
+      this.#listedAt = at;
+      if (this.isReliable) this.#sound = { at, seen: [...this.markings].sort() };
       const names = new Set(before.map(({ name }) => name));
       return this.#inForce.length !== before.length || this.#inForce.some(({ name }) => !names.has(name));
     }
@@ -167,7 +208,9 @@ export class Catalog {
   #settle(listed: ReadonlyMap<string, ObjectInfo>): void {
     for (const name of this.#known.keys()) if (!listed.has(name)) this.#known.delete(name);
     const replaced = new Set([...this.#known.values()].flatMap((index) => index.head.replaces));
-    this.#inForce = [...this.#known.values()].filter(({ name }) => !replaced.has(name));
+    const inForce = [...this.#known.values()].filter(({ name }) => !replaced.has(name));
+    this.#lasting = inForce.filter(({ head }) => head.marked === undefined);
+    this.#inForce = [...this.#lasting, ...inForce.filter(({ head }) => head.marked !== undefined)];
     this.#listed = listed;
     this.#copies.keepOnly(new Set(this.#known.keys()));
   }

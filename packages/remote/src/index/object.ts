@@ -11,14 +11,39 @@ import { INDEX_ENTRIES, INDEX_LIMIT, PACK_LIMIT } from '../format/limits.ts';
 const MAGIC = Buffer.from('dagrind1', 'latin1');
 const PACK_ROW = HASH_SIZE + 4;
 
-/** What an index says beside its entries. All hashes as 64 hex digits. */
+/** What an index says beside its entries. All hashes and names as 64 hex digits. */
 export interface Head {
   /** Indexes that count no longer where this one is. */
   readonly replaces: readonly string[];
   /** What was pushed last: nothing that these need may be removed while they are young. */
-  readonly roots: readonly Since[];
-  /** Packs that a gc took out of the indexes. */
+  readonly roots: readonly PushedRoot[];
+  /** Packs that no index names any more, or ever named, and since when nobody relies on them. */
   readonly dropped: readonly Since[];
+  /** Markings that whoever made this index knew of when he relied on what is not in it. */
+  readonly seen: readonly string[];
+  /** Pushes that this is a part of, and of which more is to come. */
+  readonly begun: readonly Since[];
+  /** Those of them that have come to their end. */
+  readonly ended: readonly Since[];
+  /** Where the entries are marked for removal: nobody may rely on them. */
+  readonly marked?: Marked | undefined;
+}
+
+/** A marking: the entries of one index or of several together. */
+export interface Marked {
+  /** Common to all its indexes. */
+  readonly id: string;
+  /** When, by the storage's clock. */
+  readonly at: number;
+  /** Set in the index that is put last: the marking counts from there on. */
+  readonly last: boolean;
+  /** Indexes that hold nothing of what is marked: they count as having seen it. */
+  readonly spares: readonly string[];
+}
+
+export interface PushedRoot extends Since {
+  /** The clone that pushed it. */
+  readonly by?: string | undefined;
 }
 
 /** Something, and when it was so: in milliseconds since 1970. */
@@ -116,10 +141,11 @@ export class IndexObject {
   }
 }
 
-/** Makes an index object of entries in any order; of several with one hash the first counts. */
-export function encodeIndex(head: Head, packs: readonly Pack[], entries: EntryList): IndexObject {
+/** Makes an index object of entries in any order; of several with one hash the first counts. What `some` leaves out is empty. */
+export function encodeIndex(some: Partial<Head>, packs: readonly Pack[], entries: EntryList): IndexObject {
   const rows = entries.rows();
   const order = sortedRows(rows);
+  const head: Head = { replaces: [], roots: [], dropped: [], seen: [], begun: [], ended: [], ...some };
   const headBytes = Buffer.from(JSON.stringify(head));
   const packBytes = Buffer.alloc(packs.length * PACK_ROW);
   for (const [i, { name, length }] of packs.entries()) {
@@ -223,17 +249,41 @@ function decodeHead(bytes: Buffer | undefined): Head | undefined {
     return undefined;
   }
   if (typeof head !== 'object' || head === null) return undefined;
-  const { replaces, roots, dropped } = head as Record<string, unknown>;
-  if (!Array.isArray(replaces) || !replaces.every(isName)) return undefined;
-  return areSince(roots) && areSince(dropped) ? { replaces, roots, dropped } : undefined;
+  const {
+    replaces = [],
+    roots = [],
+    dropped = [],
+    seen = [],
+    begun = [],
+    ended = [],
+    marked,
+  } = head as Record<string, unknown>;
+  if (!areNames(replaces) || !areNames(seen) || !areRoots(roots) || !areSince(dropped)) return undefined;
+  if (!areSince(begun) || !areSince(ended)) return undefined;
+  if (marked === undefined) return { replaces, roots, dropped, seen, begun, ended };
+  return isMarked(marked) ? { replaces, roots, dropped, seen, begun, ended, marked } : undefined;
 }
 
 function isName(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }
 
+function areNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isName);
+}
+
 function areSince(value: unknown): value is Since[] {
   return Array.isArray(value) && value.every(isSince);
+}
+
+function areRoots(value: unknown): value is PushedRoot[] {
+  return areSince(value) && value.every(({ by }: PushedRoot) => by === undefined || isName(by));
+}
+
+function isMarked(value: unknown): value is Marked {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, at, last, spares } = value as Record<string, unknown>;
+  return isName(id) && typeof at === 'number' && Number.isFinite(at) && typeof last === 'boolean' && areNames(spares);
 }
 
 function isSince(value: unknown): value is Since {

@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { HashSet } from '@dag/store';
 import { Encoder } from '../chunk/codec.ts';
 import { EntryList } from '../format/entry.ts';
 import { PackBuilder } from '../format/pack.ts';
 import type { Catalog } from '../index/catalog.ts';
-import { encodeIndex, type Pack, type Since } from '../index/object.ts';
+import { encodeIndex, type Pack, type PushedRoot, type Since } from '../index/object.ts';
 import { publishIndex } from '../index/publish.ts';
 import { packKey } from '../layout.ts';
 import { StorageError } from '../storage/problem.ts';
@@ -14,9 +15,10 @@ import type { Session } from './session.ts';
 const BATCH_BYTES = 256 * 1024 * 1024;
 const BATCH_ENTRIES = 1 << 18;
 const BATCH_MS = 30_000;
-/** A pack that no index names may be removed when it is older than a day: no index is put when it may be half as old. */
-const TRUSTED_MS = 12 * 60 * 60 * 1000;
-const TOO_LONG = 'half a day went by while it was sent: what was sent may be gone';
+/** The index is listed anew before another is put, unless that was done this part of `Times.trust` ago: some 40 seconds. */
+const LIST_AGAIN = 1000;
+const TOO_LONG = 'it took half a day to send something: it may be gone, so nothing names it';
+const RELIED = 'what is sent relies on something that was removed half a day ago';
 /** Packs in memory: those on their way and those being filled. */
 const PACKS_AT_ONCE = 8;
 
@@ -65,7 +67,9 @@ export class Outbox {
   readonly #session: Session;
   readonly #catalog: Catalog;
   readonly #progress: Progress;
-  readonly #roots: readonly Since[];
+  readonly #roots: readonly PushedRoot[];
+  /** This push, for those who find a part of it. */
+  readonly #push: Since;
   readonly #encoders = { content: new Encoder(), meta: new Encoder() };
   /** Memory of packs that have arrived, and who waits for some. */
   readonly #free: PackBuilder[] = [];
@@ -75,10 +79,13 @@ export class Outbox {
   readonly #sent = new HashSet();
   #batch: Batch;
   #published: Promise<void> = Promise.resolve();
+  /** What this push has said of itself in indexes. */
+  #said: 'nothing' | 'begun' | 'ended' = 'nothing';
   #stored = 0;
 
   /** @param roots what is pushed: each index says it. */
-  constructor(session: Session, catalog: Catalog, progress: Progress, roots: readonly Since[]) {
+  constructor(session: Session, catalog: Catalog, progress: Progress, roots: readonly PushedRoot[]) {
+    this.#push = { name: randomBytes(32).toString('hex'), at: session.now() };
     this.#session = session;
     this.#catalog = catalog;
     this.#progress = progress;
@@ -108,6 +115,11 @@ export class Outbox {
     const { objects, bytes } = filling.counts;
     filling.counts = { objects: objects + item.counts.objects, bytes: bytes + item.counts.bytes };
     this.#stored += stored.length;
+  }
+
+  /** Whether it has put an index. */
+  get hasPublished(): boolean {
+    return this.#said !== 'nothing';
   }
 
   /** Whether there are packs that wait for their index. */
@@ -140,9 +152,14 @@ export class Outbox {
 
   /** Sends what is left; returns when all of it is there and named. */
   async finish(): Promise<void> {
-    await this.#closeBatch();
+    await this.#closeBatch(true);
     await this.#published;
     this.#session.signal.throwIfAborted();
+  }
+
+  /** Says what was pushed, where nothing had to be sent for it. */
+  async sayRoots(): Promise<void> {
+    await this.#publish(newBatch(this.#session), true);
   }
 
   /** Trees and lists go with the content where they fit. */
@@ -157,21 +174,27 @@ export class Outbox {
     for (const sort of ['content', 'meta'] as const) if (this.#open[sort].pack.count > 0) await this.#ship(sort);
   }
 
-  async #closeBatch(): Promise<void> {
+  async #closeBatch(isLast = false): Promise<void> {
     await this.#shipAll();
     const batch = this.#batch;
     this.#batch = newBatch(this.#session);
-    if (batch.packs.length === 0) return;
-    this.#published = this.#published.then(() => this.#publish(batch));
+    if (batch.packs.length === 0 && !(isLast && this.#said === 'begun')) return;
+    this.#published = this.#published.then(() => this.#publish(batch, isLast));
     this.#published.catch(this.#session.fail);
   }
 
-  async #publish({ packs, entries, uploads, since }: Batch): Promise<void> {
+  async #publish({ packs, entries, uploads, since }: Batch, isLast: boolean): Promise<void> {
+    const { times, now, signal } = this.#session;
     await Promise.all(uploads);
-    this.#session.signal.throwIfAborted();
-    if (this.#session.now() - since > TRUSTED_MS) throw new StorageError('busy', TOO_LONG, { transient: false });
-    const head = { replaces: [], roots: this.#roots, dropped: [] };
+    signal.throwIfAborted();
+    if (now() - this.#catalog.listedAt > times.trust / LIST_AGAIN) await this.#catalog.refresh(this.#session);
+    const { at, seen } = this.#catalog.sound;
+    if (now() - at > times.trust) throw new StorageError('busy', RELIED, { transient: false });
+    if (now() - since > times.trust) throw new StorageError('busy', TOO_LONG, { transient: false });
+    const begun = isLast && this.#said === 'nothing' ? [] : [this.#push];
+    const head = { roots: this.#roots, seen, begun, ended: isLast ? begun : [] };
     await publishIndex(this.#session, this.#catalog, encodeIndex(head, packs, entries));
+    this.#said = isLast ? 'ended' : 'begun';
   }
 
   async #ship(sort: Sort): Promise<void> {

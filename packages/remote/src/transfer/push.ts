@@ -12,7 +12,9 @@ import { prepareCodec } from '../chunk/codec.ts';
 import { PIECE_MAX, TREE_LIMIT } from '../format/limits.ts';
 import type { Catalog } from '../index/catalog.ts';
 import { consolidate } from '../index/consolidate.ts';
+import type { PushedRoot } from '../index/object.ts';
 import type { PushReport, PushRequest, Root } from '../remote.ts';
+import { StorageError } from '../storage/problem.ts';
 import { Outbox } from './outbox.ts';
 import { countProgress } from './progress.ts';
 import { sendRecords } from './records.ts';
@@ -36,14 +38,15 @@ export async function push(
   store: Store,
   request: PushRequest,
 ): Promise<PushReport> {
+  catalog.relyOnNothing();
   await Promise.all([catalog.refresh(session), prepareCodec()]);
   const records = request.records ?? [];
   const recordRoots = records.flatMap((record) => Array.from(record.outs, ([path, artifact]) => ({ path, artifact })));
   const roots = [...request.roots, ...recordRoots];
   const progress = countProgress(session.emit);
-  const since = roots.map(({ artifact }) => ({ name: digestHex(artifact.digest), at: session.now() }));
-  const outbox = new Outbox(session, catalog, progress, since);
-  catalog.relyOnNothing();
+  const { by, now } = session;
+  const pushed = roots.map(({ artifact }) => ({ name: digestHex(artifact.digest), at: now(), by }));
+  const outbox = new Outbox(session, catalog, progress, pushed);
   const send = async (again: boolean): Promise<Sending> => {
     const sending = new Sending({ session, store, way: { outbox, catalog, progress }, again });
     for (const root of roots) await sending.root(root);
@@ -65,11 +68,40 @@ export async function push(
     sending = await send(false);
     await outbox.finish();
   }
+  if (!outbox.hasPublished && needSaying(session, catalog, pushed)) await sayRoots(outbox);
   for (const failure of sending.failed) session.emit({ kind: 'failed', failure });
   const sendable = records.filter((record) => [...record.outs.values()].every((out) => !sending.lacks(out.digest)));
   const sent = await sendRecords(session, sendable);
-  if (outbox.stored > 0) await consolidate(session, catalog);
+  if (outbox.hasPublished) await consolidate(session, catalog);
   return { ...progress.moved(), stored: outbox.stored, failed: sending.failed, records: sent };
+}
+
+/**
+ * Whether some of what was pushed, all of which was there, is not known to be in use: said lately by this clone, or by two
+ * others, as a collector heeds what all clones but its own say.
+ */
+function needSaying({ now, times, by }: Session, catalog: Catalog, pushed: readonly PushedRoot[]): boolean {
+  const said = new Map<string, Set<string | undefined>>();
+  for (const { head } of catalog.inForce) {
+    for (const root of head.roots) {
+      if (now() - root.at >= times.roots / 2) continue;
+      said.set(root.name, (said.get(root.name) ?? new Set()).add(root.by));
+    }
+  }
+  return pushed.some(({ name }) => {
+    const clones = said.get(name) ?? new Set();
+    const isSaid = clones.has(by) || clones.has(undefined) || clones.size > 1;
+    return !isSaid && catalog.has(Buffer.from(name, 'hex'));
+  });
+}
+
+/** Who may not write there has pushed nothing: all was there. */
+async function sayRoots(outbox: Outbox): Promise<void> {
+  try {
+    await outbox.sayRoots();
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.problem !== 'permission') throw error;
+  }
 }
 
 /** A tree that is being looked through. */
@@ -176,10 +208,12 @@ class Sending {
   async #file(digest: Digest, path: string, size: number): Promise<boolean> {
     const hash = hashOf(digest);
     const { progress } = this.#way;
-    if (this.lacks(digest) || this.#isThere(hash, false)) {
+    // What is large may need pieces that went away: each of them is looked for.
+    if (this.lacks(digest) || this.#isThere(hash, this.#again && size > PIECE_MAX && !this.#seen.has(digest))) {
       progress.add(-1, -size);
       return !this.lacks(digest);
     }
+    if (this.#again) this.#seen.add(digest);
     if (++this.#turn % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
     this.#session.signal.throwIfAborted();
     try {

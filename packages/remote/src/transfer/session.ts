@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { TransferEvent, TransferOptions } from '../remote.ts';
 import type { Storage } from '../storage/storage.ts';
+import { TIMES, type Times } from '../times.ts';
 import { Pace } from './pace.ts';
 import { type RetryPolicy, retry } from './retry.ts';
 
@@ -23,9 +24,24 @@ export interface Session {
   readonly fail: (error: unknown) => void;
   /** The time, in milliseconds since 1970. */
   readonly now: () => number;
+  readonly times: Times;
+  /** The clone of a project that this is done for: 64 hex digits. */
+  readonly by: string | undefined;
 }
 
-export function startSession(storage: Storage, policy: RetryPolicy, options: TransferOptions): Session {
+/** What a session is handed of its surroundings. */
+export interface Surroundings {
+  readonly now?: (() => number) | undefined;
+  readonly times?: Partial<Times> | undefined;
+  readonly by?: string | undefined;
+}
+
+export function startSession(
+  storage: Storage,
+  policy: RetryPolicy,
+  options: TransferOptions,
+  { now = Date.now, times, by }: Surroundings = {},
+): Session {
   const inner = new AbortController();
   const signal = options.signal === undefined ? inner.signal : AbortSignal.any([options.signal, inner.signal]);
   // One listener a call in flight is no leak.
@@ -69,6 +85,8 @@ export function startSession(storage: Storage, policy: RetryPolicy, options: Tra
       signal.throwIfAborted();
     },
     fail: (error) => inner.abort(error),
-    now: Date.now,
+    now,
+    times: { ...TIMES, ...times },
+    by,
   };
 }
