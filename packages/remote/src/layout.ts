@@ -16,6 +16,7 @@ export const RUN_PREFIX = 'runs/';
 export const PACK_PREFIX = 'packs/';
 
 const INDEX_FORM = /^index\/([0-9a-f]{64})\.index$/;
+const PACK_FORM = /^packs\/([0-9a-f]{2})\/([0-9a-f]{62})\.pack$/;
 const RUN_FORM = /^runs\/[0-9a-f]{2}\/(([0-9a-f]{64})\/[0-9a-f]{64})\.json$/;
 
 /** The key of an index object; `name` is the BLAKE3 of its bytes in hex. */
@@ -31,6 +32,12 @@ export function indexName(key: string): string | undefined {
 /** The key of a pack; `name` is the BLAKE3 of its bytes in hex. */
 export function packKey(name: string): string {
   return `${PACK_PREFIX}${name.slice(0, 2)}/${name.slice(2)}.pack`;
+}
+
+/** The name of the pack under a key; undefined for a key of another kind. */
+export function packName(key: string): string | undefined {
+  const [, first, rest] = PACK_FORM.exec(key) ?? [];
+  return rest === undefined ? undefined : `${first}${rest}`;
 }
 
 /** What the keys of all run records of one run key begin with. */

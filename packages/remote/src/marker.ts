@@ -3,6 +3,7 @@ import { StorageError } from './storage/problem.ts';
 import type { Session } from './transfer/session.ts';
 
 const MARKER_LIMIT = 64 * 1024;
+const MARKER = Buffer.from(`${JSON.stringify({ format: 'dag-remote', version: FORMAT_VERSION })}\n`);
 
 /**
  * Sees to it that the format is one that we know; the first request of every operation, which also tells best what is
@@ -23,8 +24,18 @@ export async function checkMarker(session: Session, writing: boolean): Promise<v
   // What can't be written by anyone was published whole, or is not there.
   if (!storage.capabilities.writable) throw new StorageError('no-bucket', '', { transient: false });
   if (!writing) return;
-  const bytes = Buffer.from(`${JSON.stringify({ format: 'dag-remote', version: FORMAT_VERSION })}\n`);
-  await session.call(() => storage.put(MARKER_KEY, bytes, { signal }));
+  await session.call(() => storage.put(MARKER_KEY, MARKER, { signal }));
+}
+
+/**
+ * The time by the storage's own clock, in milliseconds since 1970: the marker is put once more, with the very same bytes.
+ * So who may not write there is told before anything else is done.
+ */
+export async function storageTime({ storage, signal, call }: Session): Promise<number> {
+  await call(() => storage.put(MARKER_KEY, MARKER, { signal, replace: true }));
+  const info = await call(() => storage.head(MARKER_KEY, { signal }));
+  if (info === undefined) throw new StorageError('busy', `${MARKER_KEY} went away`, { transient: false });
+  return info.modified;
 }
 
 function checkText(text: string): void {

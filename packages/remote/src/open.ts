@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Digest, FailureError, type ObjectFailure, type RunKey } from '@dag/model';
 import { hashOf } from '@dag/store';
 import { check as checkRemote } from './check/check.ts';
+import { planRemoval, remove } from './collect/collect.ts';
 import type { OpenOptions, RemoteConfig } from './config.ts';
 import { toFailure } from './failures.ts';
 import { Catalog } from './index/catalog.ts';
@@ -94,6 +95,15 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
     check: async (check = {}) => {
       await operate(false, check, async () => needFolder());
       return await operate(writable, check, (session) => checkRemote(session, catalog, check));
+    },
+    planRemoval: (request, store, transfer = {}) =>
+      operate(false, transfer, (session) => {
+        needFolder();
+        return planRemoval(session, catalog, store, request);
+      }),
+    remove: async (request, store, transfer = {}) => {
+      await operate(false, transfer, async () => needFolder());
+      return await operate(true, transfer, (session) => remove(session, catalog, store, request));
     },
     presence: (digests, transfer = {}) =>
       operate(false, transfer, async (session) => {

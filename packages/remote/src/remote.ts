@@ -33,6 +33,16 @@ export interface Remote {
    * of whoever has it sends it again.
    */
   check(options?: RemoteCheckOptions): Promise<RemoteCheck>;
+  /**
+   * Finds out what of the remote nothing needs; nothing is changed by it.
+   * @throws FailureError `refused` where that can't be told, because something is damaged.
+   */
+  planRemoval(request: RemovalRequest, store: Store, options?: TransferOptions): Promise<RemovalPlan>;
+  /**
+   * Marks what nothing needs and removes what was marked long enough ago. What is there may have changed since it was
+   * planned: what is needed in the meantime stays. @returns what was really done.
+   */
+  remove(request: RemovalRequest, store: Store, options?: TransferOptions): Promise<RemovalPlan>;
   /** Which of these objects are there, a tree with all that it names. Sends few requests. */
   presence(digests: Iterable<Digest>, options?: TransferOptions): Promise<Set<Digest>>;
   /** The run records of one key that hold together, newest first; the rest is ignored. One or two small requests. */
@@ -119,4 +129,57 @@ export interface RemoteCheck {
   readonly needing: readonly Digest[];
   /** Damaged index objects: what only they named counts as not there. */
   readonly indexes: number;
+}
+
+export interface RemovalRequest {
+  /** What stays, with all that is inside. */
+  readonly roots: readonly Root[];
+  /** Run records of runs that began before it (ms since 1970) go, unless all that they name stays anyway. */
+  readonly runsBefore: number;
+  /** All run records go. */
+  readonly dropRuns: boolean;
+  /** Paths for what is to go; earlier ones win. Nothing is kept for them. */
+  readonly names: readonly NamedRoot[];
+}
+
+export interface NamedRoot extends Root {
+  /** Who names it: a commit, a run. */
+  readonly from?: string;
+}
+
+/** An object in a remote, and the path by which it was known. */
+export interface RemoteObject {
+  readonly digest: Digest;
+  /** Bytes of its content. */
+  readonly size: number;
+  readonly use?: { readonly path: string; readonly kind: 'file' | 'folder'; readonly from?: string } | undefined;
+}
+
+/** Objects and their bytes, as they are when they are out of the remote. */
+export interface Amount {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+/** What of a remote goes, and what stays. */
+export interface RemovalPlan {
+  /** What nothing needs since now: it is marked, and goes when that is a day old. */
+  readonly marks: readonly RemoteObject[];
+  /** What was marked long enough ago, and is still needed by nothing. */
+  readonly removes: readonly RemoteObject[];
+  /** What was marked, and is not yet to go. */
+  readonly waiting: Amount;
+  /** When all that is marked may go: ms since 1970; undefined where nothing is. */
+  readonly due: number | undefined;
+  readonly kept: Amount;
+  /** Packs that go, and the room that they take. */
+  readonly packs: { readonly count: number; readonly bytes: number };
+  /** What is copied out of packs of which little is needed, in bytes as they are stored. */
+  readonly copied: number;
+  /** Run records that go. */
+  readonly records: number;
+  /** A push that is under way, or died less than a day ago, began then (ms since 1970): nothing more is marked meanwhile. */
+  readonly pushing: number | undefined;
+  /** Packs that no index names, though they hold what is needed: an index is lost. */
+  readonly lost: number;
 }

@@ -9,6 +9,7 @@ import type { IndexObject, Pack, Place } from '../index/object.ts';
 import { packKey } from '../layout.ts';
 import type { RemoteCheck, RemoteCheckOptions } from '../remote.ts';
 import { countProgress } from '../transfer/progress.ts';
+import type { StoredEntry } from '../transfer/put-packs.ts';
 import { readWhole } from '../transfer/read-whole.ts';
 import type { Session } from '../transfer/session.ts';
 import { needing, readNeeds } from './needs.ts';
@@ -63,16 +64,9 @@ async function isWhole(session: Session, pack: Pack): Promise<boolean> {
   return false;
 }
 
-/** An entry that was read and is whole, as it is stored. */
-export interface Rescued {
-  readonly hash: Buffer;
-  readonly place: Place;
-  readonly stored: Buffer;
-}
-
 /** Tells, for each entry of damaged packs, whether it is whole. */
 async function sift(session: Session, catalog: Catalog, damaged: ReadonlyMap<string, Pack>) {
-  const whole: Rescued[] = [];
+  const whole: StoredEntry[] = [];
   const lost = new Map<Digest, Place>();
   const found = new Set<Digest>();
   for (const pack of damaged.values()) {

@@ -44,11 +44,14 @@ export class PackBuilder {
     return this.#at + other.#at <= PACK_SIZE && this.count + other.count <= PACK_ENTRIES;
   }
 
-  /** Must not be called when it is full. */
-  add(hash: Uint8Array, entry: { kind: number; codec: number; size: number }, stored: Uint8Array): void {
-    this.#memory.set(stored, this.#at);
-    this.#entries.add(hash, { ...entry, pack: 0, offset: this.#at, stored: stored.length });
+  /** Must not be called when it is full. @returns where it lies. */
+  add(hash: Uint8Array, entry: { kind: number; codec: number; size: number }, stored: Uint8Array): number {
+    const offset = this.#at;
+    const { kind, codec, size } = entry;
+    this.#memory.set(stored, offset);
+    this.#entries.add(hash, { pack: 0, offset, stored: stored.length, kind, codec, size });
     this.#at += stored.length;
+    return offset;
   }
 
   /** Adds what another one holds, which is empty then. */

@@ -1,10 +1,10 @@
 import { groupBy } from '@dag/model';
-import { EntryList } from '../format/entry.ts';
 import { INDEX_ENTRIES } from '../format/limits.ts';
 import { indexKey } from '../layout.ts';
 import type { Session } from '../transfer/session.ts';
+import { IndexBuilder } from './builder.ts';
 import type { Catalog } from './catalog.ts';
-import { encodeIndex, type Head, type IndexObject, type Pack, type PushedRoot, type Since } from './object.ts';
+import type { Head, IndexObject, PushedRoot, Since } from './object.ts';
 import { publishIndex } from './publish.ts';
 
 /** Up to so many indexes are left as they are: each costs a new reader one request. */
@@ -45,21 +45,9 @@ export function smallOnes<T extends { readonly count: number }>(indexes: readonl
 
 /** One index in place of several. */
 function merge(group: readonly IndexObject[], head: Head): IndexObject {
-  const packs: Pack[] = [];
-  const numbers = new Map<string, number>();
-  const entries = new EntryList();
-  for (const index of group) {
-    for (let i = 0; i < index.count; i++) {
-      const { pack, ...entry } = index.place(i);
-      let number = numbers.get(pack.name);
-      if (number === undefined) {
-        number = packs.push(pack) - 1;
-        numbers.set(pack.name, number);
-      }
-      entries.add(index.hash(i), { ...entry, pack: number });
-    }
-  }
-  return encodeIndex(head, packs, entries);
+  const merged = new IndexBuilder();
+  for (const index of group) for (let i = 0; i < index.count; i++) merged.add(index.hash(i), index.place(i));
+  return merged.build(head);
 }
 
 function mergedHead(group: readonly IndexObject[], catalog: Catalog, { now, times }: Session): Head {

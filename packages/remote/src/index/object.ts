@@ -44,6 +44,7 @@ export interface Marked {
 export interface PushedRoot extends Since {
   /** The clone that pushed it. */
   readonly by?: string | undefined;
+  readonly kind?: 'file' | 'folder' | undefined;
 }
 
 /** Something, and when it was so: in milliseconds since 1970. */
@@ -277,7 +278,11 @@ function areSince(value: unknown): value is Since[] {
 }
 
 function areRoots(value: unknown): value is PushedRoot[] {
-  return areSince(value) && value.every(({ by }: PushedRoot) => by === undefined || isName(by));
+  return areSince(value) && value.every(isPushedRoot);
+}
+
+function isPushedRoot({ by, kind }: PushedRoot): boolean {
+  return (by === undefined || isName(by)) && (kind === undefined || kind === 'file' || kind === 'folder');
 }
 
 function isMarked(value: unknown): value is Marked {

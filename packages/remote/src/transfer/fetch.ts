@@ -1,17 +1,13 @@
-import { type Digest, decodeTree, FailureError, type ObjectFailure, type TreeEntry } from '@dag/model';
+import { type Digest, decodeTree, type ObjectFailure, type TreeEntry } from '@dag/model';
 import type { Store, StoreBatch } from '@dag/store';
 import { prepareCodec } from '../chunk/codec.ts';
-import { KIND } from '../format/entry.ts';
-import { TREE_LIMIT } from '../format/limits.ts';
 import type { Catalog } from '../index/catalog.ts';
-import type { Place } from '../index/object.ts';
 import type { FetchRequest, TransferReport } from '../remote.ts';
 import { countProgress, type Progress } from './progress.ts';
-import { readEntries, type Want } from './read-entries.ts';
-import { matches, placesOf, readLists, readPieces } from './read-objects.ts';
+import { localTree, readTrees } from './read-trees.ts';
 import { Receiver, type WantedFile } from './receive.ts';
 import type { Session } from './session.ts';
-import { NO_LISTING, NOWHERE, under } from './words.ts';
+import { NO_LISTING, under } from './words.ts';
 
 /** So many files are looked for together: what lies close together in packs comes in one request. */
 const FILES_TOGETHER = 1 << 16;
@@ -140,7 +136,7 @@ class Fetching {
       this.#progress.done(1, content.length, true);
       for (const visit of absent.get(digest) ?? []) open(visit, tree.value);
     };
-    await this.#readTrees([...absent.keys()], take, fail);
+    await readTrees(this.#session, this.#catalog, absent.keys(), take, fail);
   }
 
   #open(visit: Visit, entries: readonly TreeEntry[], below: Visit[]): void {
@@ -153,45 +149,5 @@ class Fetching {
       if (entry.kind === 'file') this.#want({ digest, size, path });
       else this.#visit({ digest, path, inside: rest === '' ? undefined : rest }, below);
     }
-  }
-
-  async #readTrees(
-    digests: readonly Digest[],
-    take: (digest: Digest, content: Uint8Array) => void,
-    fail: (digest: Digest, reason: string) => void,
-  ): Promise<void> {
-    const small: Want[] = [];
-    const large: { digest: Digest; size: number; places: Place[]; refuse: (reason: string) => void }[] = [];
-    for (const digest of digests) {
-      const places = placesOf(this.#catalog, digest);
-      const refuse = (reason: string) => fail(digest, reason);
-      const [first] = places;
-      if (first === undefined) refuse(NOWHERE);
-      else if (first.size > TREE_LIMIT) {
-        refuse(`not believable: a folder's listing of ${first.size} bytes, where at most ${TREE_LIMIT} are read`);
-      } else if (first.kind === KIND.bytes) {
-        small.push({ places, check: matches(digest), take: (content) => take(digest, content), refuse });
-      } else {
-        large.push({ digest, size: first.size, places, refuse });
-      }
-    }
-    await readEntries(this.#session, small);
-    for (const [{ digest, refuse }, pieces] of await readLists(this.#session, this.#catalog, large)) {
-      const content = await readPieces(this.#session, this.#catalog, pieces, refuse);
-      if (content === undefined) continue;
-      if (matches(digest)(content)) take(digest, content);
-      else refuse('damaged in the remote: its content does not match its digest');
-    }
-  }
-}
-
-/** A tree that the store has whole; a damaged one is as good as none. */
-function localTree(store: Store, digest: Digest): TreeEntry[] | undefined {
-  if (!store.has(digest)) return undefined;
-  try {
-    return store.readTree(digest);
-  } catch (error) {
-    if (error instanceof FailureError && error.failure.code === 'objects-failed') return undefined;
-    throw error;
   }
 }

@@ -45,7 +45,7 @@ export async function push(
   const roots = [...request.roots, ...recordRoots];
   const progress = countProgress(session.emit);
   const { by, now } = session;
-  const pushed = roots.map(({ artifact }) => ({ name: digestHex(artifact.digest), at: now(), by }));
+  const pushed = roots.map(({ artifact: { digest, kind } }) => ({ name: digestHex(digest), at: now(), by, kind }));
   const outbox = new Outbox(session, catalog, progress, pushed);
   const send = async (again: boolean): Promise<Sending> => {
     const sending = new Sending({ session, store, way: { outbox, catalog, progress }, again });

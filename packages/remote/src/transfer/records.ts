@@ -52,11 +52,21 @@ export async function findRecords(session: Session, key: RunKey): Promise<RunRec
   });
   const records: RunRecord[] = [];
   await session.forEach(keys, async (at) => {
-    const text = await session.call(() => readText(session, at));
-    const record = text === undefined ? undefined : readRecord(text, at, key);
-    if (record !== undefined) records.push(record);
+    const record = await readRecordAt(session, at, key);
+    if (record !== undefined && record !== 'later') records.push(record);
   });
   return records.sort((a, b) => (a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : 0));
+}
+
+/** The record under a key; `later` for one that only a later version can read, undefined for what is none. */
+export async function readRecordAt(
+  session: Session,
+  at: string,
+  key: RunKey,
+): Promise<RunRecord | 'later' | undefined> {
+  const text = await session.call(() => readText(session, at));
+  if (text === undefined || recordKey(key, hashText(text)) !== at) return undefined;
+  return readRecord(text, key) ?? (isLater(text) ? 'later' : undefined);
 }
 
 /** The keys of all run records under one first hex digit, sorted. */
@@ -83,11 +93,19 @@ async function readText(session: Session, key: string): Promise<string | undefin
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** A record is believed when its text is what its name says, it is of this key, and its fingerprint makes the key. */
-function readRecord(text: string, at: string, key: RunKey): RunRecord | undefined {
+/** A record whose text is what its name says is believed when it is of this key, and its fingerprint makes the key. */
+function readRecord(text: string, key: RunKey): RunRecord | undefined {
   const decoded = decodeRunRecord(text);
-  if (!decoded.ok) return undefined;
+  if (!decoded.ok || decoded.value.key !== key) return undefined;
   const record = decoded.value;
-  if (record.key !== key || recordKey(key, hashText(text)) !== at) return undefined;
   return parseRunKey(hashText(record.fingerprint).slice('blake3:'.length)) === key ? record : undefined;
+}
+
+function isLater(text: string): boolean {
+  try {
+    const { schema } = JSON.parse(text) as { schema?: unknown };
+    return typeof schema === 'number' && schema > 1;
+  } catch {
+    return false;
+  }
 }
