@@ -27,7 +27,7 @@ export function declareUpkeep(program: Command): void {
   verb(
     program
       .command('gc')
-      .summary('remove from the cache what nothing needs any more')
+      .summary('remove from cache and remotes what nothing needs any more')
       .description(GC)
       .option('-w, --workspace', 'keep what the workspace names (always kept)')
       .option('-a, --all-branches', 'keep what any branch names')
@@ -37,6 +37,9 @@ export function declareUpkeep(program: Command): void {
       .option('--date <date>', 'keep what commits of this day (2026-01-31) or later name')
       .option('-p, --projects <dir...>', 'keep what these projects need too')
       .option('--runs', 'drop all run records of this project, instead of those of more than 30 days')
+      .option('-c, --cloud', 'remove from remotes too what nothing needs')
+      .option('--not-in-remote', 'keep only what is not in the remote: free the copies here of what is there')
+      .option('-r, --remote <name>', 'with -c or --not-in-remote: only this remote')
       .option('--dry', 'list what would be removed; remove nothing')
       .option('-f, --force', 'do not ask'),
     async () => (await import('./verbs/gc.ts')).gc,
@@ -60,6 +63,6 @@ const DIFF = `Compares tracked data and outs at two revisions, or at one with th
 
 const MOVE = `Renames a tracked file or folder: the data itself, its entry in pipeline.yaml and pipeline.lock, and its line in .gitignore. Outs of stages are moved by changing their stage.`;
 
-const GC = `Removes objects from the cache that are named by nothing in the scope: the workspace always counts, and so do run records of the last 30 days (cache.keep_runs) and other projects that share the cache. A scope is required. What is to go is shown first.`;
+const GC = `Removes objects from the cache that are named by nothing in the scope: the workspace always counts, and so do run records of the last 30 days (cache.keep_runs) and other projects that share the cache. A scope is required. What is to go is shown first. In a remote (-c), others may be at work: what nothing needs is marked first, can still be fetched for a day, and is deleted by the next gc -c after that. What others have pushed to it within 14 days stays.`;
 
 const FSCK = `Reads and re-hashes the objects in the cache. Damaged ones are moved to quarantine, named by the paths that use them, and fetched again where a remote has them. Exits with 1 when something was found.`;

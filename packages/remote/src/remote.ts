@@ -134,10 +134,14 @@ export interface RemoteCheck {
 export interface RemovalRequest {
   /** What stays, with all that is inside. */
   readonly roots: readonly Root[];
-  /** Run records of runs that began before it (ms since 1970) go, unless all that they name stays anyway. */
-  readonly runsBefore: number;
-  /** All run records go. */
-  readonly dropRuns: boolean;
+  readonly runs: {
+    /** Records of runs that began before it (ms since 1970) go, unless all that they name stays anyway. */
+    readonly before: number;
+    /** All records of the project go. */
+    readonly dropped: boolean;
+    /** The project as run records name it (`context.project`). */
+    readonly project: string;
+  };
   /** Paths for what is to go; earlier ones win. Nothing is kept for them. */
   readonly names: readonly NamedRoot[];
 }
@@ -174,6 +178,8 @@ export interface RemovalPlan {
   readonly kept: Amount;
   /** Packs that go, and the room that they take. */
   readonly packs: { readonly count: number; readonly bytes: number };
+  /** Packs that no index names, and that are not yet to go: mostly of pushes that died. */
+  readonly unnamed: { readonly count: number; readonly bytes: number };
   /** What is copied out of packs of which little is needed, in bytes as they are stored. */
   readonly copied: number;
   /** Run records that go. */

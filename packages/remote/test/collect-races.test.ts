@@ -147,7 +147,8 @@ class World {
   async #collect({ who, keep }: Step & { readonly do: 'collect' }, actor: string): Promise<void> {
     const roots = keep.map((i) => ({ path: `${i}`, artifact: artifacts[i] as Artifact }));
     const session = this.#session(actor, who);
-    const request = { roots, runsBefore: this.remote.now - 30 * DAY, dropRuns: false, names: [] };
+    const runs = { before: this.remote.now - 30 * DAY, dropped: false, project: '' };
+    const request = { roots, runs, names: [] };
     const report = await remove(session, this.#catalog(actor), freshEmpty, request);
     this.removed += report.removes.length;
   }

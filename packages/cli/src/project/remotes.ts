@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import { hostname } from 'node:os';
 import path from 'node:path';
-import { FailureError } from '@dag/model';
+import { digestHex, FailureError } from '@dag/model';
 import type { RemoteConfig } from '@dag/pipeline';
 import type { Remote } from '@dag/remote';
+import { hashText } from '@dag/store';
 import type { Context } from '../verb.ts';
 import type { OpenProject } from './open.ts';
 import type { Tracked } from './tracked.ts';
@@ -63,7 +67,34 @@ export async function openNamedRemote(
   const config = remoteConfig(project, name);
   const { openRemote } = await import('@dag/remote');
   const copies = path.join(project.root, '.cache', 'remotes');
-  return await openRemote(config, { env: context.io.env, root: project.root, copies });
+  return await openRemote(config, {
+    env: context.io.env,
+    root: project.root,
+    copies,
+    by: cloneId(project.root, copies),
+  });
+}
+
+/**
+ * What this clone of the project is called in remotes: no other has the name, and it tells nothing. Where it can't be kept, each
+ * use has another.
+ */
+function cloneId(root: string, folder: string): string {
+  const file = path.join(folder, 'clone');
+  const secret = () => fs.readFileSync(file, 'utf8');
+  const named = (text: string): string => digestHex(hashText(JSON.stringify([text, hostname(), root])));
+  try {
+    return named(secret());
+  } catch {
+    const made = randomUUID();
+    try {
+      fs.mkdirSync(folder, { recursive: true });
+      fs.writeFileSync(file, made, { flag: 'wx' });
+      return named(made);
+    } catch {
+      return named(fs.existsSync(file) ? secret() : made);
+    }
+  }
 }
 
 /** Remotes that are opened when they are first asked for, and closed together. */

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { openRepository, withoutRepository } from '@dag/git';
 import { type Digest, FailureError, isInside } from '@dag/model';
+import type { RemovalPlan } from '@dag/remote';
 import type { GcPlan, RunFile } from '@dag/store';
 import { EXIT } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
@@ -23,10 +24,20 @@ import {
   type Use,
   workspaceRoots,
 } from '../project/roots.ts';
-import { otherProjects } from '../project/sharing.ts';
+import { otherProjects, projectId } from '../project/sharing.ts';
 import { allTracked } from '../project/tracked.ts';
 import { bytesText, count } from '../render/units.ts';
 import type { Context } from '../verb.ts';
+import {
+  concludeRemote,
+  inTheirRemotes,
+  isEmpty,
+  planRemotes,
+  type RemoteWork,
+  remoteSummary,
+  remotesOfGc,
+  showRemote,
+} from './gc-remote.ts';
 
 interface Options {
   readonly workspace?: boolean;
@@ -37,12 +48,16 @@ interface Options {
   readonly date?: string;
   readonly projects?: readonly string[];
   readonly runs?: boolean;
+  readonly cloud?: boolean;
+  readonly remote?: string;
+  readonly notInRemote?: boolean;
   readonly dry?: boolean;
   readonly force?: boolean;
 }
 
 export async function gc(context: Context, _positional: readonly string[], options: Options): Promise<number> {
   const revisions = scopeOf(options);
+  checkRemoteOptions(options);
   const dry = options.dry ?? false;
   const project = await openProject(context, { mutates: !dry });
   const { store } = project;
@@ -54,14 +69,23 @@ export async function gc(context: Context, _positional: readonly string[], optio
         onWait: (pid) => context.say(`waiting for a dag (pid ${pid}) that is writing into the cache`),
         signal: context.stop,
       });
-      const work = findWork(context, project, revisions, options, collector?.since);
+      const work = await findWork(context, project, revisions, options, collector?.since);
+      const remotes = await findRemoteWork(context, project, work, options);
       show(context, project, work, options);
+      const isAll = dry || context.verbose;
+      for (const remote of remotes) showRemote(context, remote, dry, isAll ? Number.POSITIVE_INFINITY : SHOWN_AT_MOST);
       const { plan, records } = work;
-      const isAgreed =
-        dry || plan.dead.size + records.length + work.logs.length === 0 || (await agreed(context, options));
+      const isNothing =
+        plan.dead.size + records.length + work.logs.length === 0 && remotes.every((one) => isEmpty(one.plan));
+      const isAgreed = dry || isNothing || (await agreed(context, options));
       if (!isAgreed) {
         context.say('Nothing was removed.');
         return EXIT.unsuccessful;
+      }
+      const removed: { readonly name: string; readonly plan: RemovalPlan }[] = [];
+      // A remote that can't be written ends it before anything is gone.
+      for (const { name, plan, remove } of remotes) {
+        removed.push({ name, plan: dry ? plan : await remove() });
       }
       if (!dry) {
         for (const { file } of records) store.runs.remove(file);
@@ -69,7 +93,7 @@ export async function gc(context: Context, _positional: readonly string[], optio
         await store.applyGc(plan, context.stop);
         for (const { file } of work.gone) fs.rmSync(file, { force: true });
       }
-      conclude(context, work, dry);
+      conclude(context, work, dry, removed);
       return EXIT.done;
     } finally {
       collector?.end();
@@ -89,15 +113,19 @@ interface Work {
   readonly gone: readonly { readonly root: string; readonly file: string }[];
   /** Roots that are none: they tell what the dead objects were. */
   readonly others: readonly Root[];
+  /** What is needed: by the scope, by other projects, and by run records that stay. */
+  readonly roots: readonly Root[];
+  /** When the oldest run began that is kept for its age, in ms since 1970. */
+  readonly oldest: number;
 }
 
-function findWork(
+async function findWork(
   context: Context,
   project: OpenProject,
   revisions: Revisions,
   options: Options,
   since: bigint | undefined,
-): Work {
+): Promise<Work> {
   const { store, root, pipeline } = project;
   const needsGit = Object.values(revisions).some((value) => value !== undefined && value !== false);
   const sharing = otherProjects(store, root);
@@ -118,11 +146,13 @@ function findWork(
     if (suspect !== undefined) throw listingLost(lost, suspect);
     context.say(`warning: the listing of '${lost}' is not in the cache, so nothing keeps what was inside it`);
   }
+  const linked = new Set<Digest>();
   for (const at of [root, ...elsewhere]) {
     const paths = roots.filter(({ from }) => from === (at === root ? undefined : at)).map((one) => one.path);
     if (at === root) paths.push(...allTracked(project).flatMap((one) => (isInside(one.path) ? [one.path] : [])));
-    for (const digest of linkedObjects(at, [...paths, ...readRemembered(at).paths])) live.add(digest);
+    for (const digest of linkedObjects(at, [...paths, ...readRemembered(at).paths])) linked.add(digest);
   }
+  for (const digest of linked) live.add(digest);
   const split = splitRuns(project, live, { dropRuns: options.runs === true, since, sharers: elsewhere });
   const { kept, old, foreign, oldest } = split;
   if (foreign > 0) {
@@ -131,9 +161,41 @@ function findWork(
     );
   }
   markLive(store, kept, live);
+  const needed = [...roots, ...kept];
+  if (options.notInRemote === true) {
+    // What links lead to is the workspace itself.
+    for (const digest of await inTheirRemotes(context, project, needed, options.remote)) {
+      if (!linked.has(digest)) live.delete(digest);
+    }
+  }
   const now = since ?? BigInt(project.clock().getTime() + 1000) * 1_000_000n;
   const logs = oldLogs(store.dir, store.runs.files(), old, oldest);
-  return { plan: store.planGc(live, now), records: old, logs, gone: sharing.gone, others: old.flatMap(namedBy) };
+  const others = [...(options.notInRemote === true ? needed : []), ...old.flatMap(namedBy)];
+  return { plan: store.planGc(live, now), records: old, logs, gone: sharing.gone, others, roots: needed, oldest };
+}
+
+/** What goes from remotes; nothing without -c. */
+async function findRemoteWork(
+  context: Context,
+  project: OpenProject,
+  { roots, others, oldest }: Work,
+  options: Options,
+): Promise<RemoteWork[]> {
+  if (options.cloud !== true) return [];
+  const names = remotesOfGc(context, project, options.remote);
+  const named = [...historyRoots(project.root, context.io.env), ...others];
+  const runs = { before: oldest, dropped: options.runs === true, project: projectId(project.root) };
+  return await planRemotes(context, project, names, { roots, runs, names: named });
+}
+
+function checkRemoteOptions({ cloud, remote, notInRemote }: Options): void {
+  const usage = (message: string, hint: string) => new FailureError({ code: 'usage', message, hint });
+  if (cloud === true && notInRemote === true) {
+    throw usage("-c and --not-in-remote can't be used together", 'first free the cache, then collect in the remote');
+  }
+  if (remote !== undefined && cloud !== true && notInRemote !== true) {
+    throw usage('-r says which remote: it needs -c or --not-in-remote', 'without them gc leaves remotes alone');
+  }
 }
 
 function listingLost(folder: string, suspect: string): FailureError {
@@ -169,11 +231,18 @@ function show(context: Context, project: OpenProject, { plan, others }: Work, op
 
 const SHOWN_AT_MOST = 20;
 
-function conclude(context: Context, { plan, records, logs }: Work, dry: boolean): void {
+function conclude(
+  context: Context,
+  { plan, records, logs }: Work,
+  dry: boolean,
+  remotes: readonly { readonly name: string; readonly plan: RemovalPlan }[],
+): void {
   const { kept } = plan;
   const bytes = plan.bytes + logs.reduce((sum, { size }) => sum + size, 0);
   const objects = plan.dead.size;
-  context.emit({ event: 'summary', objects, bytes, failed: [], runs: records.length, logs: logs.length, kept, dry });
+  const summary = { objects, bytes, failed: [], runs: records.length, logs: logs.length, kept, dry };
+  const inRemotes = remotes.map((one) => remoteSummary(one.name, one.plan));
+  context.emit({ event: 'summary', ...summary, ...(remotes.length === 0 ? {} : { remotes: inRemotes }) });
   const beside = [
     records.length === 0 ? [] : count(records.length, 'run record'),
     logs.length === 0 ? [] : count(logs.length, 'log'),
@@ -186,11 +255,14 @@ function conclude(context: Context, { plan, records, logs }: Work, dry: boolean)
   if (objects + records.length + logs.length === 0) context.print(`Nothing to remove; ${stay}.`);
   else
     context.print(`${count(objects, 'object')}${runs} ${dry ? 'would be ' : ''}removed, ${bytesText(bytes)}; ${stay}.`);
+  for (const { name, plan: inRemote } of remotes) concludeRemote(context, name, inRemote, dry);
 }
 
 async function agreed(context: Context, options: Options): Promise<boolean> {
   if (options.force === true) return true;
-  const answer = await context.io.ask('Remove this from the cache? [y/N] ');
+  const answer = await context.io.ask(
+    options.cloud === true ? 'Remove this? [y/N] ' : 'Remove this from the cache? [y/N] ',
+  );
   return /^y(es)?$/i.test(answer.trim());
 }
 

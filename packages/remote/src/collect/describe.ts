@@ -37,20 +37,28 @@ export async function describe(reading: Reading, plan: Plan, request: RemovalReq
       .map(([digest, { size }]) => {
         return { digest, size, use: uses.get(digest) };
       });
-  const due = waiting.map(({ head }) => (head.marked?.at ?? 0) + reading.session.times.grace);
-  if (survey.marked.count > 0) due.push(plan.now + reading.session.times.grace);
+  const { grace } = reading.session.times;
+  const due = [...waiting.map(({ head }) => head.marked?.at ?? 0), ...plan.dropped.map(({ at }) => at)]
+    .map((at) => at + grace)
+    .filter((at) => at > plan.now);
+  if (survey.marked.count > 0) due.push(plan.now + grace);
   return {
     marks: objects(marked),
     removes: objects(removed),
     waiting: total(objects(later)),
     due: due.length === 0 ? undefined : Math.max(...due),
     kept: keptOf(reading, plan),
-    packs: { count: doomed.length, bytes: doomed.reduce((sum, { size }) => sum + size, 0) },
+    packs: packsOf(doomed),
+    unnamed: packsOf(plan.unnamed),
     copied: survey.copies.reduce((sum, { place }) => sum + place.stored, 0),
     records: plan.records.length,
     pushing: plan.pushing,
     lost: plan.lost,
   };
+}
+
+function packsOf(packs: Plan['doomed']) {
+  return { count: packs.length, bytes: packs.reduce((sum, { size }) => sum + size, 0) };
 }
 
 function total(objects: readonly RemoteObject[]): Amount {

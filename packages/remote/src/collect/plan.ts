@@ -25,6 +25,8 @@ export interface Plan {
   readonly dropped: readonly Since[];
   /** Those of them that go now. */
   readonly doomed: readonly ObjectInfo[];
+  /** Those that go later. */
+  readonly unnamed: readonly ObjectInfo[];
   readonly records: readonly FoundRecord[];
   readonly pushing: number | undefined;
   readonly lost: number;
@@ -57,13 +59,15 @@ export async function makePlan(reading: Reading, request: RemovalRequest, now: n
   const found = survey(catalog, live, { late, isOpen: pushing !== undefined, isLeaving });
   const expired = marked.filter(isOld);
   const { dropped, lost, packs } = await dropPacks(session, catalog, { found, expired, live, now });
+  const isDue = ({ at }: Since) => now - at >= grace;
   return {
     survey: found,
     live,
     expired,
     waiting: marked.filter((index) => !isOld(index)),
     dropped,
-    doomed: dropped.filter(({ at }) => now - at >= grace).flatMap(({ name }) => packs.get(name) ?? []),
+    doomed: dropped.filter(isDue).flatMap(({ name }) => packs.get(name) ?? []),
+    unnamed: dropped.filter((one) => !isDue(one)).flatMap(({ name }) => packs.get(name) ?? []),
     records,
     pushing,
     lost,
@@ -127,11 +131,13 @@ function openPush(catalog: Catalog, { now, times }: Session): number | undefined
 async function splitRecords(
   reading: Reading,
   live: Live,
-  { dropRuns, runsBefore }: RemovalRequest,
+  { runs }: RemovalRequest,
   records: readonly FoundRecord[],
 ): Promise<FoundRecord[]> {
-  if (dropRuns) return [...records];
-  const recent = records.filter(({ record }) => Date.parse(record.startedAt) >= runsBefore);
+  const isDropped = ({ record }: FoundRecord) =>
+    runs.dropped && (record.context['project'] ?? runs.project) === runs.project;
+  const isOld = ({ record }: FoundRecord) => Date.parse(record.startedAt) < runs.before;
+  const recent = records.filter((one) => !isDropped(one) && !isOld(one));
   const outs = recent.flatMap(({ record }) => Array.from(record.outs.values()));
   await addLive(
     reading,
@@ -139,10 +145,9 @@ async function splitRecords(
     outs.map(({ digest, kind }) => ({ digest, kind })),
   );
   // An old one goes, unless all that it names stays anyway: it costs nothing then.
-  return records.filter(({ record }) => {
-    const isFree = [...record.outs.values()].every(({ digest }) => live.hashes.has(hashOf(digest), 0));
-    return Date.parse(record.startedAt) < runsBefore && !isFree;
-  });
+  const isFree = ({ record }: FoundRecord) =>
+    [...record.outs.values()].every(({ digest }) => live.hashes.has(hashOf(digest), 0));
+  return records.filter((one) => isDropped(one) || (isOld(one) && !isFree(one)));
 }
 
 interface Drop {
