@@ -37,7 +37,7 @@ export class VirtualRemote {
     };
     return {
       url: 'virtual',
-      capabilities: { conditionalPut: true, uploadChecksum: undefined, jobs: 3 },
+      capabilities: { conditionalPut: true, writable: true, jobs: 3 },
       put: async (key, body, options = {}) => {
         const bytes = Buffer.from(body);
         await turn();
