@@ -1,7 +1,7 @@
-import type { Digest } from '@dag/model';
+import { type Digest, groupBy } from '@dag/model';
 import type { Remote, RemoteObject, RemovalPlan, RemovalRequest } from '@dag/remote';
 import type { OpenProject } from '../project/open.ts';
-import { defaultRemote, openNamedRemote, remoteConfig, remoteOf } from '../project/remotes.ts';
+import { homeOf, openNamedRemote, remoteConfig, remotesOf } from '../project/remotes.ts';
 import { markLive, type Root } from '../project/roots.ts';
 import { allTracked } from '../project/tracked.ts';
 import { transferProgress } from '../render/progress.ts';
@@ -16,11 +16,12 @@ export interface RemoteWork {
   readonly remove: () => Promise<RemovalPlan>;
 }
 
-/** The remotes that a gc is about: the one that was named, else the default one and those of single outs and data. */
+/** The remotes that a gc is about: the one that was named, else all that something tracked is sent to. */
 export function remotesOfGc(context: Context, project: OpenProject, named: string | undefined): string[] {
   if (named !== undefined) return [remoteConfig(project, named).name];
-  const own = allTracked(project).flatMap(({ remote, cache }) => (cache && remote !== undefined ? [remote] : []));
-  const names = [...new Set([defaultRemote(project, context), ...own])].filter((name) => name !== undefined);
+  const cached = allTracked(project).filter(({ cache }) => cache);
+  const homes = [{}, ...cached].map((one) => homeOf(project, remotesOf(project, context, one, undefined)));
+  const names = [...new Set(homes)].filter((name) => name !== undefined);
   if (names.length === 0) remoteConfig(project, undefined);
   return names.map((name) => remoteConfig(project, name).name);
 }
@@ -146,27 +147,28 @@ function dayAndTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** Objects in the cache that every remote has where the paths that use them are kept: their copies here can go. */
+/** Objects in the cache that are to be had again from where the paths that use them are looked for: their copies here can go. */
 export async function inTheirRemotes(
   context: Context,
   project: OpenProject,
   roots: readonly Root[],
   named: string | undefined,
 ): Promise<Set<Digest>> {
+  if (named !== undefined) remoteConfig(project, named);
   const tracked = new Map(allTracked(project).map((one) => [one.path as string, one]));
-  const byRemote = new Map<string, Root[]>();
-  for (const root of roots) {
-    const one = tracked.get(root.path);
-    const name = named ?? (one === undefined ? defaultRemote(project, context) : remoteOf(project, context, one));
-    const { name: known } = remoteConfig(project, name);
-    byRemote.set(known, [...(byRemote.get(known) ?? []), root]);
-  }
+  const placesOf = ({ path }: Root) => remotesOf(project, context, tracked.get(path) ?? {}, named);
   const there = new Set<Digest>();
   const lacking = new Set<Digest>();
-  for (const [name, some] of byRemote) {
+  for (const some of groupBy(roots, (root) => placesOf(root).join(',')).values()) {
+    const names = some[0] === undefined ? [] : placesOf(some[0]);
+    if (names.length === 0 && named === undefined) remoteConfig(project, undefined);
     const wanted = new Set<Digest>();
     markLive(project.store, some, wanted);
-    const found = await withRemote(context, project, name, (remote, options) => remote.presence(wanted, options));
+    const found = new Set<Digest>();
+    for (const name of names) {
+      const here = await withRemote(context, project, name, (remote, options) => remote.presence(wanted, options));
+      for (const digest of here) found.add(digest);
+    }
     for (const digest of wanted) (found.has(digest) ? there : lacking).add(digest);
   }
   for (const digest of lacking) there.delete(digest);
