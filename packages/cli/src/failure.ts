@@ -1,5 +1,6 @@
 import { type Diagnostic, type Failure, FailureError, unreachable } from '@dag/model';
 import { styleDiagnostic } from '@dag/pipeline';
+import { ioFailure } from '@dag/store';
 import type { Io } from './io.ts';
 import { jsonLine } from './render/json.ts';
 import { paint } from './render/paint.ts';
@@ -106,24 +107,36 @@ export function showError(error: unknown, io: Io, json: boolean): number {
 /** What a user can cause, however it arrived here; undefined for a bug. */
 export function asFailure(error: unknown): Failure | undefined {
   if (error instanceof FailureError) return error.failure;
-  const { code, path, message } = error as NodeJS.ErrnoException;
+  const { code, path, syscall = '', message } = error as NodeJS.ErrnoException;
+  if (code === undefined || !SURROUNDINGS.has(code)) return undefined;
   const where = path === undefined ? {} : { path };
-  switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return { code: 'io', message: `the disk is full${path === undefined ? '' : ` (writing '${path}')`}`, ...where };
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-    case 'EIO':
-    case 'EMFILE':
-    case 'ENOTDIR':
-    case 'EISDIR':
-      return { code: 'io', message, ...where };
-    default:
-      return undefined;
+  if (NO_ROOM.has(code)) {
+    return { code: 'io', message: `the disk is full${path === undefined ? '' : ` (writing '${path}')`}`, ...where };
   }
+  const named = path === undefined ? error : ioFailure(error, DOING[syscall] ?? 'use', path);
+  return named instanceof FailureError ? named.failure : { code: 'io', message, ...where };
 }
+
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+/** Errors of the file system that are no bug, wherever they come from. */
+const SURROUNDINGS: ReadonlySet<string> = new Set([
+  ...NO_ROOM,
+  ...['EACCES', 'EPERM', 'EROFS', 'EIO', 'EMFILE', 'ENFILE', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG', 'EBUSY'],
+  ...['ESTALE', 'EFBIG', 'EUCLEAN', 'EBADMSG'],
+]);
+const DOING: Readonly<Record<string, string>> = {
+  scandir: 'list the folder',
+  stat: 'look at',
+  lstat: 'look at',
+  open: 'open',
+  read: 'read',
+  write: 'write',
+  mkdir: 'make the folder',
+  rename: 'rename',
+  unlink: 'remove',
+  rmdir: 'remove',
+  rm: 'remove',
+};
 
 function hintText(hint: string | undefined): string {
   return hint === undefined ? '' : `  ${hint}\n`;

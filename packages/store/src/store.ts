@@ -6,7 +6,7 @@ import { checkAll, looseObjects, quarantineLoose } from './check.ts';
 import { isComplete } from './complete.ts';
 import { fsyncFile, fsyncFolder, listNames, makeFolder, sweepTemps, writeNewFile } from './durable.ts';
 import { type Evidence, evidenceCheck } from './evidence.ts';
-import { isErrno, ObjectDamaged, ObjectMissing, withIo } from './failure.ts';
+import { ioFailure, isErrno, ObjectDamaged, ObjectMissing, withIo } from './failure.ts';
 import { applyGc } from './gc/apply.ts';
 import { planGc } from './gc/plan.ts';
 import { hashBytes, hashFile } from './hash.ts';
@@ -127,7 +127,8 @@ class FileStore implements Store {
     const place = this.locate(digest);
     if (place === undefined) return 'missing';
     if (place.kind === 'loose') {
-      const found = withIo('read the object', place.file, () => hashFile(place.file).digest);
+      const found = hashOrNothing(place.file);
+      if (found === undefined) return 'missing';
       if (found === digest) return undefined;
       this.quarantine(digest);
       return 'damaged';
@@ -310,5 +311,15 @@ class FileStore implements Store {
         throw error;
       });
     }
+  }
+}
+
+/** undefined where the file is gone by now. */
+function hashOrNothing(file: string): Digest | undefined {
+  try {
+    return hashFile(file).digest;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw ioFailure(error, 'read the object', file);
   }
 }

@@ -48,7 +48,14 @@ export async function keepGoing(context: Context, going: Going, options: WorkOpt
   const sources = new Map<Digest, string | FolderNode>();
   for (const { abs, digest } of going.files) sources.set(digest, abs);
   for (const node of going.folders) if (node.digest !== undefined) sources.set(node.digest, node);
-  for (const digest of await findDamaged(context, sources.keys(), options)) {
+  const { damaged, missing } = await findDamaged(context, sources.keys(), options);
+  // It may have been in a pack that is in quarantine; or it never was in the cache, which does no harm.
+  for (const digest of missing) {
+    const source = sources.get(digest);
+    if (typeof source === 'string' && context.store.suspects(digest).length > 0)
+      storeAnew(context.store, source, digest);
+  }
+  for (const digest of damaged) {
     const source = sources.get(digest);
     if (source === undefined) continue;
     const quarantined = context.store.quarantine(digest);
@@ -63,24 +70,24 @@ const MANY_BYTES = 64 * 1024 * 1024;
 /** Objects of one job. */
 const CHUNK = 1024;
 
-/** Those of some digests that the cache has, and whose bytes are others. */
+/** Those of some digests that the cache has, and whose bytes are others; and those that it has not. */
 async function findDamaged(
   context: Context,
   digests: Iterable<Digest>,
   { signal, onProgress }: WorkOptions,
-): Promise<ReadonlySet<Digest>> {
+): Promise<{ readonly damaged: ReadonlySet<Digest>; readonly missing: readonly Digest[] }> {
   const { store, statCache } = context;
   const packs = new Map<string, CheckedObject[]>();
   const loose: CheckedObject[] = [];
   const stats = new Map<Digest, FileStats>();
   const before = nowNs();
   const damaged = new Set<Digest>();
+  const missing: Digest[] = [];
   let bytes = 0;
   for (const digest of digests) {
     const place = store.locate(digest);
     if (place === undefined) {
-      // It may have been in a pack that is in quarantine.
-      if (store.suspects(digest).length > 0) damaged.add(digest);
+      missing.push(digest);
       continue;
     }
     if (place.kind === 'packed') {
@@ -118,5 +125,5 @@ async function findDamaged(
     if (!damaged.has(digest) && isSettled(found, before)) statCache.record(found, digest);
   }
   statCache.flush();
-  return damaged;
+  return { damaged, missing };
 }

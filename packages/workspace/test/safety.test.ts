@@ -419,6 +419,23 @@ describe('objects that are not there or not whole', () => {
     expect(readdirSync(at('.cache/quarantine'))).toEqual([digestHex(digest)]);
   });
 
+  test('one that several threads place at once is found damaged by one of them: each path is named', async () => {
+    // Of each content many copies, so that threads meet; enough of it for threads.
+    for (let i = 0; i < 96; i++) project.write(`data/${i % 12}/${i}`, Buffer.alloc(400_000, `${i % 8}`));
+    const artifact = await commitOne(project.ws, 'data');
+    for (const { digest, size = 0 } of project.store.list()) {
+      if (size < 400_000) continue;
+      chmodSync(objectFile(digest), 0o644);
+      writeFileSync(objectFile(digest), 'X', { flag: 'r+' });
+    }
+    for (const link of ['copy', 'reflink', 'hardlink', 'symlink'] as const) {
+      const again = project.reopen({ link: [link, 'copy'], threads: 4 });
+      rmSync(at('data'), { recursive: true });
+      const { failed } = await again.checkout([{ path: path('data'), artifact }]);
+      expect(failed).toHaveLength(96);
+    }
+  });
+
   test('a damaged or missing tree fails the folder, and what stands there stays', async () => {
     project.write('data/a', 'one');
     const artifact = await commitOne(project.ws, 'data');

@@ -1,14 +1,17 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { LockFiles } from '@dag/engine';
-import { absolutePath, type ProjectPath } from '@dag/model';
+import { type AnyPath, absolutePath, type ProjectPath, ROOT } from '@dag/model';
 import type { SourceReader } from '@dag/pipeline';
-import { ioFailure } from '@dag/store';
+import { ioFailure, isErrno } from '@dag/store';
 import type { Workspace } from '@dag/workspace';
 import { realParent } from './root.ts';
 
-/** Reads the project's own files, and what it names outside, as they stand. `root`: absolute, without symlinks. */
-export function workspaceReader(root: string): SourceReader {
+/**
+ * Reads the project's own files, and what it names outside, as they stand. `root`: absolute, without symlinks.
+ * @param onUnreadable hears of folders that may not be listed, which count as empty then; without it they are failures.
+ */
+export function workspaceReader(root: string, onUnreadable?: (folder: AnyPath) => void): SourceReader {
   return {
     root,
     real: realParent,
@@ -29,7 +32,11 @@ export function workspaceReader(root: string): SourceReader {
         }));
       } catch (error) {
         if (isAbsence(error)) return [];
-        throw error;
+        if (onUnreadable === undefined || folder === ROOT || !isErrno(error, 'EACCES', 'EPERM')) {
+          throw ioFailure(error, 'list the folder', folder);
+        }
+        onUnreadable(folder);
+        return [];
       }
     },
   };
@@ -74,8 +81,14 @@ export function workspaceLockFiles(workspace: Workspace): LockFiles {
   };
 }
 
+/** One that leads in a circle, or where nobody may look, leads to no file. */
 function linkKind(file: string): 'file' | 'other' {
-  return fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true ? 'file' : 'other';
+  try {
+    return fs.statSync(file).isFile() ? 'file' : 'other';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) return 'other';
+    throw error;
+  }
 }
 
 function isAbsence(error: unknown): boolean {

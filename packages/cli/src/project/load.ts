@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { type Diagnostic, FailureError, type ProjectPath, ROOT } from '@dag/model';
+import { type AnyPath, type Diagnostic, FailureError, type ProjectPath, ROOT } from '@dag/model';
 import { loadPipeline, type Pipeline, type SourceReader } from '@dag/pipeline';
 import { withIo } from '@dag/store';
 import { diagnosticsText } from '../failure.ts';
@@ -18,6 +18,8 @@ export interface LoadedProject {
   readonly cwd: ProjectPath;
   readonly pipeline: Pipeline;
   readonly reader: SourceReader;
+  /** Folders that may not be listed: nobody knows whether there is a pipeline.yaml in them. */
+  readonly unreadable: readonly AnyPath[];
 }
 
 /**
@@ -27,7 +29,8 @@ export interface LoadedProject {
 export function loadProject(context: Context, targets: readonly string[] | undefined): LoadedProject {
   const root = requireRoot({ root: context.root, cwd: context.cwd, env: context.io.env });
   const cwd = folderIn(root, context.cwd);
-  const reader = workspaceReader(root);
+  const unreadable: AnyPath[] = [];
+  const reader = workspaceReader(root, (folder) => unreadable.push(folder));
   const local = textOf(path.join(root, '.cache', 'local.yaml'));
   const user = userFile(context.io.env);
   const userText = textOf(user);
@@ -39,7 +42,7 @@ export function loadProject(context: Context, targets: readonly string[] | undef
   });
   if (pipeline === undefined) throw new FailureError({ code: 'invalid-pipeline', diagnostics });
   if (diagnostics.length > 0) warn(context, diagnostics);
-  return { root, cwd, pipeline, reader };
+  return { root, cwd, pipeline, reader, unreadable };
 }
 
 /** The user's own settings: `dag/config.yaml` in the XDG config folder; absolute. */

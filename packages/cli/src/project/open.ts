@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { heal, LockBook, type Project } from '@dag/engine';
-import { FailureError, type ProjectPath } from '@dag/model';
+import { type AnyPath, FailureError, type ProjectPath } from '@dag/model';
 import { LINK_STRATEGIES, type LinkStrategy, type Pipeline } from '@dag/pipeline';
 import { hashBytes, openStore } from '@dag/store';
 import { DEFAULT_LINK, openWorkspace } from '@dag/workspace';
@@ -26,6 +26,8 @@ export interface OpenProjectOptions {
 export interface OpenProject extends Project {
   /** The user's folder, from the root. */
   readonly cwd: ProjectPath;
+  /** See `LoadedProject`. */
+  readonly unreadable: readonly AnyPath[];
   /** How files get from the cache into the workspace, as settings and environment have it. */
   readonly link: readonly LinkStrategy[];
   close(): Promise<void>;
@@ -33,7 +35,10 @@ export interface OpenProject extends Project {
 
 /** Opens the project that the user stands in. Throws a FailureError where there is none, or it does not hold together. */
 export async function openProject(context: Context, options: OpenProjectOptions = {}): Promise<OpenProject> {
-  const { root, cwd, pipeline, reader } = loadProject(context, options.targets);
+  const { root, cwd, pipeline, reader, unreadable } = loadProject(context, options.targets);
+  for (const folder of unreadable) {
+    context.say(`warning: '${folder}' may not be listed: what is in it is left out (.dagignore can name it)`);
+  }
   const store = openStore({ dir: cacheDir(root, pipeline, context) });
   const link = linkStrategies(pipeline, context);
   const workspace = openWorkspace({ root, store, link });
@@ -46,6 +51,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
   return {
     root,
     cwd,
+    unreadable,
     link,
     pipeline,
     reader,

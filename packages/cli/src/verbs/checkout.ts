@@ -43,7 +43,7 @@ export async function checkOut(
   const unreadable: ObjectFailure[] = [];
   const picked = pickTracked(project, targets, flags);
   const items = picked.flatMap((one) => itemOf(project, one, unreadable));
-  if (targets.length === 0) items.push(...noLongerTracked(project, items));
+  if (targets.length === 0 && project.unreadable.length === 0) items.push(...noLongerTracked(project, items));
   items.push(...leftOver(context, project, picked));
   const release = await project.workspace.acquire(
     { read: [], write: items.map((item) => item.path), purpose: 'dag checkout' },

@@ -63,6 +63,8 @@ export async function gc(context: Context, _positional: readonly string[], optio
   const { store } = project;
   try {
     if (!dry && options.force !== true && !context.io.interactive) throw unconfirmed();
+    const [unread] = project.unreadable;
+    if (unread !== undefined) throw unlisted(unread);
     const collector = dry ? undefined : store.announceGc();
     try {
       await collector?.waitForWriters({
@@ -196,6 +198,14 @@ function checkRemoteOptions({ cloud, remote, notInRemote }: Options): void {
   if (remote !== undefined && cloud !== true && notInRemote !== true) {
     throw usage('-r says which remote: it needs -c or --not-in-remote', 'without them gc leaves remotes alone');
   }
+}
+
+function unlisted(folder: string): FailureError {
+  return new FailureError({
+    code: 'refused',
+    message: `'${folder}' may not be listed: what is tracked in it can't be told, and nothing is removed`,
+    hint: 'run gc as someone who may, or name it in .dagignore where it holds no pipeline.yaml',
+  });
 }
 
 function listingLost(folder: string, suspect: string): FailureError {

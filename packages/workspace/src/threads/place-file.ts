@@ -18,6 +18,8 @@ import type { Digest } from '@dag/model';
 import {
   hashOpenFile,
   isErrno,
+  layoutOf,
+  loosePath,
   OBJECT_MODE,
   ObjectDamaged,
   ObjectMissing,
@@ -51,20 +53,39 @@ export function placeFile(
   executable: boolean,
   context: { readonly store: Store; readonly statCache: StatCache; readonly strategies: Strategies },
 ): Placed {
+  const file = loosePath(layoutOf(context.store.dir), digest);
+  // Another thread may find it damaged, or a gc take it, once it was located; then it may be in a pack.
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      return place(to, digest, size, executable, context);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT') || (error as NodeJS.ErrnoException).path !== file) throw error;
+    }
+  }
+  throw new ObjectMissing(digest);
+}
+
+function place(
+  to: string,
+  digest: Digest,
+  size: number,
+  executable: boolean,
+  context: { readonly store: Store; readonly statCache: StatCache; readonly strategies: Strategies },
+): Placed {
   const { store } = context;
-  const place = store.locate(digest);
-  if (place === undefined) throw new ObjectMissing(digest);
-  if (place.size !== size) return damaged(store, digest, `it has ${place.size} bytes, and should have ${size}`);
-  if (place.kind === 'packed' || size <= SMALL_LIMIT) {
+  const found = store.locate(digest);
+  if (found === undefined) throw new ObjectMissing(digest);
+  if (found.size !== size) return damaged(store, digest, `it has ${found.size} bytes, and should have ${size}`);
+  if (found.kind === 'packed' || size <= SMALL_LIMIT) {
     return { stats: writeBytes(to, store.read(digest), executable), strategy: 'copy', bytes: size };
   }
   for (const strategy of context.strategies.usable) {
     if (strategy === 'copy') break;
     if (executable && strategy !== 'reflink') continue;
-    const stats = tryLink(strategy, place.file, to, digest, executable, context);
+    const stats = tryLink(strategy, found.file, to, digest, executable, context);
     if (stats !== false) return { stats, strategy, bytes: size };
   }
-  return { stats: copyVerified(store, place.file, to, digest, executable), strategy: 'copy', bytes: size };
+  return { stats: copyVerified(store, found.file, to, digest, executable), strategy: 'copy', bytes: size };
 }
 
 /** An object that is whole but not what a listing claims stays where it is; one with bad bytes goes to quarantine. */
