@@ -1,5 +1,6 @@
 import { FORMAT_VERSION, MARKER_KEY } from './layout.ts';
 import { StorageError } from './storage/problem.ts';
+import { collect } from './transfer/read-whole.ts';
 import type { Session } from './transfer/session.ts';
 
 const MARKER_LIMIT = 64 * 1024;
@@ -16,9 +17,7 @@ export async function checkMarker(session: Session, writing: boolean): Promise<v
     const reading = await storage.get(MARKER_KEY, { signal });
     if (reading === undefined) return undefined;
     if (reading.size > MARKER_LIMIT) throw unknownFormat('it is too large');
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of reading.body) chunks.push(chunk);
-    return Buffer.concat(chunks).toString('utf8');
+    return (await collect(reading)).toString('utf8');
   });
   if (text !== undefined) return checkText(text);
   // What can't be written by anyone was published whole, or is not there.

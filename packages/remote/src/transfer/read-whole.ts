@@ -37,7 +37,8 @@ export async function readRange(
   });
 }
 
-async function collect(reading: Reading): Promise<Buffer> {
+/** All that comes, in memory of its own. */
+export async function collect(reading: Reading): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(reading.size);
   let at = 0;
   for await (const chunk of reading.body) {

@@ -2,6 +2,7 @@ import { parseRunKey, type RunKey, type RunRecord } from '@dag/model';
 import { decodeRunRecord, encodeRunRecord, hashText } from '@dag/store';
 import { RUN_PREFIX, recordKey, recordRunKey, runPrefix } from '../layout.ts';
 import { publishRecords } from '../published/publish.ts';
+import { collect } from './read-whole.ts';
 import type { Session } from './session.ts';
 
 /** No honest record is larger, in bytes. */
@@ -88,9 +89,7 @@ export async function listRunKeys(session: Session, digit: string): Promise<RunK
 async function readText(session: Session, key: string): Promise<string | undefined> {
   const reading = await session.storage.get(key, { signal: session.signal });
   if (reading === undefined || reading.size > RECORD_LIMIT) return undefined;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of reading.body) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  return (await collect(reading)).toString('utf8');
 }
 
 /** A record whose text is what its name says is believed when it is of this key, and its fingerprint makes the key. */

@@ -1,6 +1,7 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { certificates } from '../certificates.ts';
 import { STALL_MS } from '../read-out.ts';
+import { getDirectly } from './direct-get.ts';
 
 /** Where the server is and as whom to speak to it. */
 export interface S3Options {
@@ -42,10 +43,15 @@ export async function connect(options: S3Options): Promise<S3Client> {
     ...(profile === undefined ? {} : { profile }),
     ...(credentials === undefined ? {} : { credentials }),
   };
-  const client = construct(config);
+  const make = (settings: S3ClientConfig): S3Client => {
+    const client = construct(settings);
+    getDirectly(client, { ca, stallMs: options.timeout ?? STALL_MS });
+    return client;
+  };
+  const client = make(config);
   if (region !== undefined || (await hasRegion(client))) return client;
   client.destroy();
-  return construct({ ...config, region: 'us-east-1' });
+  return make({ ...config, region: 'us-east-1' });
 }
 
 /** The SDK warns of old versions of Node on standard error as soon as a client is made: not ours to print. */
