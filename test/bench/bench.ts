@@ -26,8 +26,8 @@ export interface Bench {
   /** Markdown: what is done, and what each program does of it. */
   readonly about: string;
   readonly peers: readonly PeerId[];
-  /** Makes the data. @returns scenarios to be measured one after the other. */
-  open(work: WorkFolder): Promise<{ readonly scenarios: readonly Scenario[]; close(): Promise<void> }>;
+  /** Makes the data. @returns scenarios to be measured one after the other; each may be made when it is asked for. */
+  open(work: WorkFolder): Promise<{ readonly scenarios: Iterable<Scenario>; close(): Promise<void> }>;
 }
 
 /** A `dag` command as users run it: the built program, under the Node that runs the bench. */

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { type Counts, counted } from './count.ts';
 import type { WorkFolder } from './work-folder.ts';
@@ -31,7 +31,16 @@ export interface Scenario {
   /** Whether all files where a command runs are read before: a program pays for its work, not for what memory forgot. */
   readonly warm?: boolean;
   /** Called around the round in which dag's system calls are counted. @returns what else was counted since. */
-  readonly counting?: { start(): Promise<Readonly<Record<string, string>>>; requests(): number; stop(): Promise<void> };
+  readonly counting?: { start(): Promise<Readonly<Record<string, string>>>; counts(): Sent; stop(): Promise<void> };
+  /** Called when the last step of a round is over: removes what no other round needs. */
+  readonly afterRound?: (round: number) => void;
+}
+
+/** What was sent to a server. */
+export interface Sent {
+  readonly requests: number;
+  /** Of their bodies. */
+  readonly bytes: number;
 }
 
 /** How one step went. */
@@ -41,8 +50,10 @@ export interface Row {
   readonly seconds: ReadonlyMap<string, readonly number[] | string>;
   /** dag's. */
   readonly counts: Counts | undefined;
-  /** Requests that dag sent. */
-  readonly requests: number | undefined;
+  /** What dag sent. */
+  readonly sent: Sent | undefined;
+  /** The most memory that dag had in any round, in bytes; undefined where the system doesn't say. */
+  readonly memory: number | undefined;
   /** Median of the machine's one-minute load average before each run. */
   readonly load: number;
 }
@@ -59,6 +70,7 @@ export async function measure(scenario: Scenario, work: WorkFolder, say: (line: 
   const seconds = steps.map(({ by }) => new Map([...by].map(([who, t]) => [who, typeof t === 'string' ? t : []])));
   const times = seconds as Map<string, number[] | string>[];
   const loads: number[][] = steps.map(() => []);
+  const memory: (number | undefined)[] = steps.map(() => undefined);
   for (let round = 0; round < rounds; round++) {
     for (const [i, { what, by }] of steps.entries()) {
       for (const [who, trial] of rotated([...by], round)) {
@@ -69,19 +81,24 @@ export async function measure(scenario: Scenario, work: WorkFolder, say: (line: 
           execFileSync('sh', ['-c', 'find . -type f -exec cat {} + > /dev/null'], { cwd: trial.cwd });
         execFileSync('sync');
         loads[i]?.push(loadavg()[0] ?? 0);
-        const one = await time(trial.command(round), trial.cwd, env, work.at(`${who}.log`));
+        const peak = who === 'dag' ? watchMemory() : undefined;
+        const one = await time(trial.command(round), trial.cwd, env, work.at(`${who}.log`), peak?.start);
+        const most = peak?.stop();
+        if (most !== undefined) memory[i] = Math.max(most, memory[i] ?? 0);
         if (typeof one === 'number') taken.push(one);
         else times[i]?.set(who, `failed: ${one}`);
         say(`${round + 1}/${rounds}  ${what}  ${who}  ${typeof one === 'number' ? `${one.toFixed(3)} s` : one}`);
       }
     }
+    scenario.afterRound?.(round);
   }
   const counts = await countRound(scenario, work);
   return steps.map(({ what }, i) => ({
     what,
     seconds: times[i] ?? new Map(),
     counts: counts[i]?.calls,
-    requests: counts[i]?.requests,
+    sent: counts[i]?.sent,
+    memory: memory[i],
     load: median(loads[i] ?? []),
   }));
 }
@@ -95,20 +112,23 @@ function rotated<T>(list: readonly T[], by: number): readonly T[] {
 async function countRound(scenario: Scenario, work: WorkFolder) {
   const { steps, rounds, env, counting } = scenario;
   const more = await counting?.start();
-  const counts: { calls: Counts | undefined; requests: number | undefined }[] = [];
+  const counts: { calls: Counts | undefined; sent: Sent | undefined }[] = [];
   for (const { by } of steps) {
     const trial = by.get('dag');
     if (trial === undefined || typeof trial === 'string') {
-      counts.push({ calls: undefined, requests: undefined });
+      counts.push({ calls: undefined, sent: undefined });
       continue;
     }
     trial.prepare?.(rounds);
-    const before = counting?.requests() ?? 0;
+    const before = counting?.counts();
     const run = (command: readonly string[]) => time(command, trial.cwd, { ...env, ...more }, work.at('dag.log'));
     const calls = await counted(trial.command(rounds), work.at('strace.txt'), run);
-    counts.push({ calls, requests: counting === undefined ? undefined : counting.requests() - before });
+    const after = counting?.counts();
+    const sent = before && after && { requests: after.requests - before.requests, bytes: after.bytes - before.bytes };
+    counts.push({ calls, sent });
   }
   await counting?.stop();
+  scenario.afterRound?.(rounds);
   return counts;
 }
 
@@ -118,6 +138,7 @@ async function time(
   cwd: string,
   env: Readonly<Record<string, string>>,
   log: string,
+  onStart?: (pid: number) => void,
 ): Promise<number | string> {
   const [program = '', ...args] = command;
   const output = openSync(log, 'w');
@@ -125,6 +146,7 @@ async function time(
     const started = process.hrtime.bigint();
     const status = await new Promise<number | NodeJS.Signals>((resolve, reject) => {
       const child = spawn(program, args, { cwd, env, stdio: ['ignore', output, output], timeout: LIMIT });
+      if (child.pid !== undefined) onStart?.(child.pid);
       child.once('error', reject);
       child.once('exit', (code, signal) => resolve(code ?? signal ?? 1));
     });
@@ -135,6 +157,25 @@ async function time(
   } finally {
     closeSync(output);
   }
+}
+
+/** Looks now and then how much memory a process has had at most, which Linux keeps count of. */
+function watchMemory() {
+  let most: number | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    start: (pid: number): void => {
+      timer = setInterval(() => {
+        const file = `/proc/${pid}/status`;
+        const peak = existsSync(file) ? /VmHWM:\s+(\d+) kB/.exec(readFileSync(file, 'utf8'))?.[1] : undefined;
+        if (peak !== undefined) most = Number(peak) * 1024;
+      }, 20);
+    },
+    stop: (): number | undefined => {
+      clearInterval(timer);
+      return most;
+    },
+  };
 }
 
 /** @returns 0 of nothing. */

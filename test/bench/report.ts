@@ -12,8 +12,8 @@ const HEAD = `# Benchmarks
 \`npm run bench\` measures, \`npm run bench -- --write\` writes this page, \`npm run bench -- store\` does one section. Wall
 clock of the whole command, the median of the rounds (one where it takes over 20 s); programs take turns; the page cache
 is warm for all; \`×\` says how many times as long as dag. \`sync\` before each, state and folders fresh. The last columns
-are dag's: calls that wait for the disk (fsync and its like), files opened, requests sent; and the machine's load average
-when the command began.
+are dag's: calls that wait for the disk (fsync and its like), files opened, requests sent and the bytes of their bodies,
+the most memory it had; and the machine's load average when the command began.
 `;
 
 /** A section of the page: what was measured on what machine, and how it went. */
@@ -23,14 +23,14 @@ export function renderSection(name: string, about: string, peers: readonly PeerI
 
 export function renderTable(rows: readonly Row[]): string {
   const names = [...new Set(rows.flatMap(({ seconds }) => [...seconds.keys()]))];
-  const requests = rows.some((row) => row.requests !== undefined);
-  const head = ['', ...names, 'syncs', 'opened', ...(requests ? ['requests'] : []), 'load'];
+  const remote = rows.some((row) => row.sent !== undefined);
+  const head = ['', ...names, 'syncs', 'opened', ...(remote ? ['requests', 'sent', 'memory'] : []), 'load'];
   const lines = rows.map((row) => [
     row.what,
     ...names.map((name) => cell(row, name)),
     `${row.counts?.syncs ?? ''}`,
     `${row.counts?.opened ?? ''}`,
-    ...(requests ? [`${row.requests ?? ''}`] : []),
+    ...(remote ? [`${row.sent?.requests ?? ''}`, megabytes(row.sent?.bytes), megabytes(row.memory)] : []),
     row.load.toFixed(1),
   ]);
   const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
@@ -46,6 +46,11 @@ function cell({ seconds }: Row, name: string): string {
   const ratio = value / median(own);
   const digits = ratio < 0.1 ? 2 : ratio < 10 ? 1 : 0;
   return `${duration(value)} (${ratio.toFixed(digits)}×)`;
+}
+
+function megabytes(bytes: number | undefined): string {
+  if (bytes === undefined) return '';
+  return bytes < 10e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e6).toFixed(0)} MB`;
 }
 
 function duration(seconds: number): string {

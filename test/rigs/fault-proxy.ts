@@ -22,6 +22,8 @@ interface Seen {
   readonly url: string;
   /** How many requests came before it. */
   readonly number: number;
+  /** Bytes of its body, as it announces them. */
+  readonly length: number;
 }
 
 /** An HTTP proxy on loopback in front of a real server, that makes trouble as a test tells it to. */
@@ -40,7 +42,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   let faultOf: (seen: Seen) => Fault | undefined = () => undefined;
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (incoming, answer) => {
-    const one: Seen = { method: incoming.method ?? '', url: incoming.url ?? '', number: seen.length };
+    const { method = '', url = '', headers } = incoming;
+    const one: Seen = { method, url, number: seen.length, length: Number(headers['content-length'] ?? 0) };
     seen.push(one);
     const fault = faultOf(one);
     if (fault === 'reset') incoming.socket.resetAndDestroy();

@@ -127,7 +127,7 @@ async function bring(
   try {
     const report = await fetchInOrder(parts, {
       fetch: async (name, request) => {
-        const { transfer, end } = transferOf(context, options, name);
+        const { transfer, end } = transferOf(context, options, name, 'fetch');
         try {
           return await (await opened.get(name)).fetch(request, project.store, transfer);
         } finally {
@@ -141,7 +141,7 @@ async function bring(
     let records = 0;
     if (options.runCache === true) {
       for (const name of defaults) {
-        const { transfer, end } = transferOf(context, options, name);
+        const { transfer, end } = transferOf(context, options, name, 'fetch');
         records += await fetchRecords(project, await opened.get(name), transfer).finally(end);
       }
     }
@@ -214,12 +214,22 @@ function partsOf(
   ];
 }
 
-/** What moves at once, and where the user sees how far it is. */
-function transferOf(context: Context, { jobs }: Options, remote: string) {
+const KEPT = {
+  fetch: 'have come and are kept',
+  push: 'have been sent, all but the last 256 MB of it for good',
+};
+
+/** What moves at once, and where the user sees how far it is; and, when it is interrupted, what is kept. */
+function transferOf(context: Context, { jobs }: Options, remote: string, way: keyof typeof KEPT) {
   const progress = transferProgress(context, remote);
   const most = jobs === undefined ? {} : { jobs: positiveInteger('--jobs', jobs) };
   const transfer = { ...most, signal: context.stop, onEvent: progress.event };
-  return { transfer, end: progress.end };
+  const end = (): void => {
+    progress.end();
+    if (!context.stop.aborted || progress.moved() === 0) return;
+    context.say(`${bytesText(progress.moved())} ${KEPT[way]}: the same command goes on from there`);
+  };
+  return { transfer, end };
 }
 
 /** Sends each part to the remote that it belongs to, and run records to the default one. */
@@ -239,7 +249,7 @@ async function send(
   let total: Moved = { objects: 0, bytes: 0, records: 0, failed: [] };
   for (const [name, items] of groups) {
     const remote = await openNamedRemote(project, context, name);
-    const { transfer, end } = transferOf(context, options, remote.name);
+    const { transfer, end } = transferOf(context, options, remote.name, 'push');
     try {
       const roots = items.map(({ path, artifact }) => ({ path, artifact }));
       const own = name === standard ? records : [];
