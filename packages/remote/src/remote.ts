@@ -127,8 +127,18 @@ export interface RemoteCheck {
   readonly damaged: readonly { readonly digest: Digest; readonly size: number }[];
   /** Folders' listings, whole by themselves, that count as not there because they need one of these. */
   readonly needing: readonly Digest[];
-  /** Damaged index objects: what only they named counts as not there. */
+  /** What was found without an index, and named again. */
+  readonly remade: Remade;
+}
+
+/** What a check made of lost or damaged indexes. */
+export interface Remade {
+  /** Damaged index objects, which are gone then. */
   readonly indexes: number;
+  /** Packs that no index named, */
+  readonly packs: number;
+  /** and what of them is there again: objects and pieces. */
+  readonly entries: number;
 }
 
 export interface RemovalRequest {

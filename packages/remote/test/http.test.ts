@@ -71,7 +71,7 @@ describe('what is published', () => {
     expect(missing.failed).toMatchObject([
       { path: 'x', reason: expect.stringMatching(/not in the remote by its list of \d{4}-.* UTC$/) },
     ]);
-    expect(await remote.check()).toMatchObject({ damaged: [], indexes: 0 });
+    expect(await remote.check()).toMatchObject({ damaged: [], remade: { indexes: 0, packs: 0 } });
     remote.close();
   });
 

@@ -390,7 +390,12 @@ describe.each(kinds)('push and fetch, %s', (kind, newPlace) => {
     const roots = [{ path: 'data', artifact }];
     const remote = await remoteAt(place, place.env);
     await remote.push({ roots }, store);
-    expect(await remote.check()).toMatchObject({ packs: 1, damaged: [], needing: [], indexes: 0 });
+    expect(await remote.check()).toMatchObject({
+      packs: 1,
+      damaged: [],
+      needing: [],
+      remade: { indexes: 0, packs: 0, entries: 0 },
+    });
     const digests = new Map<string, Digest>();
     for (const { path, digest } of store.objectsOf(artifact)) digests.set(path, digest);
     const placeOf = (digest: Digest) => readIndexes(place.folder)[0]?.find(hashOf(digest), 0);

@@ -1,4 +1,5 @@
 import { type Digest, FailureError, isInside, isWithin, type ObjectFailure, type ProjectPath } from '@dag/model';
+import type { Remade } from '@dag/remote';
 import type { DamagedObject } from '@dag/store';
 import { EXIT } from '../failure.ts';
 import { bringBack } from '../project/bring-back.ts';
@@ -90,12 +91,8 @@ async function checkRemote(context: Context, project: OpenProject, name: string,
       context.print(`damaged  ${use?.path ?? 'nothing that is known uses it'}  ${digest.slice(0, 19)}: ${reason}`);
       return [{ path: use?.path ?? '', digest, reason }];
     });
-    if (report.indexes > 0) {
-      context.print(
-        `damaged  ${count(report.indexes, 'index object')} of the remote: what nothing else names counts as not there`,
-      );
-    }
-    const isWhole = report.damaged.length + report.indexes === 0;
+    sayRemade(context, name, report.remade, remote.writable);
+    const isWhole = report.damaged.length + report.remade.indexes === 0;
     const again =
       healed.size > 0 ? `, ${damaged.filter(({ digest }) => healed.has(digest)).length} of them there again` : '';
     const result = isWhole ? 'all are whole' : `${count(damaged.length, 'object')} in them damaged${again}`;
@@ -104,6 +101,20 @@ async function checkRemote(context: Context, project: OpenProject, name: string,
   } finally {
     progress.end();
     remote.close();
+  }
+}
+
+function sayRemade(context: Context, name: string, { indexes, packs, entries }: Remade, isWritable: boolean): void {
+  if (indexes + packs > 0) context.emit({ event: 'remade', remote: name, indexes, packs, entries });
+  if (indexes > 0) {
+    const what = isWritable ? 'removed, and made again from what lies in packs' : 'what only it names is not found';
+    context.print(`damaged  ${count(indexes, 'index object')} of the remote '${name}': ${what}`);
+  }
+  if (packs > 0) {
+    const found = entries === 1 ? '1 entry' : `${entries} entries`;
+    context.print(
+      `restored ${count(packs, 'pack')} that no index named: ${found} of the remote '${name}' are found again`,
+    );
   }
 }
 

@@ -13,6 +13,7 @@ import type { StoredEntry } from '../transfer/put-packs.ts';
 import { readWhole } from '../transfer/read-whole.ts';
 import type { Session } from '../transfer/session.ts';
 import { needing, readNeeds } from './needs.ts';
+import { remakeIndexes } from './remake.ts';
 import { repair } from './repair.ts';
 
 /** What is damaged is read so often before it is believed to be damaged there, and not on its way. */
@@ -24,6 +25,10 @@ const TRIES = 2;
  */
 export async function check(session: Session, catalog: Catalog, options: RemoteCheckOptions): Promise<RemoteCheck> {
   await Promise.all([catalog.refresh(session), prepareCodec()]);
+  const { writable } = session.storage.capabilities;
+  const isAsked = (options.sample ?? 1) >= 1 || catalog.damaged.length > 0;
+  const nothing = { indexes: catalog.damaged.length, packs: 0, entries: 0 };
+  const remade = writable && isAsked ? await remakeIndexes(session, catalog) : nothing;
   const progress = countProgress(session.emit);
   const packs = new Map(catalog.inForce.flatMap((index) => index.packs.map((pack) => [pack.name, pack] as const)));
   const { sample = 1, random = Math.random } = options;
@@ -36,13 +41,13 @@ export async function check(session: Session, catalog: Catalog, options: RemoteC
     bytes += pack.length;
     progress.done(1, pack.length, true);
   });
-  const report = { packs: chosen.length, bytes, indexes: catalog.damaged.length };
+  const report = { packs: chosen.length, bytes, remade };
   if (damaged.size === 0) return { ...report, damaged: [], needing: [] };
   const entries = await sift(session, catalog, damaged);
   const lost = new Map([...entries.lost].map(([digest, { size }]) => [digest, size]));
   const needs = await readNeeds(session, catalog, damaged);
   const above = needing(needs, lost.keys());
-  if (session.storage.capabilities.writable)
+  if (writable)
     await repair(session, catalog, {
       damaged,
       rescued: entries.whole,

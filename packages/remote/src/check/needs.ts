@@ -1,11 +1,11 @@
-import { type Digest, decodeTree } from '@dag/model';
+import { type Digest, decodeTree, groupBy } from '@dag/model';
 import { digestAt } from '@dag/store';
 import { decode } from '../chunk/codec.ts';
 import { KIND } from '../format/entry.ts';
 import { PACK_LIMIT, PIECE_MAX } from '../format/limits.ts';
 import { decodeList } from '../format/list.ts';
 import type { Catalog } from '../index/catalog.ts';
-import type { Pack } from '../index/object.ts';
+import type { IndexObject, Pack } from '../index/object.ts';
 import { packKey } from '../layout.ts';
 import { readWhole } from '../transfer/read-whole.ts';
 import type { Session } from '../transfer/session.ts';
@@ -29,13 +29,14 @@ export async function readNeeds(
 ): Promise<Needs> {
   const of = new Map<Digest, { kind: Needing; children: string[] }>();
   const pieces = new Set<string>();
-  const packs = new Map(catalog.inForce.flatMap((index) => index.packs.map((pack) => [pack.name, index] as const)));
-  await session.forEach(packs, async ([name, index]) => {
+  const packs = groupBy(
+    catalog.inForce.flatMap((index) => index.packs.map(({ name }) => ({ name, index }))),
+    ({ name }) => name,
+  );
+  await session.forEach(packs, async ([name, indexes]) => {
     const bytes = await readWhole(session, packKey(name), PACK_LIMIT);
     if (!Buffer.isBuffer(bytes) || (damaged.has(name) && bytes.length === 0)) return;
-    for (let i = 0; i < index.count; i++) {
-      const place = index.place(i);
-      if (place.pack.name !== name) continue;
+    for (const { index, i, place } of indexes.flatMap(({ index }) => [...placesIn(index, name)])) {
       const content = decode(place.codec, bytes.subarray(place.offset, place.offset + place.stored), PIECE_MAX);
       if (content === undefined) continue;
       if (place.kind !== KIND.bytes) {
@@ -53,6 +54,13 @@ export async function readNeeds(
     }
   });
   return { of, pieces };
+}
+
+function* placesIn(index: IndexObject, pack: string) {
+  for (let i = 0; i < index.count; i++) {
+    const place = index.place(i);
+    if (place.pack.name === pack) yield { index, i, place };
+  }
 }
 
 /** All that needs something that is lost, directly or through others. */
