@@ -18,7 +18,7 @@ const BATCH_MS = 30_000;
 /** The index is listed anew before another is put, unless that was done this part of `Times.trust` ago: some 40 seconds. */
 const LIST_AGAIN = 1000;
 const TOO_LONG = 'it took half a day to send something: it may be gone, so nothing names it';
-const RELIED = 'what is sent relies on something that was removed half a day ago';
+const RELIED = 'what it relies on was seen half a day ago, or is being removed: the same command looks again';
 /** Packs in memory: those on their way and those being filled. */
 const PACKS_AT_ONCE = 8;
 
@@ -69,7 +69,7 @@ export class Outbox {
   readonly #progress: Progress;
   readonly #roots: readonly PushedRoot[];
   /** This push, for those who find a part of it. */
-  readonly #push: Since;
+  readonly #push = randomBytes(32).toString('hex');
   readonly #encoders = { content: new Encoder(), meta: new Encoder() };
   /** Memory of packs that have arrived, and who waits for some. */
   readonly #free: PackBuilder[] = [];
@@ -85,7 +85,6 @@ export class Outbox {
 
   /** @param roots what is pushed: each index says it. */
   constructor(session: Session, catalog: Catalog, progress: Progress, roots: readonly PushedRoot[]) {
-    this.#push = { name: randomBytes(32).toString('hex'), at: session.now() };
     this.#session = session;
     this.#catalog = catalog;
     this.#progress = progress;
@@ -157,6 +156,12 @@ export class Outbox {
     this.#session.signal.throwIfAborted();
   }
 
+  /** Throws where what this push relies on was seen too long ago to be named by anything. */
+  checkTrust(): void {
+    const { now, times } = this.#session;
+    if (now() - this.#catalog.sound.at > times.trust) throw new StorageError('busy', RELIED, { transient: false });
+  }
+
   /** Says what was pushed, where nothing had to be sent for it. */
   async sayRoots(): Promise<void> {
     await this.#publish(newBatch(this.#session), true);
@@ -188,10 +193,11 @@ export class Outbox {
     await Promise.all(uploads);
     signal.throwIfAborted();
     if (now() - this.#catalog.listedAt > times.trust / LIST_AGAIN) await this.#catalog.refresh(this.#session);
-    const { at, seen } = this.#catalog.sound;
-    if (now() - at > times.trust) throw new StorageError('busy', RELIED, { transient: false });
+    this.checkTrust();
+    const { seen } = this.#catalog.sound;
     if (now() - since > times.trust) throw new StorageError('busy', TOO_LONG, { transient: false });
-    const begun = isLast && this.#said === 'nothing' ? [] : [this.#push];
+    // The time is that of its last index: a push may take longer than a collector's grace.
+    const begun: Since[] = isLast && this.#said === 'nothing' ? [] : [{ name: this.#push, at: now() }];
     const head = { roots: this.#roots, seen, begun, ended: isLast ? begun : [] };
     await publishIndex(this.#session, this.#catalog, encodeIndex(head, packs, entries));
     this.#said = isLast ? 'ended' : 'begun';

@@ -71,6 +71,7 @@ export async function push(
   if (!outbox.hasPublished && needSaying(session, catalog, pushed)) await sayRoots(outbox);
   for (const failure of sending.failed) session.emit({ kind: 'failed', failure });
   const sendable = records.filter((record) => [...record.outs.values()].every((out) => !sending.lacks(out.digest)));
+  if (sendable.length > 0) outbox.checkTrust();
   const sent = await sendRecords(session, sendable);
   if (outbox.hasPublished) await consolidate(session, catalog);
   return { ...progress.moved(), stored: outbox.stored, failed: sending.failed, records: sent };
