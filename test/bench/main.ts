@@ -52,7 +52,6 @@ async function run(bench: Bench): Promise<void> {
     try {
       for (const scenario of opened.scenarios) {
         rows.push(...(await measure(scenario, work, console.error)));
-        if (scenario.leavesFewFiles === true) work.empty();
       }
     } finally {
       await opened.close();

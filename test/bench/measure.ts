@@ -8,9 +8,13 @@ import type { WorkFolder } from './work-folder.ts';
 export interface Trial {
   /** Brings the state about that the command starts from; not timed. */
   readonly prepare?: (round: number) => void;
+  /** In how many rounds it is measured; default: all. */
+  readonly rounds?: number;
   /** The command of a round, program first. */
   readonly command: (round: number) => readonly string[];
   readonly cwd: string;
+  /** Moves out of the way what it left and nobody needs; not timed. */
+  readonly after?: () => void;
 }
 
 /** One thing to be done, by several programs in turn. */
@@ -26,8 +30,11 @@ export interface Scenario {
   /** How often each is measured, where it doesn't take long. */
   readonly rounds: number;
   readonly env: Readonly<Record<string, string>>;
-  /** What it moved out of the way is much, but of so few files that to delete it slows nothing down that comes after. */
-  readonly leavesFewFiles?: boolean;
+  /**
+   * When what was moved out of the way is deleted, where it is too much to keep: before each command where it is few files,
+   * else between the steps, of which each has another program first in each round.
+   */
+  readonly deletes?: 'before commands' | 'between steps';
   /** Whether all files where a command runs are read before: a program pays for its work, not for what memory forgot. */
   readonly warm?: boolean;
   /** Called around the round in which dag's system calls are counted. @returns what else was counted since. */
@@ -76,7 +83,9 @@ export async function measure(scenario: Scenario, work: WorkFolder, say: (line: 
       for (const [who, trial] of rotated([...by], round)) {
         const taken = times[i]?.get(who);
         if (typeof trial === 'string' || !Array.isArray(taken) || (taken[0] ?? 0) > LONG) continue;
+        if (round >= (trial.rounds ?? rounds)) continue;
         trial.prepare?.(round);
+        if (scenario.deletes === 'before commands') work.empty();
         if (scenario.warm === true)
           execFileSync('sh', ['-c', 'find . -type f -exec cat {} + > /dev/null'], { cwd: trial.cwd });
         execFileSync('sync');
@@ -85,10 +94,12 @@ export async function measure(scenario: Scenario, work: WorkFolder, say: (line: 
         const one = await time(trial.command(round), trial.cwd, env, work.at(`${who}.log`), peak?.start);
         const most = peak?.stop();
         if (most !== undefined) memory[i] = Math.max(most, memory[i] ?? 0);
+        trial.after?.();
         if (typeof one === 'number') taken.push(one);
         else times[i]?.set(who, `failed: ${one}`);
         say(`${round + 1}/${rounds}  ${what}  ${who}  ${typeof one === 'number' ? `${one.toFixed(3)} s` : one}`);
       }
+      if (scenario.deletes === 'between steps') work.empty();
     }
     scenario.afterRound?.(round);
   }
@@ -120,6 +131,7 @@ async function countRound(scenario: Scenario, work: WorkFolder) {
       continue;
     }
     trial.prepare?.(rounds);
+    if (scenario.deletes !== undefined) work.empty();
     const before = counting?.counts();
     const run = (command: readonly string[]) => time(command, trial.cwd, { ...env, ...more }, work.at('dag.log'));
     const calls = await counted(trial.command(rounds), work.at('strace.txt'), run);

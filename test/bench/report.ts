@@ -24,13 +24,14 @@ export function renderSection(name: string, about: string, peers: readonly PeerI
 export function renderTable(rows: readonly Row[]): string {
   const names = [...new Set(rows.flatMap(({ seconds }) => [...seconds.keys()]))];
   const remote = rows.some((row) => row.sent !== undefined);
-  const head = ['', ...names, 'syncs', 'opened', ...(remote ? ['requests', 'sent', 'memory'] : []), 'load'];
+  const head = ['', ...names, 'syncs', 'opened', ...(remote ? ['requests', 'sent'] : []), 'memory', 'load'];
   const lines = rows.map((row) => [
     row.what,
     ...names.map((name) => cell(row, name)),
     `${row.counts?.syncs ?? ''}`,
     `${row.counts?.opened ?? ''}`,
-    ...(remote ? [`${row.sent?.requests ?? ''}`, megabytes(row.sent?.bytes), megabytes(row.memory)] : []),
+    ...(remote ? [`${row.sent?.requests ?? ''}`, megabytes(row.sent?.bytes)] : []),
+    megabytes(row.memory),
     row.load.toFixed(1),
   ]);
   const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
