@@ -52,6 +52,7 @@ async function run(bench: Bench): Promise<void> {
     try {
       for (const scenario of opened.scenarios) {
         rows.push(...(await measure(scenario, work, console.error)));
+        if (scenario.deletes !== undefined) work.empty();
       }
     } finally {
       await opened.close();

@@ -32,9 +32,9 @@ export interface Scenario {
   readonly env: Readonly<Record<string, string>>;
   /**
    * When what was moved out of the way is deleted, where it is too much to keep: before each command where it is few files,
-   * else between the steps, of which each has another program first in each round.
+   * else between the steps, of which each has another program first in each round. Default: when the bench ends.
    */
-  readonly deletes?: 'before commands' | 'between steps';
+  readonly deletes?: 'before commands' | 'between steps' | 'at the end';
   /** Whether all files where a command runs are read before: a program pays for its work, not for what memory forgot. */
   readonly warm?: boolean;
   /** Called around the round in which dag's system calls are counted. @returns what else was counted since. */
@@ -131,7 +131,7 @@ async function countRound(scenario: Scenario, work: WorkFolder) {
       continue;
     }
     trial.prepare?.(rounds);
-    if (scenario.deletes !== undefined) work.empty();
+    if (scenario.deletes === 'before commands' || scenario.deletes === 'between steps') work.empty();
     const before = counting?.counts();
     const run = (command: readonly string[]) => time(command, trial.cwd, { ...env, ...more }, work.at('dag.log'));
     const calls = await counted(trial.command(rounds), work.at('strace.txt'), run);

@@ -110,7 +110,7 @@ function scenario(work: WorkFolder, server: S3Server, data: Data): Scenario {
     rounds: data.rounds,
     env: { ...work.env, ...server.env, ...peersEnv(server) },
     counting: countRequests(server),
-    leavesFewFiles: isLarge,
+    deletes: 'at the end',
     afterRound: (round) => {
       if (!isLarge) return;
       for (const who of ['dag', 'dvc', 's5cmd', 'rclone']) {
@@ -180,7 +180,7 @@ function editScenario(work: WorkFolder, server: S3Server): Scenario {
     rounds: 1,
     env,
     counting: countRequests(server),
-    leavesFewFiles: true,
+    deletes: 'at the end',
     // What the file was before is in the cache for nobody.
     afterRound: () => rmSync(join(folder, '.cache', 'objects'), { recursive: true, force: true }),
     steps: [
