@@ -1,13 +1,14 @@
+import { StorageError } from '../storage/problem.ts';
+
 /**
- * How many calls run at once, found out by trying (additive increase, multiplicative decrease): more while calls succeed,
- * half as many when the storage says that it is busy or breaks off.
+ * How many calls run at once, found out by trying: twice as many with every round of successes until the storage first says
+ * that it is busy, or breaks off; then half as many, and one more with every round (additive increase, multiplicative decrease).
  */
 export class Pace {
   #limit: number;
   readonly #most: number;
   #running = 0;
-  /** Calls that were running when the limit was last halved: their failures are of the same moment. */
-  #settling = 0;
+  #halvings = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(most: number) {
@@ -15,29 +16,29 @@ export class Pace {
     this.#limit = Math.min(4, most);
   }
 
-  /** Does the work as soon as there is room for it. */
+  /** Does the work as soon as there is room for it. A failure that may pass counts as the storage's stumbling. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= Math.floor(this.#limit)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;
+    const began = this.#halvings;
     try {
       const result = await work();
-      this.#limit = Math.min(this.#most, this.#limit + 1 / this.#limit);
+      this.#limit = Math.min(this.#most, this.#limit + (this.#halvings > 0 ? 1 / this.#limit : 1));
       return result;
+    } catch (error) {
+      // What began before the last halving failed in the same moment as what led to it.
+      if (error instanceof StorageError && error.transient && began === this.#halvings) {
+        this.#limit = Math.max(1, this.#limit / 2);
+        this.#halvings++;
+      }
+      throw error;
     } finally {
       this.#leave();
     }
   }
 
-  /** The storage stumbled over a call that was running. */
-  slowDown(): void {
-    if (this.#settling > 0) return;
-    this.#limit = Math.max(1, this.#limit / 2);
-    this.#settling = this.#running;
-  }
-
   #leave(): void {
     this.#running--;
-    if (this.#settling > 0) this.#settling--;
     while (this.#running < Math.floor(this.#limit)) {
       const next = this.#waiting.shift();
       if (next === undefined) return;

@@ -59,10 +59,7 @@ export function startSession(
         () => pace.run(call),
         policy,
         signal,
-        (attempt, waitMs, reason) => {
-          pace.slowDown();
-          emit({ kind: 'retry', attempt, waitMs, reason });
-        },
+        (attempt, waitMs, reason) => emit({ kind: 'retry', attempt, waitMs, reason }),
       ),
     forEach: async (items, work) => {
       signal.throwIfAborted();
