@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { digestHex } from '@dag/model';
-import { hashBytes, hashOf, newHasher, type ObjectPlace } from '@dag/store';
+import { type Hasher, hashBytes, hashOf, newHasher, type ObjectPlace } from '@dag/store';
 import { pieceLength } from '../chunk/cut.ts';
 import { KIND } from '../format/entry.ts';
 import { PIECE_MAX } from '../format/limits.ts';
@@ -9,8 +9,8 @@ import type { Catalog } from '../index/catalog.ts';
 import type { Outbox, Sort } from './outbox.ts';
 import type { Progress } from './progress.ts';
 
-/** Memory in which a file is cut. */
-const WINDOW = 4 * PIECE_MAX;
+/** So much of a file is read while as much of it is cut. */
+const READ_SIZE = 2 * PIECE_MAX;
 
 /** What an object's pieces are put into, and what spares some of them. */
 export interface Way {
@@ -41,35 +41,76 @@ export async function sendBytes(way: Way, hash: Uint8Array, content: Uint8Array,
  * @returns false when its content was not what its digest says: then some pieces were sent, but nothing that names them.
  */
 export async function sendFile(way: Way, hash: Uint8Array, place: ObjectPlace): Promise<boolean> {
-  const file = openSync(place.kind === 'loose' ? place.file : place.pack, 'r');
+  const file = await open(place.kind === 'loose' ? place.file : place.pack, 'r');
   try {
     const start = place.kind === 'loose' ? 0 : place.offset;
-    const window = Buffer.allocUnsafeSlow(WINDOW);
     const hasher = newHasher();
     const pieces: Piece[] = [];
-    let [read, from, to] = [0, 0, 0];
-    for (;;) {
-      if (to - from < PIECE_MAX && read < place.size) {
-        window.copyWithin(0, from, to);
-        [from, to] = [0, to - from];
-        const count = readSync(file, window, to, Math.min(WINDOW - to, place.size - read), start + read);
-        if (count === 0) return false;
-        hasher.update(window.subarray(to, to + count));
-        read += count;
-        to += count;
-        continue;
-      }
-      if (from === to) break;
-      const length = pieceLength(window.subarray(from, Math.min(to, from + PIECE_MAX)));
-      pieces.push(await sendPiece(way, window.subarray(from, from + length), 'content'));
-      from += length;
+    for await (const piece of cut(file, start, place.size, hasher)) {
+      if (piece === undefined) return false;
+      pieces.push(await sendPiece(way, piece, 'content'));
     }
     if (hasher.digest() !== `blake3:${Buffer.from(hash).toString('hex')}`) return false;
     await sendList(way, hash, place.size, pieces);
     return true;
   } finally {
-    closeSync(file);
+    await file.close();
   }
+}
+
+/**
+ * Cuts a part of a file into pieces, each valid until the next is asked for, while more of it is read. Ends with undefined
+ * where the file is shorter than it should be.
+ * @param hasher gets all of it.
+ */
+async function* cut(file: FileHandle, start: number, size: number, hasher: Hasher): AsyncGenerator<Buffer | undefined> {
+  // What is left of one is put before what comes in the other.
+  const [one, other] = [0, 1].map(() => Buffer.allocUnsafeSlow(PIECE_MAX + Math.min(READ_SIZE, size))) as [
+    Buffer,
+    Buffer,
+  ];
+  let [now, next] = [one, other];
+  const fill = (into: Buffer, at: number): Promise<number> => {
+    const filled = readFully(file, into.subarray(PIECE_MAX, PIECE_MAX + Math.min(READ_SIZE, size - at)), start + at);
+    // It is thrown when its turn comes.
+    filled.catch(() => {});
+    return filled;
+  };
+  let [from, to] = [PIECE_MAX, PIECE_MAX];
+  let read = 0;
+  let coming = fill(next, read);
+  try {
+    for (;;) {
+      if (to - from < PIECE_MAX && read < size) {
+        const count = await coming;
+        if (count < Math.min(READ_SIZE, size - read)) return yield undefined;
+        const left = to - from;
+        now.copy(next, PIECE_MAX - left, from, to);
+        [now, next] = [next, now];
+        [from, to] = [PIECE_MAX - left, PIECE_MAX + count];
+        read += count;
+        coming = fill(next, read);
+        hasher.update(now.subarray(PIECE_MAX, to));
+        continue;
+      }
+      if (from === to) return;
+      const length = pieceLength(now.subarray(from, Math.min(to, from + PIECE_MAX)));
+      yield now.subarray(from, from + length);
+      from += length;
+    }
+  } finally {
+    await coming.catch(() => {});
+  }
+}
+
+/** @returns how many bytes there were. */
+async function readFully(file: FileHandle, into: Buffer, at: number): Promise<number> {
+  for (let done = 0; done < into.length; ) {
+    const { bytesRead } = await file.read(into, done, into.length - done, at + done);
+    if (bytesRead === 0) return done;
+    done += bytesRead;
+  }
+  return into.length;
 }
 
 async function sendPiece({ outbox, catalog, progress }: Way, content: Uint8Array, sort: Sort): Promise<Piece> {
