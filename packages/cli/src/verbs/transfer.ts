@@ -36,6 +36,8 @@ interface Moved {
   /** Bytes that the remotes had to store for it; undefined where nothing is stored there. */
   readonly stored?: number | undefined;
   readonly failed: readonly ObjectFailure[];
+  /** Where it was sent, where that is not plain: one of several default remotes. */
+  readonly to?: string;
   /** What came from which remote, where that can be told. */
   readonly from?: FetchedInOrder['from'];
 }
@@ -142,7 +144,12 @@ async function bring(
     if (options.runCache === true) {
       for (const name of defaults) {
         const { transfer, end } = transferOf(context, options, name, 'fetch');
-        records += await fetchRecords(project, await opened.get(name), transfer).finally(end);
+        const remote = await opened.get(name);
+        const found = await fetchRecords(project, remote, transfer).finally(end);
+        if (found === 0 && !remote.writable && context.verbose) {
+          context.say(`remote '${name}' is only read: run records that are not written down there are not seen`);
+        }
+        records += found;
       }
     }
     return { ...report, records };
@@ -246,7 +253,9 @@ async function send(
   if (records.length > 0 && !groups.has(standard)) groups.set(standard, []);
   if (groups.size === 0) remoteConfig(project, standard);
   for (const name of groups.keys()) remoteConfig(project, name);
-  let total: Moved = { objects: 0, bytes: 0, records: 0, failed: [] };
+  const choice = options.remote === undefined && defaultRemotes(project, context).length > 1;
+  const to = choice ? { to: [...groups.keys()].map((name) => `'${name}'`).join(' and ') } : {};
+  let total: Moved = { objects: 0, bytes: 0, records: 0, failed: [], ...to };
   for (const [name, items] of groups) {
     const remote = await openNamedRemote(project, context, name);
     const { transfer, end } = transferOf(context, options, remote.name, 'push');
@@ -255,6 +264,7 @@ async function send(
       const own = name === standard ? records : [];
       const report = await remote.push({ roots, records: own }, project.store, transfer);
       total = {
+        ...total,
         objects: total.objects + report.objects,
         bytes: total.bytes + report.bytes,
         records: total.records + report.records,
@@ -307,11 +317,12 @@ const HINTS: Readonly<Record<string, string>> = {
 /** What of the bytes need not be spared to be worth a word. */
 const NEARLY_ALL = 0.9;
 
-function totals(done: string, { objects, bytes, records, stored, from }: Moved): string {
+function totals(done: string, { objects, bytes, records, stored, from, to }: Moved): string {
   const runs = records > 0 ? `, ${count(records, 'run record')}` : '';
   const spared = stored !== undefined && stored < bytes * NEARLY_ALL;
   const size = spared ? `${bytesText(bytes)}, of which ${bytesText(stored)} had to be stored there` : bytesText(bytes);
-  return `${count(objects, 'object')} ${done}, ${size}${runs}${fromText(from)}.`;
+  const place = to === undefined ? '' : ` to ${to}`;
+  return `${count(objects, 'object')} ${done}${place}, ${size}${runs}${fromText(from)}.`;
 }
 
 function uniqueFailures(failed: readonly ObjectFailure[]): ObjectFailure[] {
