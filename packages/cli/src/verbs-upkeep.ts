@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { verb } from './verb.ts';
 
 /** Declares the verbs that look after cache and tracked paths. */
@@ -53,6 +53,46 @@ export function declareUpkeep(program: Command): void {
       .option('-r, --remote <name>', 'check this remote too, and fetch damaged objects from it again'),
     async () => (await import('./verbs/fsck.ts')).fsck,
   );
+  const lock = program.command('lock').summary('merge versions of pipeline.lock').exitOverride();
+  verb(
+    lock
+      .command('resolve')
+      .summary("settle git's conflicts in pipeline.lock")
+      .description(LOCK_RESOLVE)
+      .argument('[file...]', 'pipeline.lock files (default: all with conflicts)')
+      .addOption(new Option('--ours', 'of tracked data that both sides changed, take ours').conflicts('theirs'))
+      .option('--theirs', 'the same, take theirs'),
+    async () => (await import('./verbs/lock.ts')).lockResolve,
+  );
+  verb(
+    lock
+      .command('merge')
+      .summary("git's merge driver: see 'dag install'")
+      .description(
+        'Merges two versions of a pipeline.lock into the file that holds ours; exits with 1 where a person must choose.',
+      )
+      .argument('<base>', 'file with what both sides began with')
+      .argument('<ours>', 'file with our version; the result goes here')
+      .argument('<theirs>', 'file with their version')
+      .argument('[path]', 'where the lock belongs'),
+    async () => (await import('./verbs/lock.ts')).lockMerge,
+  );
+  verb(
+    program
+      .command('install')
+      .summary("let git check out, push and merge data: its hooks, and pipeline.lock's merge driver")
+      .description(INSTALL)
+      .option('--uninstall', 'take them away again'),
+    async () => (await import('./verbs/install.ts')).install,
+  );
+  verb(
+    program
+      .command('hook', { hidden: true })
+      .description("The work of one of git's hooks; see 'dag install'.")
+      .argument('<name>', 'of the hook')
+      .argument('[arg...]', 'what git gives it'),
+    async () => (await import('./verbs/hook.ts')).hook,
+  );
   verb(
     program.command('doctor').summary('show what dag uses on this machine, and what is wrong with it'),
     async () => (await import('./verbs/doctor.ts')).doctor,
@@ -66,3 +106,7 @@ const MOVE = `Renames a tracked file or folder: the data itself, its entry in pi
 const GC = `Removes objects from the cache that are named by nothing in the scope: the workspace always counts, and so do run records of the last 30 days (cache.keep_runs) and other projects that share the cache. A scope is required. What is to go is shown first. In a remote (-c), others may be at work: what nothing needs is marked first, can still be fetched for a day, and is deleted by the next gc -c after that. What others have pushed to it within 14 days stays.`;
 
 const FSCK = `Reads and re-hashes the objects in the cache. Damaged ones are moved to quarantine, named by the paths that use them, and fetched again where a remote has them. Exits with 1 when something was found.`;
+
+const LOCK_RESOLVE = `Merges, entry by entry, what the two sides of git's conflict markers say. Stages that each side ran in its own way are taken out, so that 'dag repro' settles them. Tracked folders that both changed are merged file by file, where the cache has their listings; where both changed the same file, choose with --ours or --theirs.`;
+
+const INSTALL = `Places hooks in the git repository: after a checkout, merge or rebase that changes what is tracked, the data is checked out; before a commit, what is not recorded is shown; before a push, data is pushed. And a merge driver that merges pipeline.lock entry by entry. Hooks that are there already stay as they are, and the lines to add to them are shown. It holds for all work trees of this clone; nothing of it is committed.`;

@@ -9,6 +9,7 @@ export * from './fingerprint.ts';
 export * from './group.ts';
 export * from './ignored.ts';
 export * from './lock.ts';
+export * from './merge-tree.ts';
 export * from './path.ts';
 export * from './result.ts';
 export * from './run-record.ts';

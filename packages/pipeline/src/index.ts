@@ -13,6 +13,14 @@ export {
 export { expandGlob } from './graph/glob.ts';
 export { pipelineJsonSchema } from './language/json-schema.ts';
 export { loadPipeline } from './load.ts';
+export {
+  type DataConflict,
+  type DataMerge,
+  type MergedLock,
+  mergeLocks,
+  renderMerged,
+  splitConflicts,
+} from './lock/merge.ts';
 export { parseLock } from './lock/parse.ts';
 export { renderLock } from './lock/render.ts';
 export {

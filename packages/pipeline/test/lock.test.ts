@@ -252,7 +252,7 @@ describe('the lock', () => {
       "pipeline.lock:3:1: pipeline.lock holds a conflict marker of git
         <<<<<<< HEAD
         ^^^^^^^^^^^^
-        take one side with 'git checkout --ours' or '--theirs', then 'dag repro'"
+        'dag lock resolve' merges it entry by entry"
     `);
     expect(say("schema: 1\nstages:\n  a:\n    deps:\n      x: {digest: 'blake3:00', si")).toMatchInlineSnapshot(`
       "pipeline.lock:5:10: pipeline.lock is damaged: this '{' is not closed

@@ -14,6 +14,7 @@ import { loadProject } from './load.ts';
 import { readRemembered } from './remembered.ts';
 import { placeSchema } from './schema.ts';
 import { registerProject } from './sharing.ts';
+import { mainCache } from './work-tree.ts';
 
 export interface OpenProjectOptions {
   /** What the verb is about: only what these need must be sound. Relative to the user's folder. */
@@ -105,10 +106,10 @@ function reload(context: Context): Pipeline | undefined {
   }
 }
 
-/** Where the cache is: `DAG_CACHE_DIR`, else `cache.dir`, else `.cache`; absolute. */
+/** Where the cache is: `DAG_CACHE_DIR`, else `cache.dir`, else that of the main work tree, else `.cache`; absolute. */
 function cacheDir(root: string, pipeline: Pipeline, context: Context): string {
   const set = context.io.env['DAG_CACHE_DIR'] || pipeline.settings.cache.dir;
-  return path.resolve(root, set ?? '.cache');
+  return path.resolve(root, set ?? mainCache(root) ?? '.cache');
 }
 
 function linkStrategies(pipeline: Pipeline, context: Context): readonly LinkStrategy[] {

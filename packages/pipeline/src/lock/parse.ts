@@ -45,7 +45,7 @@ export function parseAnyLock(text: string, file: ProjectPath): Result<Lock, Diag
   const { root, problems } = parseYaml(text);
   const problem = problems.find((one) => one.conflict) ?? problems[0];
   if (problem?.conflict) {
-    const hint = "take one side with 'git checkout --ours' or '--theirs', then 'dag repro'";
+    const hint = "'dag lock resolve' merges it entry by entry";
     report.add(source, problem.at, 'conflict', `${file} holds a conflict marker of git`, hint);
   } else if (problem) report.add(source, problem.at, 'bad-lock', `${file} is damaged: ${problem.message}`, WAY_OUT);
   else if (text !== '' && !text.endsWith('\n')) {

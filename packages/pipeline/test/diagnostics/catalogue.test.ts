@@ -816,7 +816,7 @@ stages:
       "pipeline.lock:2:1: pipeline.lock holds a conflict marker of git
         <<<<<<< HEAD
         ^^^^^^^^^^^^
-        take one side with 'git checkout --ours' or '--theirs', then 'dag repro'"
+        'dag lock resolve' merges it entry by entry"
     `);
   });
 });
