@@ -110,7 +110,7 @@ function scenario(work: WorkFolder, server: S3Server, data: Data): Scenario {
     rounds: data.rounds,
     env: { ...work.env, ...server.env, ...peersEnv(server) },
     counting: countRequests(server),
-    deletes: 'at the end',
+    ...(isLarge ? { deletes: 'at the end' as const } : {}),
     afterRound: (round) => {
       if (!isLarge) return;
       for (const who of ['dag', 'dvc', 's5cmd', 'rclone']) {
