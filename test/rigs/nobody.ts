@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 
-const NOBODY = 65_534;
+/** The user's id. */
+export const NOBODY = 65_534;
 
 /**
  * Does work without root's rights, which no permission stops, in folders that are made its own. Where the tests don't run

@@ -1,8 +1,19 @@
-import { chmodSync, existsSync, linkSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, digestHex } from '@dag/model';
 import { hashBytes } from '@dag/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { asNobody, NOBODY } from '../../../test/rigs/nobody.ts';
 import { newProject, type Project, path } from './helpers.ts';
 
 // Large files that become objects by a second name: what was hashed is what the object holds, whatever happens meanwhile.
@@ -112,4 +123,20 @@ test('a file that has other names is copied', async () => {
   expect(statSync(objectOf(1)).ino).toBe(inode('d/a'));
   expect(statSync(objectOf(2)).ino).not.toBe(statSync(linked).ino);
   expect(statSync(linked).mode & 0o777).not.toBe(0o444);
+});
+
+test('a file of another owner is copied', async (context) => {
+  if (process.getuid?.() !== 0) context.skip('only root has files of others');
+  write('d/a', 1);
+  write('d/b', 2);
+  await asNobody([project.root], async () => {
+    process.seteuid?.(0);
+    chownSync(join(project.root, 'd/a'), 0, 0);
+    process.seteuid?.(NOBODY);
+    await project.ws.commit([path('d')]);
+  });
+  expect(statSync(objectOf(1)).ino).not.toBe(inode('d/a'));
+  expect(statSync(join(project.root, 'd/a')).mode & 0o777).not.toBe(0o444);
+  expect(statSync(objectOf(2)).ino).toBe(inode('d/b'));
+  expect((await project.store.checkAll()).damaged).toEqual([]);
 });

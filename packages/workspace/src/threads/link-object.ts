@@ -4,7 +4,6 @@ import type { Digest } from '@dag/model';
 import {
   isErrno,
   isPast,
-  type Layout,
   layoutOf,
   loosePath,
   OBJECT_MODE,
@@ -43,17 +42,19 @@ export function linkObjects(
     withIo('link', shown, () => {
       const before = lstatSync(path, { bigint: true });
       if (!isSame(before, job.stats, i)) throw changedWhileStored(shown);
-      if (!tryLink(path, before, layout, digest)) {
+      const object = loosePath(layout, digest);
+      const linked = tryLink(path, before, object, layout.tmp);
+      if (linked === undefined) {
         storeAnew(store, path, digest);
         return;
       }
-      const object = loosePath(layout, digest);
-      const after = lstatSync(object, { bigint: true });
+      const after = lstatSync(linked, { bigint: true });
       if (after.ino !== before.ino || after.mtimeNs !== before.mtimeNs || after.size !== before.size) {
         // What took the name in the last moments: nobody checked it.
-        removeFile(object);
+        removeFile(linked);
         throw changedWhileStored(shown);
       }
+      if (linked !== object) takePlace(linked, object);
       const isSettled = isPast(after, job.since);
       if (isSettled && !(job.together && after.size < WORTH_RECORD)) statCache.record(after, digest);
       facts.set(i, after, isSettled);
@@ -70,31 +71,36 @@ function isSame(now: BigIntStats, then: BigInt64Array, i: number): boolean {
   return isUntouched && now.isFile() && (now.ctimeNs === ctime || now.nlink > 1n);
 }
 
-/** @returns false where links can't be made. An object that is there gives way: its content was not looked at. */
-function tryLink(path: string, stats: BigIntStats, layout: Layout, digest: Digest): boolean {
-  const object = loosePath(layout, digest);
+/**
+ * Makes the file read-only and gives it the object's name, or a temp name where an object is there already.
+ * @returns that name; undefined where links can't be made: then the file is as it was.
+ */
+function tryLink(path: string, { mode }: BigIntStats, object: string, tmp: string): string | undefined {
+  const isOpen = (mode & 0o7777n) !== BigInt(OBJECT_MODE);
   try {
-    if ((stats.mode & 0o7777n) !== BigInt(OBJECT_MODE)) chmodSync(path, OBJECT_MODE);
-    linkSync(path, object);
-    return true;
+    if (isOpen) chmodSync(path, OBJECT_MODE);
+    try {
+      linkSync(path, object);
+      return object;
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+    }
+    const temp = join(tmp, tempName('object'));
+    linkSync(path, temp);
+    return temp;
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) return takePlace(path, object, layout.tmp);
-    if (canFallThrough(error)) return false;
-    throw error;
+    if (!canFallThrough(error)) throw error;
+    if (isOpen && (lstatSync(path).mode & 0o7777) === OBJECT_MODE) chmodSync(path, Number(mode & 0o7777n));
+    return undefined;
   }
 }
 
-function takePlace(path: string, object: string, tmp: string): boolean {
-  const temp = join(tmp, tempName('object'));
+/** The object that is there gives way: nobody looked at its content. */
+function takePlace(temp: string, object: string): void {
   try {
-    linkSync(path, temp);
     renameSync(temp, object);
-    // A rename of one name of a file to another of the same leaves both.
+  } finally {
+    // Where both were names of one file the rename has left both.
     removeFile(temp);
-    return true;
-  } catch (error) {
-    removeFile(temp);
-    if (canFallThrough(error)) return false;
-    throw error;
   }
 }
