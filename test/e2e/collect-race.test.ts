@@ -24,8 +24,8 @@ import { missingS3, needS3, type S3Server, startS3 } from '../rigs/s3.ts';
 
 const TIMES = { trust: 5_000, grace: 15_000, roots: 16_000, replaced: 4_000, fresh: 2_000 };
 const PUSHERS = 8;
-/** How long a race goes on, ms; DAG_FUZZ times as long. */
-const LENGTH = 45_000 * Number(process.env['DAG_FUZZ'] ?? 1);
+/** How long a race goes on at least, ms; DAG_FUZZ times as long. It goes on until enough has happened. */
+const LENGTH = 30_000 * Number(process.env['DAG_FUZZ'] ?? 1);
 /** What was pushed so long ago, ms, is certainly still protected. */
 const PROTECTED = TIMES.roots / 2 - 2_000;
 
