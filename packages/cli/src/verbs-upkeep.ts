@@ -94,6 +94,17 @@ export function declareUpkeep(program: Command): void {
     async () => (await import('./verbs/hook.ts')).hook,
   );
   verb(
+    program
+      .command('check-ignore')
+      .summary('say whether .dagignore leaves paths out, and by which line')
+      .description(CHECK_IGNORE)
+      .argument('[path...]', 'files and folders; they need not exist')
+      .option('-d, --details', 'show file, line and pattern that decide')
+      .option('-n, --non-matching', 'with --details: show paths of which no line speaks, too')
+      .option('--stdin', 'read paths from standard input, one a line'),
+    async () => (await import('./verbs/check-ignore.ts')).checkIgnore,
+  );
+  verb(
     program.command('doctor').summary('show what dag uses on this machine, and what is wrong with it'),
     async () => (await import('./verbs/doctor.ts')).doctor,
   );
@@ -104,6 +115,8 @@ const DIFF = `Compares tracked data and outs at two revisions, or at one with th
 const MOVE = `Renames a tracked file or folder: the data itself, its entry in pipeline.yaml and pipeline.lock, and its line in .gitignore. Outs of stages are moved by changing their stage.`;
 
 const GC = `Removes objects from the cache that are named by nothing in the scope: the workspace always counts, and so do run records of the last 30 days (cache.keep_runs) and other projects that share the cache. A scope is required. What is to go is shown first. In a remote (-c), others may be at work: what nothing needs is marked first, can still be fetched for a day, and is deleted by the next gc -c after that. What others have pushed to it within 14 days stays.`;
+
+const CHECK_IGNORE = `Prints those of the paths that .dagignore leaves out of tracked folders. Exits with 0 where there is one, else with 1.`;
 
 const FSCK = `Reads and re-hashes the objects in the cache. Damaged ones are moved to quarantine, named by the paths that use them, and fetched again where a remote has them. Exits with 1 when something was found.`;
 

@@ -9,7 +9,7 @@ export interface IgnoreAnswer {
  * where it would leave out such a folder, and a deeper file took that back, only what it says of the name itself counts.
  * @param path seen from the ignore file; a folder ends in a slash.
  */
-export function ignoreAnswer(test: (path: string) => IgnoreAnswer, path: string): IgnoreAnswer {
+export function ignoreAnswer<A extends IgnoreAnswer>(test: (path: string) => A, path: string): A {
   const answer = test(path);
   const slash = path.lastIndexOf('/', path.length - 2);
   if (!answer.ignored || slash === -1 || !test(path.slice(0, slash + 1)).ignored) return answer;

@@ -1,4 +1,5 @@
 export { DEFAULT_LINK } from './context.ts';
+export { explainIgnore, type IgnoreRule } from './explain-ignore.ts';
 export { ignoreLine } from './gitignore.ts';
 export { holderText } from './lock/holder-text.ts';
 export { mendedText } from './mended-text.ts';
