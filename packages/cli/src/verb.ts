@@ -12,6 +12,8 @@ export interface Context {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  /** Whether to wait for paths that another process holds. */
+  readonly wait: boolean;
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP: end in good order. */
   readonly stop: AbortSignal;
   /** Aborted by the second: end now. */
@@ -34,7 +36,12 @@ interface CommonOptions {
   readonly verbose?: boolean;
   readonly cd?: string;
   readonly root?: string;
+  /** Of verbs that have `NO_WAIT`. */
+  readonly wait?: boolean;
 }
+
+/** The option of verbs that take paths which another process may hold. */
+export const NO_WAIT = ['--no-wait', 'fail where another process holds a path'] as const;
 
 /**
  * Gives a command the common flags and its work, which is loaded only when the verb is used. All that goes wrong ends
@@ -110,7 +117,7 @@ function interruption(io: Io): Interruption {
 }
 
 async function contextOf(io: Io, options: CommonOptions, signals: Interruption): Promise<Context> {
-  const { json = false, quiet = false, verbose = false } = options;
+  const { json = false, quiet = false, verbose = false, wait = true } = options;
   return {
     io,
     cwd: await workingFolder(io, options.cd),
@@ -118,6 +125,7 @@ async function contextOf(io: Io, options: CommonOptions, signals: Interruption):
     json,
     quiet,
     verbose,
+    wait,
     stop: signals.stop,
     kill: signals.kill,
     print: (line) => {

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { verb } from './verb.ts';
+import { NO_WAIT, verb } from './verb.ts';
 
 /** Declares the verbs that look after cache and tracked paths. */
 export function declareUpkeep(program: Command): void {
@@ -21,7 +21,8 @@ export function declareUpkeep(program: Command): void {
       .summary('rename tracked data, and keep tracking it')
       .description(MOVE)
       .argument('<src>', 'a tracked file or folder')
-      .argument('<dst>', 'its new path, or an existing folder to move it into'),
+      .argument('<dst>', 'its new path, or an existing folder to move it into')
+      .option(...NO_WAIT),
     async () => (await import('./verbs/move.ts')).move,
   );
   verb(

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { verb } from './verb.ts';
+import { NO_WAIT, verb } from './verb.ts';
 import { declareUpkeep } from './verbs-upkeep.ts';
 
 /** Declares all verbs: names, flags and help. What each does is loaded when it is used. */
@@ -41,7 +41,8 @@ function declareProject(program: Command): void {
       .argument('<path...>', 'files or folders')
       .option('--glob', 'the paths are patterns (*, ?, [a-z], **)')
       .option('--desc <text>', 'what it is, written beside the path')
-      .option('-r, --remote <name>', 'the one remote that it belongs to'),
+      .option('-r, --remote <name>', 'the one remote that it belongs to')
+      .option(...NO_WAIT),
     async () => (await import('./verbs/add.ts')).add,
   );
   verb(
@@ -49,7 +50,8 @@ function declareProject(program: Command): void {
       .command('remove')
       .summary('stop tracking data, or take stages out of pipeline.yaml')
       .argument('<target...>', 'tracked paths or stages')
-      .option('--outs', 'delete the files too'),
+      .option('--outs', 'delete the files too')
+      .option(...NO_WAIT),
     async () => (await import('./verbs/remove.ts')).remove,
   );
   const stage = program.command('stage').summary('add and list stages').exitOverride();
@@ -133,7 +135,7 @@ function declareRun(program: Command): void {
       .option('-k, --keep-going', 'after a failure go on with what does not need it')
       .option('--ignore-errors', 'after a failure go on with everything')
       .option('-i, --interactive', 'ask before each stage runs')
-      .option('--no-wait', 'fail where another process holds a path')
+      .option(...NO_WAIT)
       .option('-r, --remote <name>', 'with --pull: the remote to fetch from')
       .option('-j, --jobs <n>', 'stages at once (default: jobs of pipeline.yaml, else 1)')
       .option('--trace <file>', 'write when what ran, and why, as a Chrome trace (for Perfetto)'),
@@ -153,7 +155,7 @@ function declareRun(program: Command): void {
       .option('--no-run-cache', 'take no result of an earlier run')
       .option('--no-commit', 'leave outs out of the cache; store them later with dag commit')
       .option('-k, --keep-going', 'after a failure go on with what does not need it')
-      .option('--no-wait', 'fail where another process holds a path')
+      .option(...NO_WAIT)
       .option('-r, --remote <name>', 'with --pull: the remote to fetch from')
       .option('--poll', 'look at the files again and again, where the file system does not tell of changes')
       .option('-j, --jobs <n>', 'stages at once (default: jobs of pipeline.yaml, else 1)'),
@@ -194,7 +196,8 @@ function declareCache(program: Command): void {
       .command('commit')
       .summary('take outs and data as they stand into the cache and pipeline.lock')
       .argument('[target...]', 'stages, outs or tracked data')
-      .option('-f, --force', 'also where deps, params or the command changed'),
+      .option('-f, --force', 'also where deps, params or the command changed')
+      .option(...NO_WAIT),
     async () => (await import('./verbs/commit.ts')).commit,
   );
   verb(
@@ -206,14 +209,16 @@ function declareCache(program: Command): void {
       .option('-f, --force', 'also overwrite or delete content that is nowhere in the cache')
       .option('--relink', 'place every file anew, by the strategy of cache.link')
       .option('--allow-missing', 'succeed where the cache lacks something')
-      .option('--summary', 'print only how many paths changed'),
+      .option('--summary', 'print only how many paths changed')
+      .option(...NO_WAIT),
     async () => (await import('./verbs/checkout.ts')).checkout,
   );
   verb(
     program
       .command('unprotect')
       .summary('turn links into the cache into copies that can be edited')
-      .argument('<path...>', 'files or folders'),
+      .argument('<path...>', 'files or folders')
+      .option(...NO_WAIT),
     async () => (await import('./verbs/unprotect.ts')).unprotect,
   );
 }
@@ -233,7 +238,9 @@ function declareRemote(program: Command): void {
       .option('-A, --all-commits', 'also what all commits name')
       .option('--run-cache', name === 'push' ? 'run records too, with all that they name' : 'run records too')
       .option('--allow-missing', 'succeed where something is nowhere to be had');
-    if (name === 'pull') command.option('-f, --force', 'also overwrite content that is nowhere in the cache');
+    if (name === 'pull') {
+      command.option('-f, --force', 'also overwrite content that is nowhere in the cache').option(...NO_WAIT);
+    }
     verb(command, async () => (await import('./verbs/transfer.ts'))[name]);
   }
   const remote = program.command('remote').summary('add, list and remove remotes').exitOverride();

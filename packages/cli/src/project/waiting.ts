@@ -10,7 +10,7 @@ export function waiting(context: Context): LockOptions {
   };
 }
 
-/** Inside a stage nobody waits: whoever holds the paths may be that very stage. */
+/** With --no-wait, and inside a stage, nobody waits: whoever holds the paths may be that very stage. */
 export function mayWait(context: Context): boolean {
-  return (context.io.env['DAG_STAGE'] ?? '') === '';
+  return context.wait && (context.io.env['DAG_STAGE'] ?? '') === '';
 }
