@@ -6,14 +6,20 @@ import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 
-/** A private S3 server with one bucket, on loopback. */
-export interface S3Server {
+/** A bucket on a private S3 server of some kind, on loopback. */
+export interface S3Place {
   readonly endpoint: string;
   readonly bucket: string;
-  /** The bucket as the folder of files that it is: to look at, and to damage. */
-  readonly folder: string;
   /** `AWS_*` of the bucket's owner: all that a client needs. */
   readonly env: { readonly [name: string]: string };
+  /** Stops it and removes all that it has stored. */
+  readonly remove: () => Promise<void>;
+}
+
+/** A private versitygw with one bucket. */
+export interface S3Server extends S3Place {
+  /** The bucket as the folder of files that it is: to look at, and to damage. */
+  readonly folder: string;
   /** Makes another user, with no rights until a bucket policy names it. @returns its `AWS_*`. */
   readonly addUser: (name: string) => { readonly [name: string]: string };
   /** A client with the owner's rights, for what a test does behind dag's back. */
@@ -22,12 +28,11 @@ export interface S3Server {
   readonly stop: () => Promise<void>;
   /** Starts it again, on the same port. */
   readonly restart: () => Promise<void>;
-  /** Stops it and removes all that it has stored. */
-  readonly remove: () => Promise<void>;
 }
 
-const ACCESS = 'dagtestowner';
-const SECRET = 'dag-test-owner-secret';
+/** Keys of the bucket's owner. */
+export const ACCESS = 'dagtestowner';
+export const SECRET = 'dag-test-owner-secret';
 
 /** Where versitygw is: `VGW_BIN`, PATH, or Go's bin folder; undefined where it isn't. */
 function findVersitygw(): string | undefined {
@@ -48,7 +53,11 @@ export function missingS3(): string | undefined {
  * they fail instead.
  */
 export function needS3(context: { skip: (note?: string) => void }): void {
-  const reason = missingS3();
+  needRig(context, missingS3());
+}
+
+/** Skips a test with the reason why it can't run, if there is one; with DAG_REQUIRE_RIGS=1 it fails instead. */
+export function needRig(context: { skip: (note?: string) => void }, reason: string | undefined): void {
   if (reason === undefined) return;
   if (process.env['DAG_REQUIRE_RIGS'] === '1') throw new Error(reason);
   context.skip(reason);
@@ -64,22 +73,9 @@ export async function startS3(): Promise<S3Server> {
   let { server } = first;
   const endpoint = endpointOf(port);
   const bucket = 'bucket';
-  const env = {
-    AWS_ACCESS_KEY_ID: ACCESS,
-    AWS_SECRET_ACCESS_KEY: SECRET,
-    AWS_REGION: 'us-east-1',
-    AWS_ENDPOINT_URL: endpoint,
-  };
+  const env = ownerEnv(endpoint);
   process.on('exit', kill);
-  // The SDK's word on old versions of Node is none of the tests'.
-  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
-  const client = new S3Client({
-    endpoint,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: { accessKeyId: ACCESS, secretAccessKey: SECRET },
-  });
-  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  const client = await makeBucket(endpoint, bucket);
 
   function kill(): void {
     server.kill('SIGKILL');
@@ -118,6 +114,30 @@ export async function startS3(): Promise<S3Server> {
       rmSync(state, { recursive: true, force: true });
     },
   };
+}
+
+/** `AWS_*` of the owner of a server there. */
+export function ownerEnv(endpoint: string): Record<string, string> {
+  return {
+    AWS_ACCESS_KEY_ID: ACCESS,
+    AWS_SECRET_ACCESS_KEY: SECRET,
+    AWS_REGION: 'us-east-1',
+    AWS_ENDPOINT_URL: endpoint,
+  };
+}
+
+/** Makes a bucket. @returns a client with its owner's rights. */
+export async function makeBucket(endpoint: string, bucket: string): Promise<S3Client> {
+  // The SDK's word on old versions of Node is none of the tests'.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
+  const client = new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: ACCESS, secretAccessKey: SECRET },
+  });
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  return client;
 }
 
 const endpointOf = (port: number): string => `http://127.0.0.1:${port}`;

@@ -66,7 +66,12 @@ function explain(problem: Problem, purpose: Purpose): { what: string; hint: stri
     case 'credentials':
       return {
         what: 'it does not accept the credentials',
-        hint: 'check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile; they may have run out',
+        hint: 'check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile',
+      };
+    case 'expired':
+      return {
+        what: 'the credentials have run out',
+        hint: 'get new ones (`aws sso login`, or new AWS_* variables) and run the same command again: what has been moved is kept',
       };
     case 'permission':
       return writing

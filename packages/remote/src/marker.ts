@@ -4,7 +4,8 @@ import { collect } from './transfer/read-whole.ts';
 import type { Session } from './transfer/session.ts';
 
 const MARKER_LIMIT = 64 * 1024;
-const MARKER = Buffer.from(`${JSON.stringify({ format: 'dag-remote', version: FORMAT_VERSION })}\n`);
+const TEXT = `${JSON.stringify({ format: 'dag-remote', version: FORMAT_VERSION })}\n`;
+const MARKER = Buffer.from(TEXT);
 
 /**
  * Sees to it that the format is one that we know; the first request of every operation, which also tells best what is
@@ -12,18 +13,27 @@ const MARKER = Buffer.from(`${JSON.stringify({ format: 'dag-remote', version: FO
  * nothing can be written there is none.
  */
 export async function checkMarker(session: Session, writing: boolean): Promise<void> {
-  const { storage, signal } = session;
-  const text = await session.call(async () => {
+  let text = await readMarker(session);
+  // It has no digest: what is wrong with it may have happened on its way.
+  if (text !== undefined && text !== TEXT) text = await readMarker(session);
+  if (text !== undefined) return checkText(text);
+  // What can't be written by anyone was published whole, or is not there.
+  if (!session.storage.capabilities.writable) throw new StorageError('no-bucket', '', { transient: false });
+  if (writing) await session.call(() => putMarker(session));
+}
+
+/** Puts the marker unless it is there: the smallest write there is, so what fails with it can write nothing. One call. */
+export async function putMarker({ storage, signal }: Pick<Session, 'storage' | 'signal'>): Promise<void> {
+  await storage.put(MARKER_KEY, MARKER, { signal });
+}
+
+async function readMarker({ storage, signal, call }: Session): Promise<string | undefined> {
+  return await call(async () => {
     const reading = await storage.get(MARKER_KEY, { signal });
     if (reading === undefined) return undefined;
     if (reading.size > MARKER_LIMIT) throw unknownFormat('it is too large');
     return (await collect(reading)).toString('utf8');
   });
-  if (text !== undefined) return checkText(text);
-  // What can't be written by anyone was published whole, or is not there.
-  if (!storage.capabilities.writable) throw new StorageError('no-bucket', '', { transient: false });
-  if (!writing) return;
-  await session.call(() => storage.put(MARKER_KEY, MARKER, { signal }));
 }
 
 /**

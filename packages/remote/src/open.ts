@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Digest, FailureError, type ObjectFailure, type RunKey } from '@dag/model';
+import { FailureError, type ObjectFailure, type RunKey } from '@dag/model';
 import { hashOf } from '@dag/store';
 import { check as checkRemote } from './check/check.ts';
 import { planRemoval, remove } from './collect/collect.ts';
@@ -108,9 +108,11 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
     presence: (digests, transfer = {}) =>
       operate(false, transfer, async (session) => {
         await catalog.refresh(session);
-        const there = new Set<Digest>();
-        for (const digest of digests) if (catalog.has(hashOf(digest))) there.add(digest);
-        return there;
+        const wanted = new Set(digests);
+        const there = () => new Set([...wanted].filter((digest) => catalog.has(hashOf(digest))));
+        const found = there();
+        // What is called missing was not there when it was looked for twice.
+        return found.size < wanted.size && (await catalog.refresh(session)) ? there() : found;
       }),
     findRuns: (key, transfer = {}) => operate(false, transfer, (session) => findRecords(session, key)),
     listRuns: async function* (transfer: TransferOptions = {}): AsyncGenerator<RunKey> {

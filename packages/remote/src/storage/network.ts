@@ -29,13 +29,25 @@ export const NETWORK_CODES: KnownCodes = {
 
 const TLS = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(VERIFY|GET)_|HOSTNAME_MISMATCH)/;
 
+/** What is known of the answer to a request that failed. */
+interface AnswerState {
+  /** Whether there was none. */
+  readonly unanswered?: boolean;
+  readonly retryAfterMs?: number | undefined;
+}
+
 /** What an error means by a code that is known, its own or that of what caused it; undefined where there is none. */
-export function problemByCode(error: Error, codes: KnownCodes = NETWORK_CODES): StorageError | undefined {
+export function problemByCode(
+  error: Error,
+  codes: KnownCodes = NETWORK_CODES,
+  answer: AnswerState = { unanswered: true },
+): StorageError | undefined {
   for (const thrown of withCauses(error)) {
     for (const code of [thrown.code, thrown.name]) {
       if (typeof code !== 'string') continue;
       const known = Object.hasOwn(codes, code) ? codes[code] : undefined;
-      if (known !== undefined) return new StorageError(known[0], detail(thrown, code), { transient: known[1] });
+      if (known !== undefined)
+        return new StorageError(known[0], detail(thrown, code), { transient: known[1], ...answer });
       if (TLS.test(code)) return new StorageError('tls', detail(thrown, code), { transient: false });
     }
   }
@@ -48,12 +60,23 @@ export function isBrokenOff({ message }: Error): boolean {
 }
 
 /** What a status of HTTP means, whoever speaks it; undefined where that depends. */
-export function problemByStatus(status: number, text: string): StorageError | undefined {
+export function problemByStatus(status: number, text: string, answer: AnswerState = {}): StorageError | undefined {
   if (status === 507) return new StorageError('full', text, { transient: false });
-  if (status >= 500 || status === 429 || status === 408) return new StorageError('busy', text, { transient: true });
+  if (status === 501 || status === 505) return new StorageError('refused', text, { transient: false });
+  if (status >= 500 || status === 429 || status === 408) {
+    return new StorageError('busy', text, { transient: true, ...answer });
+  }
   if (status === 401) return new StorageError('credentials', text, { transient: false });
   if (status === 403) return new StorageError('permission', text, { transient: false });
   return undefined;
+}
+
+/** What a Retry-After header asks for, seconds or a date; in milliseconds from now. */
+export function retryAfterMs(header: unknown): number | undefined {
+  if (typeof header !== 'string' || header.trim() === '') return undefined;
+  const seconds = Number(header);
+  const ms = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1000;
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
 /** An error in one line, with its code. */

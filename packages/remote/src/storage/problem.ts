@@ -10,8 +10,10 @@ export type Problem =
   | 'tls'
   /** No credentials were found. */
   | 'no-credentials'
-  /** The credentials are wrong or no longer good. */
+  /** The credentials are wrong. */
   | 'credentials'
+  /** The credentials were good once. */
+  | 'expired'
   /** The credentials don't allow it. */
   | 'permission'
   /** No such bucket, or no such folder. */
@@ -36,10 +38,23 @@ export class StorageError extends Error {
   readonly problem: Problem;
   /** Whether the same call may succeed a little later. */
   readonly transient: boolean;
-  constructor(problem: Problem, detail: string, options: { transient: boolean }) {
+  /** How long the server asks to be left alone, in milliseconds; undefined where it does not. */
+  readonly retryAfterMs: number | undefined;
+  /** Whether the connection broke before there was an answer: what was asked for may have been done. */
+  readonly unanswered: boolean;
+  /** Whether something else was put than was sent: only a put that replaces it helps. */
+  readonly garbled: boolean;
+  constructor(
+    problem: Problem,
+    detail: string,
+    options: { transient: boolean; retryAfterMs?: number | undefined; unanswered?: boolean; garbled?: boolean },
+  ) {
     super(detail);
     this.name = 'StorageError';
     this.problem = problem;
     this.transient = options.transient;
+    this.retryAfterMs = options.retryAfterMs;
+    this.unanswered = options.unanswered ?? false;
+    this.garbled = options.garbled ?? false;
   }
 }

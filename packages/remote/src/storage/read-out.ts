@@ -13,22 +13,37 @@ interface Reading {
   readonly problemOf: (error: unknown) => unknown;
 }
 
-/** Passes the body of an answer on, until it ends, breaks off, stands still for too long, or the signal fires. */
+/** A body that brings fewer bytes than this while it is waited for as long as a stall may take is as good as none. */
+const LEAST_BYTES = 4096;
+
+/**
+ * Passes the body of an answer on, until it ends, breaks off, stands still or trickles for too long, or the signal fires. Time
+ * in which nobody asks for more does not count.
+ */
 export async function* readOut(
-  body: Readable & { setTimeout?: unknown },
+  body: Readable,
   { size, signal, stallMs, problemOf }: Reading,
 ): AsyncGenerator<Uint8Array> {
   const stop = () => body.destroy(new Error('aborted'));
+  const stalled = () => body.destroy(Object.assign(new Error('next to nothing came'), { name: 'TimeoutError' }));
+  if (signal?.aborted === true) stop();
   signal?.addEventListener('abort', stop, { once: true });
-  if (typeof body.setTimeout === 'function') {
-    body.setTimeout(stallMs, () => body.destroy(Object.assign(new Error('nothing came'), { name: 'TimeoutError' })));
-  }
+  const chunks = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
   let left = size;
+  let waited = 0;
+  let came = 0;
   try {
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    for (;;) {
+      const since = performance.now();
+      const timer = setTimeout(stalled, stallMs - waited);
+      const next = await chunks.next().finally(() => clearTimeout(timer));
+      if (next.done === true) break;
       signal?.throwIfAborted();
-      left -= chunk.length;
-      yield chunk;
+      waited += performance.now() - since;
+      came += next.value.length;
+      if (came >= LEAST_BYTES) waited = came = 0;
+      left -= next.value.length;
+      yield next.value;
     }
   } catch (error) {
     signal?.throwIfAborted();

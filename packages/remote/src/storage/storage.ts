@@ -15,7 +15,7 @@ export interface Storage {
   readonly capabilities: Capabilities;
   /**
    * Puts an object unless there is one, in one piece: the format keeps objects small enough for that. It appears under its
-   * key whole or not at all, and checksums travel with it where there is a server to verify them.
+   * key whole or not at all. Where the server verifies no checksum, its tag is compared with what was sent.
    * @param options.replace put it even where there is one: only for an object that is known to be damaged.
    * @returns `present` when there was one, which is then as it was. (Without `capabilities.conditionalPut`, `stored` is
    * said of both of two writers at the same instant.)

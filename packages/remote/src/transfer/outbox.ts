@@ -9,6 +9,7 @@ import { publishIndex } from '../index/publish.ts';
 import { packKey } from '../layout.ts';
 import { StorageError } from '../storage/problem.ts';
 import type { Progress } from './progress.ts';
+import { putWhole } from './put-whole.ts';
 import type { Session } from './session.ts';
 
 /** What was sent gets its index when it is so many bytes, entries or milliseconds: a push that dies sends no more than this again. */
@@ -220,9 +221,8 @@ export class Outbox {
   }
 
   async #upload(pack: PackBuilder, name: string, bytes: Buffer, counts: Counts): Promise<void> {
-    const { storage, signal, call } = this.#session;
     try {
-      await call(() => storage.put(packKey(name), bytes, { signal }));
+      await putWhole(this.#session, packKey(name), bytes);
       this.#progress.done(counts.objects, counts.bytes, true);
     } finally {
       pack.clear();

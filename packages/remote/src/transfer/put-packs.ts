@@ -1,6 +1,7 @@
 import { PackBuilder } from '../format/pack.ts';
 import type { Place } from '../index/object.ts';
 import { packKey } from '../layout.ts';
+import { putWhole } from './put-whole.ts';
 import type { Session } from './session.ts';
 
 /** An entry that was read and is whole, as it is stored. */
@@ -24,7 +25,7 @@ export async function putPacks(
   const put = async (): Promise<void> => {
     if (builder.count === 0) return;
     const { name, bytes } = builder.finish();
-    await session.call(() => session.storage.put(packKey(name), bytes, { signal: session.signal }));
+    await putWhole(session, packKey(name), bytes);
     for (const { hash, place, offset } of waiting) {
       placed(hash, { ...place, pack: { name, length: bytes.length }, offset });
     }

@@ -8,15 +8,21 @@ export interface RetryPolicy {
   readonly firstDelayMs: number;
   /** No pause is longer than this. */
   readonly maxDelayMs: number;
+  /** The longest that a server is left alone because it asks for it (Retry-After). */
+  readonly maxAskedMs: number;
   /** Uniform in [0, 1): the pauses are drawn from half to the whole of the above, so that many clients don't march in step. */
   readonly random: () => number;
+  /** Waits so many milliseconds, or throws the signal's reason as soon as it fires. */
+  readonly wait: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
 export const DEFAULT_RETRY: RetryPolicy = {
   attempts: 6,
   firstDelayMs: 200,
   maxDelayMs: 5_000,
+  maxAskedMs: 30_000,
   random: Math.random,
+  wait: pause,
 };
 
 /**
@@ -37,14 +43,14 @@ export async function retry<T>(
       signal?.throwIfAborted();
       if (!(error instanceof StorageError) || !error.transient || attempt >= policy.attempts) throw error;
       const longest = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** (attempt - 1));
-      const waitMs = Math.round(longest * (0.5 + policy.random() / 2));
+      const asked = Math.min(policy.maxAskedMs, error.retryAfterMs ?? 0);
+      const waitMs = Math.round(asked + longest * (0.5 + policy.random() / 2));
       onRetry?.(attempt, waitMs, error.message);
-      await pause(waitMs, signal);
+      await policy.wait(waitMs, signal);
     }
   }
 }
 
-/** Waits, or throws the signal's reason as soon as it fires. */
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {

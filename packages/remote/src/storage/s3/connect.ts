@@ -1,3 +1,5 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { certificates } from '../certificates.ts';
 import { STALL_MS } from '../read-out.ts';
@@ -32,11 +34,13 @@ export async function connect(options: S3Options): Promise<S3Client> {
     // Every object's digest is checked, which says more than the server's checksum.
     responseChecksumValidation: 'WHEN_REQUIRED',
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
+    // To wait for `100 Continue`, the SDK would make a new connection for each pack, without the certificates below.
+    expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: 10_000,
       socketTimeout: options.timeout ?? STALL_MS,
-      httpAgent: { keepAlive: true, maxSockets: 128 },
-      httpsAgent: { keepAlive: true, maxSockets: 128, ...(ca === undefined ? {} : { ca }) },
+      httpAgent: new HttpAgent(CONNECTIONS),
+      httpsAgent: new HttpsAgent({ ...CONNECTIONS, ...(ca === undefined ? {} : { ca }) }),
     },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
@@ -53,6 +57,8 @@ export async function connect(options: S3Options): Promise<S3Client> {
   client.destroy();
   return make({ ...config, region: 'us-east-1' });
 }
+
+const CONNECTIONS = { keepAlive: true, maxSockets: 128 } as const;
 
 /** The SDK warns of old versions of Node on standard error as soon as a client is made: not ours to print. */
 function construct(config: S3ClientConfig): S3Client {

@@ -5,6 +5,7 @@ import {
   NETWORK_CODES,
   problemByCode,
   problemByStatus,
+  retryAfterMs,
   type Thrown,
 } from '../network.ts';
 import { StorageError } from '../problem.ts';
@@ -12,7 +13,7 @@ import { StorageError } from '../problem.ts';
 /** An error of the SDK, as far as it has these fields. */
 interface SdkError extends Thrown {
   readonly $metadata?: { readonly httpStatusCode?: number };
-  readonly $response?: { readonly statusCode?: number };
+  readonly $response?: { readonly statusCode?: number; readonly headers?: Readonly<Record<string, unknown>> };
 }
 
 const CODES: KnownCodes = {
@@ -24,8 +25,9 @@ const CODES: KnownCodes = {
   AccountProblem: ['permission', false],
   InvalidAccessKeyId: ['credentials', false],
   SignatureDoesNotMatch: ['credentials', false],
-  ExpiredToken: ['credentials', false],
-  TokenRefreshRequired: ['credentials', false],
+  ExpiredToken: ['expired', false],
+  ExpiredTokenException: ['expired', false],
+  TokenRefreshRequired: ['expired', false],
   InvalidToken: ['credentials', false],
   InvalidClientTokenId: ['credentials', false],
   InvalidSecurity: ['credentials', false],
@@ -35,6 +37,8 @@ const CODES: KnownCodes = {
   AuthorizationHeaderMalformed: ['region', false],
   IllegalLocationConstraintException: ['region', false],
   RequestTimeTooSkewed: ['clock', false],
+  RequestExpired: ['clock', false],
+  NotImplemented: ['refused', false],
   QuotaExceeded: ['full', false],
   XMinioStorageFull: ['full', false],
   // A body that changed on its way: the server has refused it.
@@ -45,31 +49,32 @@ const CODES: KnownCodes = {
   // Two writers at the same instant.
   ConditionalRequestConflict: ['busy', true],
   OperationAborted: ['busy', true],
-  // An upload in parts that someone has cleaned away.
-  NoSuchUpload: ['busy', true],
   SlowDown: ['busy', true],
+  ServiceUnavailable: ['busy', true],
+  InternalError: ['busy', true],
   RequestTimeout: ['busy', true],
 };
 
 /** What something thrown by the SDK means, in the words of the storage interface; bugs come back as they are. */
 export function s3Problem(error: unknown): unknown {
   if (error instanceof StorageError || !(error instanceof Error)) return error;
-  const known = problemByCode(error, CODES);
-  if (known !== undefined) return known;
   const status = statusOf(error);
+  const answer = { unanswered: status === undefined, retryAfterMs: retryAfter(error) };
+  const known = problemByCode(error, CODES, answer);
+  if (known !== undefined) return isOutOfDate(known) ? outOfDate(known.message) : known;
   const text = detail(error, status === undefined ? error.name : String(status));
   if (status === undefined) {
-    if (isBrokenOff(error)) return new StorageError('busy', text, { transient: true });
+    if (isBrokenOff(error)) return new StorageError('busy', text, { transient: true, ...answer });
     if (/Could not load credentials|Could not resolve credentials|Token is expired|SSO/i.test(error.message)) {
       return new StorageError('no-credentials', text, { transient: false });
     }
     return error;
   }
-  const problem = problemByStatus(status, text);
+  const problem = problemByStatus(status, text, answer);
   if (problem !== undefined) return problem;
   if (status >= 300 && status < 400) return new StorageError('region', text, { transient: false });
-  // An answer that is no S3 answer: the SDK can't read it, but a stumbling server or a proxy may have cut it.
-  if (status < 300) return new StorageError('busy', text, { transient: true });
+  // An answer that is no S3 answer: the SDK can't read it, but a stumbling server, or what stands before it, may have made it.
+  if (status < 300 || status === 404) return new StorageError('busy', text, { transient: true });
   return new StorageError('refused', text, { transient: false });
 }
 
@@ -79,9 +84,22 @@ export function statusOf(error: unknown): number | undefined {
   return $metadata?.httpStatusCode ?? $response?.statusCode;
 }
 
-/** Whether the bucket, rather than the object, is what a 404 is about. */
+/** Whether the server says that there is no such object: not so a 404 about the bucket, or from something that is no S3 server. */
 export function isAbsent(error: unknown): boolean {
-  return (
-    statusOf(error) === 404 && (error as Thrown).name !== 'NoSuchBucket' && (error as Thrown).name !== 'NoSuchUpload'
-  );
+  const { name } = error as SdkError;
+  return statusOf(error) === 404 && (name === 'NoSuchKey' || name === 'NotFound');
+}
+
+/** What a Retry-After header of the answer asks for, in milliseconds from now. */
+function retryAfter(error: unknown): number | undefined {
+  return retryAfterMs((error as SdkError).$response?.headers?.['retry-after']);
+}
+
+/** Credentials that were found, but have run out: the providers say it in words alone. */
+function isOutOfDate({ problem, message }: StorageError): boolean {
+  return problem === 'no-credentials' && /\bexpired\b|sso login/i.test(message);
+}
+
+function outOfDate(text: string): StorageError {
+  return new StorageError('expired', text, { transient: false });
 }

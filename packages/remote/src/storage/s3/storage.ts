@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
   DeleteObjectsCommand,
@@ -7,6 +8,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { cutOut } from '../cut-out.ts';
 import { StorageError } from '../problem.ts';
 import { readOut, STALL_MS } from '../read-out.ts';
 import type { CallOptions, GetOptions, ObjectInfo, PutOptions, Reading, Storage } from '../storage.ts';
@@ -24,6 +26,7 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
   let connecting: Promise<S3Client> | undefined;
   const stallMs = options.timeout ?? STALL_MS;
   let conditionalPut = true;
+  let tagsAreMd5 = true;
   const connected = () => {
     connecting ??= connect(options);
     return connecting;
@@ -53,7 +56,12 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
           ContentLength: bytes.length,
           ChecksumAlgorithm: 'CRC32',
         });
-        await client.send(command, until(options.signal));
+        const answer = await client.send(command, until(options.signal));
+        if (!isOfS3(answer)) throw noAnswer();
+        // A server that gives the checksum back has verified it.
+        if (answer.ChecksumCRC32 === undefined && tagsAreMd5 && !(await isWhatWasSent(key, bytes, answer.ETag))) {
+          throw new StorageError('busy', 'the body changed on its way', { transient: true, garbled: true });
+        }
         return 'stored';
       } catch (error) {
         if (statusOf(error) === 412) return 'present';
@@ -62,6 +70,19 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
         throw new StorageError('busy', 'the server knows no conditional put', { transient: true });
       }
     });
+  }
+
+  /** By its tag, which with most servers is the MD5; where it is not, by reading it once, and never again. */
+  async function isWhatWasSent(key: string, bytes: Uint8Array, tag = ''): Promise<boolean> {
+    const md5 = /^"?([0-9a-f]{32})"?$/.exec(tag)?.[1];
+    if (md5 === undefined || md5 === createHash('md5').update(bytes).digest('hex')) return true;
+    let at = 0;
+    for await (const chunk of (await get(key))?.body ?? []) {
+      if (Buffer.compare(bytes.subarray(at, at + chunk.length), chunk) !== 0) return false;
+      at += chunk.length;
+    }
+    tagsAreMd5 = at !== bytes.length;
+    return !tagsAreMd5;
   }
 
   async function exists(client: S3Client, key: string, signal: AbortSignal | undefined): Promise<boolean> {
@@ -84,18 +105,23 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
       });
       try {
         const answer = await client.send(command, until(options.signal));
-        const body = answer.Body as (Readable & { setTimeout?: Readable['on'] }) | undefined;
-        const size = answer.ContentLength;
-        if (body === undefined || size === undefined) {
-          throw new StorageError('refused', 'an answer without a length', { transient: false });
-        }
-        if (range !== undefined && (size > range.length || statusOf({ $metadata: answer.$metadata }) !== 206)) {
+        const body = answer.Body as Readable;
+        const size = sizeOf(answer);
+        if (size === undefined) {
           body.destroy();
-          throw new StorageError('refused', 'the server ignores ranges', { transient: false });
+          throw noAnswer();
         }
-        return { size, body: readOut(body, { size, signal: options.signal, stallMs, problemOf: s3Problem }) };
+        const all = { size, body: readOut(body, { size, signal: options.signal, stallMs, problemOf: s3Problem }) };
+        if (range === undefined) return all;
+        // Some servers, and some caches before them, send the whole object where a part was asked for.
+        if (answer.$metadata.httpStatusCode !== 206) return cutOut(all, range);
+        if (size <= range.length && startOf(answer.ContentRange) === range.start) return all;
+        body.destroy();
+        throw new StorageError('busy', 'another part came than was asked for', { transient: true });
       } catch (error) {
         if (isAbsent(error)) return undefined;
+        // The object ends before the range begins.
+        if (range !== undefined && statusOf(error) === 416) return { size: 0, body: nothing() };
         throw error;
       }
     });
@@ -106,10 +132,9 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
       try {
         const command = new HeadObjectCommand({ Bucket: bucket, Key: prefix + key });
         const answer = await client.send(command, until(options.signal));
-        if (answer.ContentLength === undefined) {
-          throw new StorageError('refused', 'an answer without a length', { transient: false });
-        }
-        return { key, size: answer.ContentLength, modified: answer.LastModified?.getTime() ?? 0 };
+        const size = sizeOf(answer);
+        if (size === undefined) throw noAnswer();
+        return { key, size, modified: answer.LastModified?.getTime() ?? 0 };
       } catch (error) {
         if (isAbsent(error)) return undefined;
         throw error;
@@ -131,14 +156,21 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
           until(options.signal),
         ),
       );
-      const page: ObjectInfo[] = [];
-      for (const { Key, Size, LastModified } of answer.Contents ?? []) {
-        if (Key !== undefined && Size !== undefined && Key.startsWith(prefix + under)) {
-          page.push({ key: Key.slice(prefix.length), size: Size, modified: LastModified?.getTime() ?? 0 });
-        }
+      const contents = answer.Contents ?? [];
+      if (answer.IsTruncated === undefined || (answer.KeyCount ?? contents.length) !== contents.length) {
+        throw new StorageError('busy', 'a list that is not whole', { transient: true });
       }
+      const page = contents.map(({ Key, Size, LastModified }): ObjectInfo => {
+        if (Key === undefined || Size === undefined || !Key.startsWith(prefix + under)) {
+          throw new StorageError('busy', 'a list of something else', { transient: true });
+        }
+        return { key: Key.slice(prefix.length), size: Size, modified: LastModified?.getTime() ?? 0 };
+      });
       if (page.length > 0) yield page;
-      token = answer.IsTruncated === true ? answer.NextContinuationToken : undefined;
+      token = answer.IsTruncated ? answer.NextContinuationToken : undefined;
+      if (answer.IsTruncated && (token === undefined || token === from)) {
+        throw new StorageError('busy', 'a list that does not go on', { transient: true });
+      }
     } while (token !== undefined);
   }
 
@@ -147,10 +179,11 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
       const Objects = keys.slice(at, at + DELETE_AT_ONCE).map((key) => ({ Key: prefix + key }));
       const answer = await request(options.signal, (client) =>
         client.send(
-          new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }),
+          new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: false } }),
           until(options.signal),
         ),
       );
+      if ((answer.Deleted?.length ?? 0) + (answer.Errors?.length ?? 0) < Objects.length) throw noAnswer();
       const failed = answer.Errors?.find((error) => error.Code !== 'NoSuchKey');
       if (failed !== undefined) {
         const code = failed.Code ?? 'unknown';
@@ -181,3 +214,32 @@ export function s3Storage(bucket: string, prefix: string, options: S3Options): S
 function until(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal === undefined ? {} : { abortSignal: signal };
 }
+
+/** What every answer has that is read here. */
+interface Answer {
+  readonly ETag?: string | undefined;
+  readonly ContentLength?: number | undefined;
+  readonly $metadata: { readonly requestId?: string | undefined };
+}
+
+/** Pages of something between us and the server may come with any status; they have no tag of an object, nor a request's id. */
+function isOfS3({ ETag, $metadata }: Answer): boolean {
+  return ETag !== undefined || $metadata.requestId !== undefined;
+}
+
+/** An object's length; undefined where the answer does not say it, or is none of an S3 server's. */
+function sizeOf(answer: Answer): number | undefined {
+  return isOfS3(answer) ? answer.ContentLength : undefined;
+}
+
+function noAnswer(): StorageError {
+  return new StorageError('busy', 'an answer that no S3 server gives', { transient: true });
+}
+
+/** The first byte of what a Content-Range header names. */
+function startOf(contentRange: string | undefined): number | undefined {
+  const first = /^bytes (\d+)-/.exec(contentRange ?? '')?.[1];
+  return first === undefined ? undefined : Number(first);
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
