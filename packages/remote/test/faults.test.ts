@@ -218,10 +218,11 @@ describe('behind a proxy that makes trouble', () => {
     const store = freshStore();
     const roots = ['a', 'b', 'c'].map((path) => ({ path, artifact: addFile(store, noise(150 << 20, path)) }));
     const remote = await remoteThrough('s3://bucket/run-out');
-    let indexes = 0;
+    let first: string | undefined;
     proxy.setFaults(({ method, url }) => {
-      if (method === 'PUT' && url.includes('/index/')) indexes++;
-      return indexes > 0 && url.includes('/packs/') ? 'expired' : undefined;
+      if (first !== undefined) return url === first ? undefined : 'expired';
+      if (method === 'PUT' && url.includes('.index')) first = url;
+      return undefined;
     });
     const failure = await failureOf(remote.push({ roots }, store));
     expect(failure.message).toContain('the credentials have run out (ExpiredToken');
