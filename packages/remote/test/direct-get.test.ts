@@ -74,13 +74,20 @@ const problem = async (promise: Promise<unknown>): Promise<StorageError> => {
 };
 
 const head = (size: number, more = ''): string =>
-  `HTTP/1.1 206 Partial Content\r\ncontent-length: ${size}\r\n${more}\r\n`;
+  `HTTP/1.1 206 Partial Content\r\netag: x\r\ncontent-range: bytes 0-9/10\r\ncontent-length: ${size}\r\n${more}\r\n`;
 
 test('answers come whole however they are cut, one after the other over one connection', async () => {
   const large = noise(1_500_000, 'large');
   const halves = [large.subarray(0, 700_001), large.subarray(700_001)];
   const server = await scripted(
-    ['HTTP/1.1 100 Continue\r\n\r', '\nHTTP/1.1 206 Par', 'tial Content\r\nContent-Le', 'ngth: 5\r\n\r', '\nhel', 'lo'],
+    [
+      'HTTP/1.1 100 Continue\r\n\r',
+      '\nHTTP/1.1 206 Par',
+      'tial Content\r\nETag: x\r\nContent-Range: bytes 0-4/5\r\nContent-Le',
+      'ngth: 5\r\n\r',
+      '\nhel',
+      'lo',
+    ],
     [head(large.length), ...halves],
     [`${head(0)}`],
     [Buffer.concat([Buffer.from(head(large.length)), large])],
