@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { StorageError } from '../src/storage/problem.ts';
 import { Pace } from '../src/transfer/pace.ts';
-import { retry } from '../src/transfer/retry.ts';
+import { DEFAULT_RETRY, retry } from '../src/transfer/retry.ts';
 
 /** A storage that refuses what is more than it can do at once; what it does takes some turns of the event loop. */
 function busyStorage(capacity: number, turns: number) {
@@ -25,7 +25,7 @@ function busyStorage(capacity: number, turns: number) {
 }
 
 async function callMany(pace: Pace, count: number, call: () => Promise<void>): Promise<void> {
-  const policy = { attempts: 1000, firstDelayMs: 0, maxDelayMs: 0, random: () => 0 };
+  const policy = { ...DEFAULT_RETRY, attempts: 1000, firstDelayMs: 0, maxDelayMs: 0, random: () => 0 };
   await Promise.all(Array.from({ length: count }, () => retry(() => pace.run(call), policy, undefined)));
 }
 
