@@ -2,9 +2,13 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
+import { PutBucketPolicyCommand } from '@aws-sdk/client-s3';
+import { FailureError } from '@dag/model';
 import { encodeRunRecord, hashText } from '@dag/store';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Fault, startFaultProxy } from '../../../test/rigs/fault-proxy.ts';
 import { perTest } from '../../../test/rigs/per-test.ts';
+import { needS3, startS3 } from '../../../test/rigs/s3.ts';
 import { startTlsFront } from '../../../test/rigs/tls-front.ts';
 import { startWeb, type WebWays } from '../../../test/rigs/web.ts';
 import { packKey, recordKey } from '../src/layout.ts';
@@ -335,6 +339,65 @@ describe('what a user sees when it can not be used', () => {
     if (digest !== undefined) expect(contentOf(other, digest)).toEqual(contentOf(place.store, digest));
   });
 });
+
+describe('a bucket that everybody may read', () => {
+  beforeEach((context) => needS3(context));
+
+  test('is read by its URL, though it lists nothing and forbids what is not there', async () => {
+    const server = await startS3();
+    try {
+      const Policy = JSON.stringify({
+        Statement: [
+          { Effect: 'Allow', Principal: '*', Action: ['s3:GetObject'], Resource: `arn:aws:s3:::${server.bucket}/*` },
+        ],
+      });
+      await server.client.send(new PutBucketPolicyCommand({ Bucket: server.bucket, Policy }));
+      const roots = await data();
+      const records = [runRecord('public', { data: roots[0]?.artifact as never }, '2026-01-01T00:00:00.000Z')];
+      await (await remoteAt({ url: 's3://bucket/some/prefix' }, server.env)).push({ roots, records }, place.store);
+      const remote = await remoteAt({ url: `${server.endpoint}/${server.bucket}/some/prefix` });
+      const other = freshStore();
+      expect(await remote.fetch({ roots }, other)).toMatchObject({ failed: [], objects: 305 });
+      expect(await remote.findRuns(records[0]?.key as never)).toEqual(records);
+      const absent = addFile(place.store, 'never pushed');
+      expect((await remote.fetch({ roots: [{ path: 'x', artifact: absent }] }, other)).failed).toHaveLength(1);
+      remote.close();
+    } finally {
+      await server.remove();
+    }
+  });
+});
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  'behind a proxy that makes trouble, draw %i: whole, or said not to be',
+  async (seed) => {
+    const roots = await data();
+    await place.written.push({ roots }, place.store);
+    const proxy = await startFaultProxy(place.web.url);
+    const kinds: readonly Fault[] = ['busy', 'reset', 'cut', 'short', 'corrupt'];
+    let state = seed;
+    const draw = () => {
+      state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+      return state / 0x7fffffff;
+    };
+    proxy.setFaults(() => (draw() < 0.25 ? kinds[Math.floor(draw() * kinds.length)] : undefined));
+    if (seed % 2 === 0) place.web.ways.ranges = false;
+    const remote = await remoteAt({ url: proxy.endpoint, timeout: 2000 });
+    const other = freshStore();
+    let report: { readonly failed: readonly unknown[] } | undefined;
+    for (let tries = 0; tries < 20 && report?.failed.length !== 0; tries++) {
+      report = await remote.fetch({ roots }, other).catch((error: unknown) => {
+        if (!(error instanceof FailureError)) throw error;
+        return undefined;
+      });
+    }
+    expect(report?.failed).toEqual([]);
+    for (const { artifact } of roots)
+      expect(contentOf(other, artifact.digest)).toEqual(contentOf(place.store, artifact.digest));
+    remote.close();
+    await proxy.close();
+  },
+);
 
 describe('the way there', () => {
   test('a certificate of an unknown authority, until SSL_CERT_FILE names it', async () => {
