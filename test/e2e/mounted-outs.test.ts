@@ -1,27 +1,21 @@
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Disk, mountDisk } from '../rigs/disk.ts';
 import { heldPerTest } from '../rigs/per-test.ts';
 import { makeProject, type TestProject } from '../rigs/project.ts';
 
 // Outs on another file system than the project and its cache: nothing can be renamed or linked from there to here.
 
 let project: TestProject;
-let why: string | undefined;
+let disk: Disk;
 const held = heldPerTest();
 beforeEach((context) => {
   project = makeProject();
-  fs.mkdirSync(project.path('disk'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', 'none', project.path('disk')], { stdio: 'ignore' });
-    why = undefined;
-  } catch {
-    why = 'a tmpfs can not be mounted here';
-  }
-  if (why !== undefined) context.skip(why);
+  disk = mountDisk(project.path('disk'));
+  if (disk.why !== undefined) context.skip(disk.why);
 });
 afterEach(() => {
-  if (why === undefined) execFileSync('umount', ['-l', project.path('disk')]);
+  disk.unmount();
   project.remove();
 });
 

@@ -1,28 +1,22 @@
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Disk, mountDisk } from '../rigs/disk.ts';
 import { makeProject, type TestProject } from '../rigs/project.ts';
 
 // `move` to another file system copies, and removes the original when the copy is on disk. `disk` is one, in the project.
 
 let project: TestProject;
-let why: string | undefined;
+let disk: Disk;
 beforeEach(async () => {
   project = makeProject();
   await project.dag(['init']);
-  fs.mkdirSync(project.path('disk'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', 'none', project.path('disk')], { stdio: 'ignore' });
-    why = undefined;
-  } catch {
-    why = 'a tmpfs can not be mounted here';
-  }
+  disk = mountDisk(project.path('disk'));
   for (let i = 0; i < 9; i++) project.write(`data/${i % 3}/f${i}`, `content ${i}\n`);
   fs.symlinkSync('f0', project.path('data/0/link'));
   await project.dag(['add', 'data']);
 });
 afterEach(() => {
-  if (why === undefined) execFileSync('umount', ['-l', project.path('disk')]);
+  disk.unmount();
   project.remove();
 });
 
@@ -36,7 +30,7 @@ async function isMoved(): Promise<void> {
 }
 
 test('moves', async (context) => {
-  if (why !== undefined) return context.skip(why);
+  if (disk.why !== undefined) return context.skip(disk.why);
   expect(await project.dag(['move', 'data', 'disk'])).toMatchObject({ status: 0 });
   await isMoved();
 });
@@ -45,7 +39,7 @@ test.for<[string, string, string[]]>([
   ['before the original was removed', 'disk/data', []],
   ['while it was removed', 'disk', ['data/0', 'data/1/f1']],
 ])('killed %s, the next one finishes', async ([, target, removed], context) => {
-  if (why !== undefined) return context.skip(why);
+  if (disk.why !== undefined) return context.skip(disk.why);
   fs.cpSync(project.path('data'), project.path('disk/data'), { recursive: true, verbatimSymlinks: true });
   for (const gone of removed) fs.rmSync(project.path(gone), { recursive: true });
   expect(await project.dag(['move', 'data', target])).toMatchObject({ status: 0 });
@@ -57,7 +51,7 @@ test.for<[string, () => void]>([
   ['another file', () => project.write('data/new', 'new')],
   ['another target', () => project.write('disk/data/1/f1', 'not ours')],
 ])('%s is no move that was killed: both stay', async ([, change], context) => {
-  if (why !== undefined) return context.skip(why);
+  if (disk.why !== undefined) return context.skip(disk.why);
   fs.cpSync(project.path('data'), project.path('disk/data'), { recursive: true, verbatimSymlinks: true });
   change();
   const ran = await project.dag(['move', 'data', 'disk']);

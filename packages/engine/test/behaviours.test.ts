@@ -1,41 +1,20 @@
-import {
-  type AnyPath,
-  type Artifact,
-  blake3Digest,
-  type Change,
-  type Decision,
-  type Fingerprint,
-  type LockedStage,
-  type Out,
-  type ProjectPath,
-  type RunKey,
-  type RunRecord,
-  type Stage,
-  type StageAddress,
+import type {
+  AnyPath,
+  Artifact,
+  Change,
+  Decision,
+  Fingerprint,
+  LockedStage,
+  Out,
+  Stage,
+  StageAddress,
 } from '@dag/model';
 import { describe, expect, test } from 'vitest';
 import { type DecideOptions, decide } from '../src/decide.ts';
+import { file, INPUTS, out, path, recordOf, TRAIN } from './rig/train.ts';
 
 // What users count on of a decision, a row each: the numbers are those of the list that they were agreed by, sections A to C.
 // A stage `train` reads `data` and the param `lr`, writes `model`, and has run: that is how each case begins.
-
-const path = (text: string): AnyPath => text as AnyPath;
-
-const file = (content: number): Artifact => ({
-  kind: 'file',
-  digest: blake3Digest(content.toString(16).padStart(64, '0')),
-  size: 1,
-  executable: false,
-});
-
-const out = (name: string, extra: Partial<Out> = {}): Out => ({
-  path: path(name),
-  kind: 'out',
-  cache: true,
-  persist: false,
-  push: true,
-  ...extra,
-});
 
 /** How things stand, in the words that rows change. */
 interface Case {
@@ -55,34 +34,10 @@ interface Case {
 }
 
 function settled(): Case {
-  const stage: Stage = {
-    address: 'train' as StageAddress,
-    name: 'train',
-    file: 'pipeline.yaml' as ProjectPath,
-    wdir: '' as ProjectPath,
-    action: { kind: 'command', cmd: 'train --fast' },
-    deps: [{ path: path('data') }],
-    outs: [out('model')],
-    params: [{ file: path('params.yaml'), keys: ['lr'] }],
-    env: [],
-    strictEnv: false,
-    resources: {},
-    mutex: [],
-    retries: 0,
-    frozen: false,
-    alwaysChanged: false,
-    line: 2,
-  };
-  const inputs = {
-    cmd: 'train --fast',
-    deps: new Map([[path('data'), file(1)]]),
-    params: new Map([[path('params.yaml'), new Map([['lr', 0.1]])]]),
-    env: new Map(),
-  };
   return {
-    stage,
-    now: { ...inputs, wdir: '' as ProjectPath, outs: new Set([path('model')]) },
-    locked: { ...inputs, outs: new Map([[path('model'), file(2)]]) },
+    stage: TRAIN,
+    now: { ...INPUTS, wdir: path(''), outs: new Set([path('model')]) },
+    locked: { ...INPUTS, outs: new Map([[path('model'), file(2)]]) },
     outs: new Map([[path('model'), file(2)]]),
     pending: [],
     objects: [file(2)],
@@ -99,18 +54,7 @@ function decided({ stage, now, locked, outs, pending, objects, earlier, options 
         ? ('named' as const)
         : undefined,
   };
-  const records = earlier.map(
-    (result): RunRecord => ({
-      schema: 1,
-      key: '0'.repeat(64) as RunKey,
-      stage: stage.address,
-      fingerprint: '',
-      outs: new Map([['model' as ProjectPath, result]]),
-      startedAt: '2026-01-01T00:00:00.000Z',
-      seconds: 60,
-      context: {},
-    }),
-  );
+  const records = earlier.map((result) => recordOf(new Map([[path('model'), result]])));
   const cached = {
     complete: (artifact: Artifact) => objects.some((object) => object.digest === artifact.digest),
     runs: () => records,

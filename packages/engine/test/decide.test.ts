@@ -1,60 +1,13 @@
-import {
-  type Artifact,
-  blake3Digest,
-  type Fingerprint,
-  type LockedStage,
-  type ProjectPath,
-  type RunKey,
-  type RunRecord,
-  type Stage,
-  type StageAddress,
-} from '@dag/model';
+import type { Fingerprint, LockedStage, Stage, StageAddress } from '@dag/model';
 import { describe, expect, test } from 'vitest';
 import { type Cached, decide, type Observed, usesRunCache } from '../src/decide.ts';
+import { file, INPUTS, path, recordOf, TRAIN } from './rig/train.ts';
 
-const path = (text: string): ProjectPath => text as ProjectPath;
-const file = (seed: number): Artifact => ({
-  kind: 'file',
-  digest: blake3Digest(seed.toString(16).padStart(64, '0')),
-  size: seed,
-  executable: false,
-});
+const stage = TRAIN;
 
-const stage: Stage = {
-  address: 'train' as StageAddress,
-  name: 'train',
-  file: path('pipeline.yaml'),
-  wdir: path(''),
-  action: { kind: 'command', cmd: 'train --fast' },
-  deps: [{ path: path('data') }],
-  outs: [{ path: path('model'), kind: 'out', cache: true, persist: false, push: true }],
-  params: [{ file: path('params.yaml'), keys: ['lr'] }],
-  env: [],
-  strictEnv: false,
-  resources: {},
-  mutex: [],
-  retries: 0,
-  frozen: false,
-  alwaysChanged: false,
-  line: 2,
-};
+const fingerprint: Fingerprint = { ...INPUTS, wdir: path(''), outs: new Set([path('model')]) };
 
-const fingerprint: Fingerprint = {
-  cmd: 'train --fast',
-  wdir: path(''),
-  deps: new Map([[path('data'), file(1)]]),
-  params: new Map([[path('params.yaml'), new Map([['lr', 0.1]])]]),
-  env: new Map(),
-  outs: new Set([path('model')]),
-};
-
-const locked: LockedStage = {
-  cmd: 'train --fast',
-  deps: fingerprint.deps,
-  params: fingerprint.params,
-  env: new Map(),
-  outs: new Map([[path('model'), file(2)]]),
-};
+const locked: LockedStage = { ...INPUTS, outs: new Map([[path('model'), file(2)]]) };
 
 const observed: Observed = {
   fingerprint,
@@ -65,19 +18,6 @@ const observed: Observed = {
 
 const nothing: Cached = { complete: () => false, runs: () => [] };
 const everything: Cached = { complete: () => true, runs: () => [] };
-
-function record(outs: LockedStage['outs']): RunRecord {
-  return {
-    schema: 1,
-    key: '0'.repeat(64) as RunKey,
-    stage: stage.address,
-    fingerprint: '',
-    outs,
-    startedAt: '2026-01-01T00:00:00.000Z',
-    seconds: 60,
-    context: {},
-  };
-}
 
 const changesOf = (decision: ReturnType<typeof decide>) =>
   'changes' in decision
@@ -97,13 +37,13 @@ describe('decide', () => {
   });
 
   test('restores what never ran here from an earlier run with the same key', () => {
-    const earlier = record(new Map([[path('model'), file(9)]]));
+    const earlier = recordOf(new Map([[path('model'), file(9)]]));
     const decision = decide(stage, undefined, observed, { complete: () => true, runs: () => [earlier] });
     expect(decision).toMatchObject({ kind: 'restore', from: { kind: 'run', record: earlier }, outs: earlier.outs });
   });
 
   test('takes no earlier run whose objects are gone, or where it may not', () => {
-    const earlier = record(new Map([[path('model'), file(9)]]));
+    const earlier = recordOf(new Map([[path('model'), file(9)]]));
     const cached = { complete: () => false, runs: () => [earlier] };
     expect(decide(stage, undefined, observed, cached).kind).toBe('run');
     const whole = { complete: () => true, runs: () => [earlier] };

@@ -7,6 +7,7 @@ import type { Artifact, Digest } from '@dag/model';
 import { openStore } from '@dag/store';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { runs, SEED } from '../../../test/fuzz.ts';
+import { mountDisk } from '../../../test/rigs/disk.ts';
 import { buildChild, removeChild, startChild } from './child/build.ts';
 import { commitOne, listing, newProject, type Project, path } from './helpers.ts';
 
@@ -198,21 +199,11 @@ describe('processes at once', () => {
   });
 });
 
-function mountSmall(): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'dag-full-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder], { stdio: 'ignore' });
-    return folder;
-  } catch {
-    rmSync(folder, { recursive: true });
-    return undefined;
-  }
-}
-
 test('a full disk: said in words, nothing half-written stays, and it works when there is room', async (context) => {
-  const folder = mountSmall();
+  const folder = mkdtempSync(join(tmpdir(), 'dag-full-'));
+  const disk = mountDisk(folder, 4 << 20);
   project = newProject({}, folder);
-  if (folder === undefined) return context.skip('a tmpfs can be mounted only by root');
+  if (disk.why !== undefined) return context.skip(disk.why);
   try {
     project.write('keep', 'kept');
     const kept = await commitOne(project.ws, 'keep');
@@ -239,7 +230,7 @@ test('a full disk: said in words, nothing half-written stays, and it works when 
     });
   } finally {
     await project.dispose();
-    execFileSync('umount', ['-l', folder]);
+    disk.unmount();
     rmSync(folder, { recursive: true, force: true });
   }
 });
