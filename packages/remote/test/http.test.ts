@@ -79,7 +79,7 @@ describe('what is published', () => {
     remote.close();
   });
 
-  test('a part of a folder costs its listing and itself: five requests, few bytes', async () => {
+  test('a part of a folder costs its listings and itself: six requests, few bytes', async () => {
     const artifact = await addFolder(place.store, { sub: { wanted: 'this one' }, other: noise(5 << 20, 'other') });
     await place.written.push({ roots: [{ path: 'data', artifact }] }, place.store);
     const remote = await place.read();
