@@ -11,6 +11,8 @@ export interface Purpose {
   /** The host of a web server. */
   readonly host?: string | undefined;
   readonly writing: boolean;
+  /** Of the AWS configuration, where one is named. */
+  readonly profile?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -60,7 +62,7 @@ function explain(problem: Problem, purpose: Purpose): { what: string; hint: stri
       };
     case 'no-credentials':
       return {
-        what: 'no credentials were found',
+        what: `no credentials were found${purpose.profile === undefined ? '' : ` for the profile '${purpose.profile}'`}`,
         hint: `set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the remote a profile that exists (\`profile:\` of remote '${name}' in pipeline.yaml or .cache/local.yaml)`,
       };
     case 'credentials':

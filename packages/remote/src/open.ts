@@ -61,7 +61,8 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
       if (writing) await publishIndexes(session, catalog);
       return result;
     } catch (error) {
-      throw toFailure(error, { name: config.name, url, kind: location.kind, host, writing, env: options.env });
+      const profile = config.profile ?? (options.env['AWS_PROFILE'] || undefined);
+      throw toFailure(error, { name: config.name, url, kind: location.kind, host, writing, profile, env: options.env });
     }
   }
 

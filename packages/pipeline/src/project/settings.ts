@@ -16,6 +16,8 @@ export const DEFAULT_PARSING: ParsingSettings = { bool: 'store_true', list: 'nar
 /** Reads settings; files later in the list win, key by key and remote by remote. */
 export function readSettings(files: readonly SettingsFile[], report: Report): Settings {
   const remotes = new Map<string, RemoteConfig>();
+  /** Those that make no sense too: what is wrong with them is said once. */
+  const declared = new Set<string>();
   let defaults: { name: string; file: SettingsFile; node: Node }[] = [];
   let cache: CacheSettings = {};
   let jobs: number | 'auto' | undefined;
@@ -33,6 +35,7 @@ export function readSettings(files: readonly SettingsFile[], report: Report): Se
           if (value.kind !== 'map') break;
           for (const entry of value.entries) {
             const config = readRemote(String(entry.key.value), entry.value, file.source, report);
+            declared.add(String(entry.key.value));
             if (config) remotes.set(config.name, config);
           }
           break;
@@ -55,7 +58,7 @@ export function readSettings(files: readonly SettingsFile[], report: Report): Se
     }
   }
   for (const { name, file, node } of defaults) {
-    if (remotes.has(name)) continue;
+    if (declared.has(name)) continue;
     const hint = suggestionOrAll(name, [...remotes.keys()]) ?? "add it under `remotes:`, or with 'dag remote add'";
     report.add(file.source, node, 'bad-value', `there is no remote ${quote(name)}`, hint);
   }
