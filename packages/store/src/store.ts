@@ -154,8 +154,9 @@ class FileStore implements Store {
     if (bytes === undefined || hashBytes(bytes) === digest) return moved;
     this.#bad.add(digest);
     try {
-      this.#packs.drop(packed.reader);
+      // Where that can't be, its other objects can be read as before.
       ({ moved } = salvagePack(this.#layout, packed.reader));
+      this.#packs.drop(packed.reader);
       this.#bad.delete(digest);
     } catch (error) {
       if (!isErrno(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOENT')) throw error;

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Digest, digestHex, encodeTree, type FailureError, type TreeEntry } from '@dag/model';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { asNobody } from '../../../test/rigs/nobody.ts';
 import { hashBytes, ObjectDamaged, ObjectMissing, openStore, type Store, tempName } from '../src/index.ts';
 
 let dir: string;
@@ -186,6 +187,30 @@ describe('damage', () => {
       expect(store.read(digests[49] as Digest)).toEqual(small(49));
     },
   );
+
+  test('a damaged object in a pack that can not be mended takes none of the others along', async () => {
+    const digests = await putMany(40);
+    store.close();
+    const [pack = ''] = files(join(dir, 'packs'));
+    const bytes = readFileSync(pack);
+    bytes[bytes.indexOf('object 7')] = 0x58;
+    chmodSync(pack, 0o644);
+    writeFileSync(pack, bytes);
+    await asNobody([dir], async () => {
+      for (const folder of ['packs', 'tmp', '.']) chmodSync(join(dir, folder), 0o555);
+      const other = openStore({ dir });
+      try {
+        for (const [i, digest] of digests.entries()) {
+          if (i === 7) expect(() => other.read(digest)).toThrow(ObjectDamaged);
+          else expect(Buffer.from(other.read(digest))).toEqual(small(i));
+        }
+        expect(other.missing(digests)).toEqual([digests[7]]);
+      } finally {
+        other.close();
+        for (const folder of ['.', 'packs', 'tmp']) chmodSync(join(dir, folder), 0o755);
+      }
+    });
+  });
 
   test('an object that is no folder listing is damaged as a tree only', () => {
     const digest = store.putBytes(small(1));
