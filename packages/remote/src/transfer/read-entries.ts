@@ -137,7 +137,7 @@ async function* rangesOf(
         }
       }
     }
-    const most = Math.min(RANGE_MOST, Math.max(RANGE_LEAST, bytes / jobs));
+    const most = Math.min(RANGE_MOST, Math.max(RANGE_LEAST, (2 * bytes) / jobs));
     for (const [pack, spots] of packs) yield* ranges(pack, [...spots.values()], most);
   }
 }
