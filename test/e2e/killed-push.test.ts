@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { expectClosed, readIndexes } from '../../packages/remote/test/support.ts';
+import { expectClosed, generator, readIndexes } from '../../packages/remote/test/support.ts';
+import { runs, SEED } from '../fuzz.ts';
 import { openShell, type Shell } from '../rigs/dag.ts';
 import { type FaultProxy, startFaultProxy } from '../rigs/fault-proxy.ts';
 import { missingS3, needS3, type S3Server, startS3 } from '../rigs/s3.ts';
@@ -61,6 +62,50 @@ describe('a push that is killed', () => {
     expect(readFileSync(join(folder, 'data/many/7/147'), 'utf8')).toBe('file 147\n');
     expect(JSON.parse((await me.dag('status', '--json')).stdout)).toEqual({ stages: {}, data: {} });
   });
+
+  test('push and pull that are killed at random points send nothing again that has an index, and leave nothing behind', async () => {
+    if (server === undefined || proxy === undefined) throw new Error('no server');
+    const env = { ...server.env, AWS_ENDPOINT_URL: proxy.endpoint };
+    const random = generator(SEED);
+    for (let round = 0; round < runs(1); round++) {
+      const folder = join(base, `random-${round}`);
+      const bucket = join(server.folder, `random-${round}`);
+      mkdirSync(join(folder, 'data/many'), { recursive: true });
+      for (let i = 0; i < 100; i++) writeFileSync(join(folder, `data/many/${i}`), `file ${i} of ${round}\n`);
+      const large = createHash('shake256', { outputLength: 50 << 20 })
+        .update(`large ${round}`)
+        .digest();
+      writeFileSync(join(folder, 'data/large.bin'), large);
+      const me = openShell(folder, base, env);
+      await me.run('git', 'init', '-q');
+      const remote = ['remote', 'add', '-d', 'store', `s3://${server.bucket}/random-${round}`];
+      for (const args of [['init'], remote, ['add', 'data']])
+        expect(await me.dag(...args)).toMatchObject({ status: 0 });
+
+      for (let kills = 0; kills < 4; kills++) {
+        await killAt(me, proxy, 'push', Math.floor(random() * 12));
+        await expectClosed(bucket);
+      }
+      expect(await me.dag('push')).toMatchObject({ status: 0 });
+      await expectClosed(bucket);
+      const hashes = readIndexes(bucket).flatMap((index) =>
+        Array.from({ length: index.count }, (_, i) => index.digest(i)),
+      );
+      expect(new Set(hashes).size).toBe(hashes.length);
+
+      rmSync(join(folder, 'data'), { recursive: true });
+      for (const name of ['objects', 'packs']) rmSync(join(folder, '.cache', name), { recursive: true, force: true });
+      for (let kills = 0; kills < 4; kills++) {
+        await killAt(me, proxy, kills % 2 === 0 ? 'fetch' : 'pull', Math.floor(random() * 12));
+        expect(await me.dag('fsck')).toMatchObject({ status: 0 });
+      }
+      expect(await me.dag('pull')).toMatchObject({ status: 0 });
+      expect(readFileSync(join(folder, 'data/large.bin')).equals(large)).toBe(true);
+      expect(readFileSync(join(folder, 'data/many/77'), 'utf8')).toBe(`file 77 of ${round}\n`);
+      expect(JSON.parse((await me.dag('status', '--json')).stdout)).toEqual({ stages: {}, data: {} });
+      expect(readdirSync(join(folder, '.cache/tmp'))).toEqual([]);
+    }
+  });
 });
 
 /** Pushes, and kills it with no warning when it has made so many requests. */
@@ -75,4 +120,17 @@ async function killAfter(shell: Shell, proxy: FaultProxy, requests: number): Pro
   await gone;
   proxy.setFaults(() => undefined);
   expect(child.signalCode).toBe('SIGKILL');
+}
+
+/** Begins a verb, and kills it with no warning at its so-manieth request, if it comes so far. */
+async function killAt(shell: Shell, proxy: FaultProxy, verb: string, requests: number): Promise<void> {
+  const first = proxy.seen.length;
+  const child = shell.start(verb);
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  proxy.setFaults(({ number }) => {
+    if (number - first === requests) child.kill('SIGKILL');
+    return undefined;
+  });
+  await gone;
+  proxy.setFaults(() => undefined);
 }
