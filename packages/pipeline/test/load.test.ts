@@ -101,7 +101,7 @@ describe('loadPipeline', () => {
       },
     );
     expect(settings).toEqual({
-      remote: 'b',
+      defaultRemotes: ['b'],
       remotes: new Map([
         ['a', { name: 'a', url: 's3://mine', endpoint: 'http://host', pathStyle: true }],
         ['b', { name: 'b', url: '../two' }],
@@ -122,7 +122,7 @@ describe('loadPipeline', () => {
       { userSettings, localSettings: 'cache: {dir: y}\n' },
     );
     expect([...settings.remotes.values()].map(({ url }) => url)).toEqual(['s3://one', 's3://mine']);
-    expect(settings).toMatchObject({ remote: 'c', jobs: 3, cache: { dir: 'y', link: ['copy'] } });
+    expect(settings).toMatchObject({ defaultRemotes: ['c'], jobs: 3, cache: { dir: 'y', link: ['copy'] } });
     const { pipeline, diagnostics } = load(
       { 'pipeline.yaml': '' },
       { userSettings: { ...userSettings, text: 'job: 3\n' } },
@@ -289,7 +289,7 @@ stages:
       pipeline.yaml:3:24: 'secret_access_key' in remotes.store: a secret can't stand in a file
         credentials belong in the environment or in a profile of the AWS configuration
       pipeline.yaml:4:10: the URL of the remote 'other' holds credentials
-        credentials belong in the environment or in a profile of the AWS configuration
+        credentials belong in the environment: set DAG_TOKEN_ and the host's name, with _ for all but letters and digits, to user:password or to a token
       pipeline.yaml:6:41: stages.a.deps: 's3://b/k' is a URL: stages read and make files
           a: {cmd: a, deps: [../x, /etc/passwd, s3://b/k], outs: [.git/x]}
                                                 ^^^^^^^^
