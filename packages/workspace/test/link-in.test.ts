@@ -62,6 +62,18 @@ test('all that was linked is known: nothing is read again to look at it', async 
   expect(Math.max(0, ...read)).toBe(0);
 });
 
+test('a single file that was linked is known', async () => {
+  project.write('one', Buffer.alloc(3_000_000, 'one'));
+  const past = Date.now() / 1000 - 10;
+  utimesSync(join(project.root, 'one'), past, past);
+  await project.ws.commit([path('one')]);
+  // What it has to tell the stat cache may wait until then.
+  await project.ws.close();
+  const read: number[] = [];
+  await project.reopen().observe([path('one')], { onProgress: ({ bytes }) => read.push(bytes) });
+  expect(Math.max(0, ...read)).toBe(0);
+});
+
 describe('what changes after it was hashed, and before it is linked, is refused', () => {
   const abs = (): string => join(project.root, 'd/a');
   const changes: Record<string, () => void> = {

@@ -42,7 +42,7 @@ export async function commit(
     const artifacts = new Map(standing.map(([path, one]) => [path, artifactOf(one) as Artifact]));
     const record = await options.record?.(artifacts);
     if (record !== undefined) batch.putRecord(record);
-    const links = linksOf(toLink, { pool, op, since });
+    const links = linksOf(toLink, { pool, op, since, statCache: context.statCache });
     await batch.commit(links);
     await protect(context, pool, op, { standing, since, options, linked: links?.done ?? new Map() });
     for (const [, one] of standing) {

@@ -45,6 +45,12 @@ export class FileFacts {
     this.flags[i] = (settled ? KNOWN : 0) | ((stats.mode & 0o111n) === 0n ? 0 : EXECUTABLE);
   }
 
+  /** What was set, but for the mode. */
+  row(i: number): Omit<StatRow, 'mode'> {
+    const [ino = 0n, size = 0n, mtimeNs = 0n, ctimeNs = 0n] = this.stats.subarray(i * STAT_COLUMNS);
+    return { ino, size, mtimeNs, ctimeNs };
+  }
+
   /** Other times of a file whose digest is known, and may be remembered for them. @param stats columns of one file. */
   setStats(i: number, stats: BigInt64Array): void {
     this.stats.set(stats, i * STAT_COLUMNS);

@@ -1,8 +1,8 @@
 import type { BigIntStats } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { type AnyPath, folderOf } from '@dag/model';
-import { ioFailure } from '@dag/store';
-import { statOf } from '../threads/read-file.ts';
+import { ioFailure, KNOWN, type StatCache } from '@dag/store';
+import { statOf, WORTH_RECORD } from '../threads/read-file.ts';
 import type { FileFacts } from './facts.ts';
 import { type FolderNode, innerFirst, type Standing } from './node.ts';
 
@@ -83,4 +83,15 @@ export function lookAt({ folder, shown, names, follow }: FileList, i: number): B
   } catch (error) {
     throw ioFailure(error, 'read', shown === '' ? name : `${shown}/${name}`);
   }
+}
+
+/**
+ * Gives a file that was read a record of its own, unless it is a small one that its folder's record tells of.
+ * @param dev its device, where that is known.
+ */
+export function recordFile(statCache: StatCache, { node, holder, at }: FileList, i: number, dev = node?.id.dev): void {
+  const { facts } = holder;
+  if (dev === undefined || ((facts.flags[at + i] as number) & KNOWN) === 0) return;
+  const stats = facts.row(at + i);
+  if (node === undefined || stats.size >= WORTH_RECORD) statCache.record({ dev, ...stats }, facts.digest(at + i));
 }

@@ -1,9 +1,10 @@
-import { HashSet, KNOWN, type ObjectLinks, STAT_COLUMNS } from '@dag/store';
+import { HashSet, KNOWN, type ObjectLinks, STAT_COLUMNS, type StatCache } from '@dag/store';
 import type { Pool } from '../threads/pool.ts';
 import type { Job, JobResult } from '../threads/protocol.ts';
 import { WorkList } from '../threads/work-list.ts';
 import type { Part } from './ask.ts';
 import type { FileFacts } from './facts.ts';
+import { recordFile } from './file-list.ts';
 
 /** Files that are objects now, by index. */
 export type Linked = Map<FileFacts, Set<number>>;
@@ -16,7 +17,12 @@ export type Linked = Map<FileFacts, Set<number>>;
  */
 export function linksOf(
   parts: readonly Part[],
-  { pool, op, since }: { readonly pool: Pool; readonly op: number; readonly since: number },
+  {
+    pool,
+    op,
+    since,
+    statCache,
+  }: { readonly pool: Pool; readonly op: number; readonly since: number; readonly statCache: StatCache },
 ): (ObjectLinks & { readonly done: Linked }) | undefined {
   const chosen = firstOfEach(parts);
   if (chosen.length === 0) return undefined;
@@ -34,6 +40,7 @@ export function linksOf(
       linked.add(list.at + i);
       if (((result.flags[n] as number) & KNOWN) === 0) continue;
       facts.setStats(list.at + i, result.stats.subarray(n * STAT_COLUMNS, (n + 1) * STAT_COLUMNS));
+      recordFile(statCache, list, i, result.dev);
     }
   };
   return { files, digests, done, link: () => pool.run(jobs, take) };
@@ -51,7 +58,7 @@ function firstOfEach(parts: readonly Part[]): Part[] {
 }
 
 function linkJob({ list, indices }: Part, op: number, since: number): Job {
-  const { folder, shown, names, at, node } = list;
+  const { folder, shown, names, at } = list;
   const { facts } = list.holder;
   const hashes = Buffer.alloc(indices.length * 32);
   const stats = new BigInt64Array(indices.length * STAT_COLUMNS);
@@ -59,7 +66,6 @@ function linkJob({ list, indices }: Part, op: number, since: number): Job {
     hashes.set(facts.hashes.subarray((at + i) * 32, (at + i + 1) * 32), n * 32);
     stats.set(facts.stats.subarray((at + i) * STAT_COLUMNS, (at + i + 1) * STAT_COLUMNS), n * STAT_COLUMNS);
   }
-  const together = node !== undefined;
   const chosen = indices.map((i) => names[i] as string);
-  return { kind: 'link', op, folder, shown, names: chosen, hashes, stats, together, since };
+  return { kind: 'link', op, folder, shown, names: chosen, hashes, stats, since };
 }

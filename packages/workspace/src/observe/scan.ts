@@ -6,7 +6,7 @@ import type { Job, JobResult } from '../threads/protocol.ts';
 import { WorkList } from '../threads/work-list.ts';
 import type { WorkOptions } from '../types.ts';
 import { ask, COMPARE_MANY, MANY_FILES, type Part } from './ask.ts';
-import { fileLists } from './file-list.ts';
+import { fileLists, recordFile } from './file-list.ts';
 import type { KnownTrees } from './known-trees.ts';
 import type { FolderNode, Standing } from './node.ts';
 import type { WalkRules } from './walk.ts';
@@ -78,12 +78,15 @@ export async function scan(
   const { files, bytes } = unread;
   const pool = (files > MANY_FILES || bytes > MANY_BYTES ? context.threads() : undefined) ?? context.local;
   const size = Math.max(1, Math.min(CHUNK, Math.ceil(files / 32)));
-  const about = { kind: 'scan', op, store: batch !== undefined, statCache: isAsked } as const;
+  const about = { kind: 'scan', op, store: batch !== undefined } as const;
+  // Of no more files than this each was asked for; threads that need not ask have no stat cache to open.
+  const isEachAsked = isAsked && files <= MANY_FILES;
   const parts = unread.parts.flatMap((part) => cut(part, size));
   const jobs = new WorkList(parts, ({ list, indices }) => {
     const { folder, shown, follow, names } = list;
     const together = list.node !== undefined;
-    return { ...about, folder, shown, follow, together, names: indices.map((i) => names[i] as string) };
+    const statCache = isAsked && !(isEachAsked && together);
+    return { ...about, folder, shown, follow, together, statCache, names: indices.map((i) => names[i] as string) };
   });
   const toLink: Part[] = [];
   const take = (result: JobResult, job: Job): void => {
@@ -97,6 +100,7 @@ export async function scan(
       i += run;
     }
     for (const i of indices) progress.bytes += facts.size(at + i);
+    if (isEachAsked) for (const i of indices) recordFile(context.statCache, list, i);
     progress.files += indices.length;
     if (result.toLink.length > 0) toLink.push({ list, indices: result.toLink.map((i) => indices[i] as number) });
     if (result.copiedBytes > 0) options.onCopied?.(result.copiedBytes);

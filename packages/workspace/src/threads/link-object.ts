@@ -9,7 +9,6 @@ import {
   OBJECT_MODE,
   removeFile,
   STAT_COLUMNS,
-  type StatCache,
   type Store,
   tempName,
   withIo,
@@ -18,7 +17,6 @@ import { FileFacts } from '../observe/facts.ts';
 import { changedWhileStored, storeAnew } from './heal.ts';
 import { canFallThrough } from './link.ts';
 import type { Job, LinkResult, ThreadSetup } from './protocol.ts';
-import { WORTH_RECORD } from './read-file.ts';
 
 type LinkJob = Extract<Job, { readonly kind: 'link' }>;
 
@@ -27,13 +25,10 @@ type LinkJob = Extract<Job, { readonly kind: 'link' }>;
  * A file that is not as it was when it was hashed is a failure. What can't be linked is copied.
  * @returns facts of those that are objects now, as they are.
  */
-export function linkObjects(
-  job: LinkJob,
-  setup: ThreadSetup,
-  { store, statCache }: { readonly store: Store; readonly statCache: StatCache },
-): LinkResult {
+export function linkObjects(job: LinkJob, setup: ThreadSetup, store: Store): LinkResult {
   const layout = layoutOf(setup.storeDir);
   const facts = new FileFacts(job.names.length);
+  let dev = 0n;
   const hashes = Buffer.from(job.hashes.buffer, job.hashes.byteOffset, job.hashes.byteLength);
   for (const [i, name] of job.names.entries()) {
     const digest = `blake3:${hashes.toString('hex', i * 32, (i + 1) * 32)}` as Digest;
@@ -55,13 +50,12 @@ export function linkObjects(
         throw changedWhileStored(shown);
       }
       if (linked !== object) takePlace(linked, object);
-      const isSettled = isPast(after, job.since);
-      if (isSettled && !(job.together && after.size < WORTH_RECORD)) statCache.record(after, digest);
-      facts.set(i, after, isSettled);
+      dev = after.dev;
+      facts.set(i, after, isPast(after, job.since));
     });
   }
   const { stats, flags } = facts;
-  return { kind: 'link', stats, flags };
+  return { kind: 'link', dev, stats, flags };
 }
 
 /** Another link to the same file, made meanwhile, leaves another ctime. */

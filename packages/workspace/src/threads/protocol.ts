@@ -74,8 +74,6 @@ export type Job =
       readonly hashes: Uint8Array;
       /** See `StatColumns`. */
       readonly stats: BigInt64Array;
-      /** As for a scan. */
-      readonly together: boolean;
       /** Wall clock in ms when the commit began. */
       readonly since: number;
     }
@@ -122,6 +120,8 @@ export interface ScanResult {
 /** Columns of `FileFacts`: `KNOWN` is set for those that changed by being linked, and whose facts may be remembered. */
 export interface LinkResult {
   readonly kind: 'link';
+  /** Of the files. */
+  readonly dev: bigint;
   readonly stats: BigInt64Array;
   readonly flags: Uint8Array;
 }

@@ -68,7 +68,7 @@ export class ThreadWork {
       case 'settle':
         return this.#settle(job);
       case 'link':
-        return linkObjects(job, this.#setup, { store: this.#store, statCache: this.statCache });
+        return linkObjects(job, this.#setup, this.#store);
       case 'protect':
         return { kind: 'done', ...protectFiles(job, this.#setup, { store: this.#store, statCache: this.statCache }) };
       case 'check':
