@@ -79,6 +79,10 @@ describe.each(['folder', 'S3'])('eight pushers and two collectors, %s', (kind) =
       const big = i % 6 === 0 ? { big: noise(2_300_000 + i, `${i % 12}`) } : {};
       artifacts.push(await addFolder(store, { p: part(i % 7), q: part(i % 5), r: part(i), own: `${i}`, ...big }));
     }
+    const [first] = artifacts;
+    if (first === undefined) throw new Error('nothing to push');
+    // There is something to collect in from the beginning.
+    await (await remoteAt({ url }, env, { times: TIMES })).push({ roots: [{ path: 'x', artifact: first }] }, store);
     const race = new Race({ url, env, store: dir, empty: join(base, `${kind}-empty`), times: TIMES, artifacts });
     const reader = await remoteAt({ url }, env, { times: TIMES });
     const end = Date.now() + LENGTH;
