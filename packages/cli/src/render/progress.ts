@@ -1,4 +1,5 @@
 import type { TransferEvent } from '@dag/remote';
+import { mendedText } from '@dag/workspace';
 import type { Context } from '../verb.ts';
 import { bytesText, secondsText } from './units.ts';
 import { fitColumns } from './width.ts';
@@ -24,6 +25,11 @@ export function workProgress(context: Context, what: string) {
         const total = totalFiles === undefined ? '' : ` of ${totalFiles}`;
         const left = totalFiles && files > 0 ? `, ${secondsText((seconds * (totalFiles - files)) / files)} left` : '';
         line.draw(`${what}: ${files}${total} files, ${bytesText(bytes)}, ${rate}${left}`);
+      },
+      /** Says what was mended on the way. */
+      onMended: (path: string, quarantined: string | undefined): void => {
+        context.emit({ event: 'mended', path, quarantined });
+        context.say(`warning: ${mendedText(path, quarantined)}`);
       },
     },
     end: line.end,
