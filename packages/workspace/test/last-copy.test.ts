@@ -194,8 +194,8 @@ test('an untouched object that was checked before is not read again', async () =
   const keep = () =>
     project.ws.keep([path('data')], { onProgress: ({ phase, files }) => void told.push(`${phase} ${files}`) });
   await keep();
-  // A file is looked at, and it and two listings are checked.
-  expect(told.splice(0)).toHaveLength(5);
+  // A file is looked at (how often that is told goes by the clock), then it and two listings are checked.
+  expect(told.splice(0).at(-1)).toBe('hash 3');
   await keep();
-  expect(told).toHaveLength(1);
+  expect(new Set(told)).toEqual(new Set(['hash 1']));
 });
