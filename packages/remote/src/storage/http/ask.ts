@@ -1,93 +1,40 @@
-import * as http from 'node:http';
-import * as https from 'node:https';
-import type { Duplex } from 'node:stream';
-import { certificates } from '../certificates.ts';
-import { detail, isBrokenOff, problemByCode } from '../network.ts';
+import { type Dispatcher, type EnvHttpProxyAgent, request } from 'undici';
+import { detail, isBrokenOff, type KnownCodes, problemByCode } from '../network.ts';
 import { StorageError } from '../problem.ts';
+import { openAgent } from './agent.ts';
 import { authorization } from './credentials.ts';
-import { proxyHeaders, proxyOf, tunnel } from './proxy.ts';
 
-type Env = Readonly<Record<string, string | undefined>>;
+/** The head of an answer, and its body: to be read, or to be let go of by `discard`. */
+export type Answer = Dispatcher.ResponseData;
 
 /** Connections to a web server, kept for the next request. */
 export interface Connections {
   /**
-   * Sends a GET or HEAD, follows redirects, and comes back with the head of the answer; its body is the caller's to read or to
-   * destroy. Credentials go to the host that they are for and to no other.
+   * Sends a GET or HEAD, follows redirects, and comes back with the head of the answer. Credentials go to the host that they
+   * are for and to no other.
    */
-  ask(
-    method: 'GET' | 'HEAD',
-    url: URL,
-    headers: Headers,
-    signal: AbortSignal | undefined,
-  ): Promise<http.IncomingMessage>;
+  ask(method: 'GET' | 'HEAD', url: URL, headers: Headers, signal: AbortSignal | undefined): Promise<Answer>;
   close(): void;
 }
 
 type Headers = Readonly<Record<string, string>>;
 
-const CONNECT_MS = 10_000;
 const REDIRECTS = 5;
 
 /** @param stallMs a connection on which nothing moves for so many milliseconds is given up. */
-export function openConnections(env: Env, stallMs: number): Connections {
-  const keep = { keepAlive: true, maxSockets: 64 };
-  let plain: http.Agent | undefined;
-  const secure = new Map<string, https.Agent>();
+export function openConnections(env: Readonly<Record<string, string | undefined>>, stallMs: number): Connections {
+  const agents = new Map<string, EnvHttpProxyAgent>();
+  const timeouts = { headersTimeout: stallMs, bodyTimeout: stallMs };
 
-  function agentFor(url: URL, proxy: URL | undefined): http.Agent {
-    if (url.protocol === 'http:') {
-      plain ??= new http.Agent(keep);
-      return plain;
-    }
-    const name = proxy?.href ?? '';
-    let agent = secure.get(name);
-    if (agent === undefined) {
-      const ca = certificates(env, 'SSL_CERT_FILE', 'AWS_CA_BUNDLE');
-      agent = new https.Agent({ ...keep, ...(ca === undefined ? {} : { ca }) });
-      if (proxy !== undefined) {
-        const through = proxy;
-        agent.createConnection = (to, done) => {
-          tunnel(through, to as Parameters<typeof tunnel>[1], done as (error: Error | null, socket?: Duplex) => void);
-          return undefined;
-        };
-      }
-      secure.set(name, agent);
-    }
-    return agent;
-  }
-
-  function once(method: string, url: URL, extra: Headers, signal: AbortSignal | undefined) {
-    const proxy = proxyOf(url, env);
+  async function send(method: 'GET' | 'HEAD', url: URL, extra: Headers, signal: AbortSignal | undefined) {
     const auth = authorization(url, env);
-    const headers = { ...extra, host: url.host, ...(auth === undefined ? {} : { authorization: auth }) };
-    const agent = agentFor(url, proxy);
-    const options: https.RequestOptions = { method, headers, agent, ...(signal === undefined ? {} : { signal }) };
-    if (url.protocol === 'https:') return https.request(url, options);
-    if (proxy === undefined) return http.request(url, options);
-    return http.request({
-      ...options,
-      host: proxy.hostname,
-      port: proxy.port || 80,
-      path: url.href,
-      headers: { ...headers, ...proxyHeaders(proxy) },
-    });
-  }
-
-  async function send(method: string, url: URL, headers: Headers, signal: AbortSignal | undefined) {
-    return await new Promise<http.IncomingMessage>((resolve, reject) => {
-      const request = once(method, url, headers, signal);
-      const late = (what: string) => request.destroy(Object.assign(new Error(what), { name: 'TimeoutError' }));
-      request.setTimeout(stallMs, () => late('nothing came'));
-      request.once('socket', (socket) => {
-        if (!socket.connecting) return;
-        const timer = setTimeout(() => late('no connection'), Math.min(CONNECT_MS, stallMs));
-        for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer));
-      });
-      request.on('error', reject);
-      request.once('response', resolve);
-      request.end();
-    });
+    const headers = auth === undefined ? extra : { ...extra, authorization: auth };
+    const dispatcher = agents.get(url.protocol) ?? openAgent(url.protocol, env, stallMs);
+    agents.set(url.protocol, dispatcher);
+    const answer = await request(url, { method, headers, dispatcher, signal: signal ?? null, ...timeouts });
+    // To be destroyed by who reads it is no error of the body.
+    answer.body.on('error', () => {});
+    return answer;
   }
 
   return {
@@ -95,37 +42,36 @@ export function openConnections(env: Env, stallMs: number): Connections {
       let url = first;
       for (let hop = 0; ; hop++) {
         signal?.throwIfAborted();
-        let answer: http.IncomingMessage;
+        let answer: Answer;
         try {
           answer = await send(method, url, headers, signal);
         } catch (error) {
           signal?.throwIfAborted();
           throw httpProblem(error);
         }
-        const { statusCode = 0 } = answer;
-        const { location } = answer.headers;
-        if (![301, 302, 303, 307, 308].includes(statusCode) || location === undefined) return answer;
+        const location = header(answer, 'location');
+        if (![301, 302, 303, 307, 308].includes(answer.statusCode) || location === '') return answer;
         discard(answer);
         url = redirected(url, location, hop);
       }
     },
     close: () => {
-      plain?.destroy();
-      for (const agent of secure.values()) agent.destroy();
+      for (const agent of agents.values()) void agent.destroy();
     },
   };
 }
 
-/** Lets go of an answer's body: read to its end where it is short, so that the connection can be used again. */
-export function discard(answer: http.IncomingMessage): void {
-  const length = Number(answer.headers['content-length'] ?? Number.NaN);
-  answer.on('error', () => {});
-  if (answer.complete || length <= SHORT) answer.resume();
-  else answer.destroy();
+/** A header of an answer, empty where there is none. */
+export function header({ headers }: Answer, name: string): string {
+  return String(headers[name] ?? '');
 }
 
-const SHORT = 64 * 1024;
+/** Lets go of an answer's body: read to its end where it is short, so that the connection can be used again. */
+export function discard({ body }: Answer): void {
+  body.dump({ limit: 64 * 1024 }).catch(() => {});
+}
 
+/** Where a redirect leads: ours, because the library's lead from https to http too, and know no credentials of a second host. */
 function redirected(from: URL, location: string, hop: number): URL {
   const refuse = (why: string) => new StorageError('refused', why, { transient: false });
   if (hop >= REDIRECTS) throw refuse('it redirects in a circle');
@@ -137,11 +83,31 @@ function redirected(from: URL, location: string, hop: number): URL {
   return to;
 }
 
+/** What errors of the library itself mean; those of sockets and of TLS come through it as they are. */
+const LIBRARY_CODES: KnownCodes = {
+  UND_ERR_CONNECT_TIMEOUT: ['unreachable', true],
+  UND_ERR_HEADERS_TIMEOUT: ['busy', true],
+  UND_ERR_BODY_TIMEOUT: ['busy', true],
+  UND_ERR_SOCKET: ['busy', true],
+  UND_ERR_DESTROYED: ['busy', true],
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['busy', true],
+  UND_ERR_HEADERS_OVERFLOW: ['refused', false],
+  // A proxy that lets nobody through, to a host by TLS or to one without.
+  UND_ERR_ABORTED: ['unreachable', true],
+  UND_ERR_INVALID_ARG: ['refused', false],
+};
+
 /** What an error of a request, or of the body of its answer, means; bugs come back as they are. */
 export function httpProblem(error: unknown): unknown {
   if (error instanceof StorageError || !(error instanceof Error)) return error;
+  const code = String((error as { code?: unknown }).code ?? '');
+  const library = Object.hasOwn(LIBRARY_CODES, code) ? LIBRARY_CODES[code] : undefined;
+  if (library !== undefined) {
+    const text = /_(HEADERS|BODY)_TIMEOUT$/.test(code) ? 'TimeoutError: nothing came' : error.message;
+    return new StorageError(library[0], text, { transient: library[1], unanswered: true });
+  }
   const known = problemByCode(error);
   if (known !== undefined) return known;
-  const isBroken = isBrokenOff(error) || String((error as { code?: unknown }).code ?? '').startsWith('HPE_');
+  const isBroken = isBrokenOff(error) || code.startsWith('HPE_');
   return isBroken ? new StorageError('busy', detail(error, error.name), { transient: true }) : error;
 }

@@ -1,10 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import { INDEX_LIMIT, PACK_LIMIT } from '../../format/limits.ts';
 import { problemByStatus } from '../network.ts';
 import { StorageError } from '../problem.ts';
 import { readOut, STALL_MS } from '../read-out.ts';
 import type { CallOptions, GetOptions, ObjectInfo, Reading, Storage } from '../storage.ts';
-import { discard, httpProblem, openConnections } from './ask.ts';
+import { type Answer, discard, header, httpProblem, openConnections } from './ask.ts';
 import { isPlain, readBody, WholeObjects } from './whole.ts';
 
 export interface HttpOptions {
@@ -33,7 +32,7 @@ export function httpStorage(base: string, { env, timeout: stallMs = STALL_MS }: 
       ...more,
     };
     const answer = await connections.ask(method, new URL(key, base), headers, options.signal);
-    const { statusCode: status = 0, statusMessage } = answer;
+    const { statusCode: status, statusText } = answer;
     if (status === 200 || status === 206) {
       readable = true;
       return answer;
@@ -41,7 +40,7 @@ export function httpStorage(base: string, { env, timeout: stallMs = STALL_MS }: 
     discard(answer);
     if (status === 404 || status === 410 || (status === 403 && readable)) return undefined;
     if (status === 416) return 'outside';
-    const text = `${status} ${statusMessage ?? ''}`.trim();
+    const text = `${status} ${statusText}`.trim();
     throw problemByStatus(status, text) ?? new StorageError('refused', text, { transient: false });
   }
 
@@ -51,8 +50,8 @@ export function httpStorage(base: string, { env, timeout: stallMs = STALL_MS }: 
   }
 
   /** The announced bytes of an answer, as they come. */
-  function streamed(answer: IncomingMessage, size: number, signal: AbortSignal | undefined): Reading {
-    return { size, body: readOut(answer, { size, signal, stallMs, problemOf: httpProblem }) };
+  function streamed(answer: Answer, size: number, signal: AbortSignal | undefined): Reading {
+    return { size, body: readOut(answer.body, { size, signal, stallMs, problemOf: httpProblem }) };
   }
 
   async function get(key: string, options: GetOptions = {}): Promise<Reading | undefined> {
@@ -88,8 +87,8 @@ export function httpStorage(base: string, { env, timeout: stallMs = STALL_MS }: 
   async function head(key: string, options: CallOptions = {}): Promise<ObjectInfo | undefined> {
     const answer = await ask('HEAD', key, {}, options);
     if (answer === undefined || answer === 'outside') return undefined;
-    answer.resume();
-    const modified = Date.parse(answer.headers['last-modified'] ?? '');
+    answer.body.resume();
+    const modified = Date.parse(header(answer, 'last-modified'));
     // What is said of packed bytes is not what is said of the object.
     const size = isPlain(answer) ? lengthOf(answer) : (await getWhole(key, options, INDEX_LIMIT))?.length;
     if (size === undefined) throw new StorageError('refused', 'an answer without a length', { transient: false });
@@ -119,8 +118,8 @@ function inMemory(bytes: Buffer): Reading {
   return { size: bytes.length, body: body() };
 }
 
-function lengthOf({ headers }: IncomingMessage): number | undefined {
-  const text = headers['content-length'] ?? '';
+function lengthOf(answer: Answer): number | undefined {
+  const text = header(answer, 'content-length');
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
@@ -128,10 +127,10 @@ function lengthOf({ headers }: IncomingMessage): number | undefined {
  * Whether an answer is the part that was asked for, or its beginning where the object ends before it does. An object that ends
  * before the part does may come as whole.
  */
-function isPart(answer: IncomingMessage, start: number, length: number): boolean {
+function isPart(answer: Answer, start: number, length: number): boolean {
   if (!isPlain(answer)) return false;
   if (answer.statusCode === 200) return start === 0 && (lengthOf(answer) ?? length + 1) <= length;
-  const [, from, to] = /^bytes (\d{1,15})-(\d{1,15})\//.exec(answer.headers['content-range'] ?? '') ?? [];
+  const [, from, to] = /^bytes (\d{1,15})-(\d{1,15})\//.exec(header(answer, 'content-range')) ?? [];
   const size = Number(to) - Number(from) + 1;
   return Number(from) === start && size > 0 && size <= length && lengthOf(answer) === size;
 }

@@ -1,26 +1,19 @@
-import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { StorageError } from '../problem.ts';
-import { httpProblem } from './ask.ts';
+import { type Answer, header, httpProblem } from './ask.ts';
 
 /** Whether the body is the object's bytes, and not these packed by the server or a proxy. */
-export function isPlain({ headers }: IncomingMessage): boolean {
-  return /^(identity)?$/i.test(headers['content-encoding'] ?? '');
+export function isPlain(answer: Answer): boolean {
+  return /^(identity)?$/i.test(header(answer, 'content-encoding'));
 }
 
 /**
  * Reads an answer into memory, unpacked where the server or a proxy packed it: never more than `limit` bytes, however small it
- * came. That all came is checked by what was announced, where something was.
+ * came. Fewer bytes than were announced are an error.
+ * @param signal the one of the request, which ends its body too.
  */
-export async function readBody(
-  answer: IncomingMessage,
-  limit: number,
-  signal: AbortSignal | undefined,
-): Promise<Buffer> {
-  const stop = () => answer.destroy(new Error('aborted'));
-  signal?.addEventListener('abort', stop, { once: true });
-  const announced = isPlain(answer) ? answer.headers['content-length'] : undefined;
+export async function readBody(answer: Answer, limit: number, signal: AbortSignal | undefined): Promise<Buffer> {
   try {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -29,9 +22,6 @@ export async function readBody(
       if (size > limit) throw new StorageError('refused', `more than ${limit} bytes come`, { transient: false });
       chunks.push(chunk);
     }
-    if (announced !== undefined && Number(announced) !== size) {
-      throw new StorageError('busy', `${size} bytes of ${announced} came`, { transient: true });
-    }
     return Buffer.concat(chunks, size);
   } catch (error) {
     signal?.throwIfAborted();
@@ -39,30 +29,27 @@ export async function readBody(
       ? new StorageError('busy', 'it came packed, and can not be unpacked', { transient: true })
       : httpProblem(error);
   } finally {
-    signal?.removeEventListener('abort', stop);
-    answer.destroy();
+    answer.body.destroy();
   }
 }
 
-function unpacked(answer: IncomingMessage): Readable {
-  const encoding = (answer.headers['content-encoding'] ?? 'identity').toLowerCase();
-  if (isPlain(answer)) return answer;
-  const unpack =
-    encoding === 'gzip' || encoding === 'x-gzip'
-      ? createGunzip()
-      : encoding === 'deflate'
-        ? createInflate()
-        : encoding === 'br'
-          ? createBrotliDecompress()
-          : undefined;
+const UNPACK: Readonly<Record<string, typeof createGunzip | typeof createBrotliDecompress>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+};
+
+function unpacked(answer: Answer): Readable {
+  if (isPlain(answer)) return answer.body;
+  const encoding = header(answer, 'content-encoding').toLowerCase();
+  const unpack = Object.hasOwn(UNPACK, encoding) ? UNPACK[encoding]?.() : undefined;
   if (unpack === undefined) {
     throw new StorageError('refused', `it sends what was not asked for (content-encoding ${encoding})`, {
       transient: false,
     });
   }
-  answer.once('error', (error) => unpack.destroy(error));
-  answer.once('aborted', () => unpack.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' })));
-  return answer.pipe(unpack);
+  return pipeline(answer.body, unpack, () => {});
 }
 
 /** What is damaged is read anew so often, however many parts of it are asked for again. */
