@@ -1,5 +1,7 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { afterAll, expect, test } from 'vitest';
 import { perTest } from '../../../test/rigs/per-test.ts';
@@ -51,6 +53,7 @@ const place = perTest(
     return {
       plain: target.url,
       secure: front.endpoint,
+      certificate: front.certificate,
       proxy: proxy.url,
       seen,
       tunnel,
@@ -99,6 +102,17 @@ test.each<[string, (proxy: string) => Env]>([
 ])('https goes by %s, through a tunnel', async (_, env) => {
   expect(await place.ask(`${place.secure}/x`, env(place.proxy))).toBe(hello);
   expect(place.seen).toEqual([`CONNECT ${new URL(place.secure).host}`]);
+});
+
+test('a proxy may itself be spoken to by TLS', async () => {
+  const front = await startTlsFront(place.proxy, freshFolder());
+  const SSL_CERT_FILE = join(freshFolder(), 'both.pem');
+  writeFileSync(SSL_CERT_FILE, readFileSync(front.certificate, 'utf8') + readFileSync(place.certificate, 'utf8'));
+  const env = { all_proxy: front.endpoint, SSL_CERT_FILE };
+  expect(await place.ask(`${place.secure}/x`, env)).toBe(hello);
+  expect(await place.ask(`${place.plain}/x`, env)).toBe(hello);
+  expect(place.seen).toEqual([place.secure, place.plain].map((url) => `CONNECT ${new URL(url).host}`));
+  front.close();
 });
 
 test.each<[string, (proxy: string) => Env]>([

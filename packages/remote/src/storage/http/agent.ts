@@ -12,9 +12,10 @@ const CONNECT_MS = 10_000;
  */
 export function openAgent(protocol: string, env: Env, stallMs: number): EnvHttpProxyAgent {
   const timeout = Math.min(CONNECT_MS, stallMs);
-  const ca = protocol === 'https:' ? certificates(env, 'SSL_CERT_FILE', 'AWS_CA_BUNDLE') : undefined;
-  const tls = { timeout, ...(ca === undefined ? {} : { ca }) };
   const proxy = proxyFor(protocol, env);
+  const isSecure = protocol === 'https:' || /^https:/i.test(proxy);
+  const ca = isSecure ? certificates(env, 'SSL_CERT_FILE', 'AWS_CA_BUNDLE') : undefined;
+  const tls = { timeout, ...(ca === undefined ? {} : { ca }) };
   return new EnvHttpProxyAgent({
     // Each is given, were it empty: what is absent would be looked for in the environment of the process.
     httpProxy: proxy,
