@@ -3,7 +3,6 @@ import { Agent as HttpsAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { certificates } from '../certificates.ts';
 import { STALL_MS } from '../read-out.ts';
-import { getDirectly } from './direct-get.ts';
 
 /** Where the server is and as whom to speak to it. */
 export interface S3Options {
@@ -47,15 +46,10 @@ export async function connect(options: S3Options): Promise<S3Client> {
     ...(profile === undefined ? {} : { profile }),
     ...(credentials === undefined ? {} : { credentials }),
   };
-  const make = (settings: S3ClientConfig): S3Client => {
-    const client = construct(settings);
-    getDirectly(client, { ca, stallMs: options.timeout ?? STALL_MS });
-    return client;
-  };
-  const client = make(config);
+  const client = construct(config);
   if (region !== undefined || (await hasRegion(client))) return client;
   client.destroy();
-  return make({ ...config, region: 'us-east-1' });
+  return construct({ ...config, region: 'us-east-1' });
 }
 
 const CONNECTIONS = { keepAlive: true, maxSockets: 128 } as const;

@@ -102,51 +102,6 @@ test('answers come whole however they are cut, one after the other over one conn
   expect(server.heads[0]).toContain('\r\nrange: bytes=0-4\r\n');
 });
 
-test('a connection that was ended between two requests is no failure, and one that may not be kept is not used again', async () => {
-  const server = await scripted([`${head(2)}ab`, 'end'], [`${head(2, 'Connection: close\r\n')}cd`], [`${head(2)}ef`]);
-  const storage = storageAt(server.endpoint);
-  for (const text of ['ab', 'cd', 'ef']) expect(String(await read(storage, 2))).toBe(text);
-  expect(server.connections).toBe(3);
-});
-
-test('what breaks off, or is no answer, is told as such', async () => {
-  const server = await scripted(
-    [`${head(10)}half`, 'end'],
-    [`${head(3)}more than that`],
-    ['no answer at all\r\n\r\n'],
-    ['HTTP/1.1 206', 'end'],
-    ['end'],
-    [`HTTP/1.1 206 OK\r\n${'x-long: long\r\n'.repeat(10_000)}`],
-  );
-  const storage = storageAt(server.endpoint);
-  for (const length of [10, 3, 3, 3, 3, 3]) {
-    expect(await problem(read(storage, length))).toMatchObject({ problem: 'busy', transient: true });
-  }
-  expect(server.heads).toHaveLength(6);
-});
-
-test('errors are read whatever form they come in', async () => {
-  const xml = (code: string): string => `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`;
-  const plain = (status: string, text: string): string =>
-    `HTTP/1.1 ${status}\r\ncontent-length: ${text.length}\r\n\r\n${text}`;
-  const chunked = (status: string, text: string): string =>
-    `HTTP/1.1 ${status}\r\ntransfer-encoding: chunked\r\n\r\n${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`;
-  const server = await scripted(
-    [plain('404 Not Found', xml('NoSuchKey'))],
-    [plain('403 Forbidden', xml('AccessDenied'))],
-    // Whose words only the SDK's own handler reads: it asks again.
-    [chunked('404 Not Found', xml('NoSuchBucket'))],
-    [chunked('404 Not Found', xml('NoSuchBucket'))],
-    [chunked('503 Slow Down', xml('SlowDown'))],
-  );
-  const storage = storageAt(server.endpoint);
-  expect(await read(storage, 3)).toBeUndefined();
-  expect(await problem(read(storage, 3))).toMatchObject({ problem: 'permission' });
-  expect(await problem(read(storage, 3))).toMatchObject({ problem: 'no-bucket' });
-  expect(await problem(read(storage, 3))).toMatchObject({ problem: 'busy', transient: true });
-  expect(server.heads).toHaveLength(5);
-});
-
 test('a signal ends what waits for a head, or for the rest of a body', async () => {
   const server = await scripted([], [`${head(10)}half`]);
   const storage = storageAt(server.endpoint);
