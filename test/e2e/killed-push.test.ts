@@ -2,31 +2,22 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { expectClosed, generator, readIndexes } from '../../packages/remote/test/support.ts';
 import { runs, SEED } from '../fuzz.ts';
 import { openShell, type Shell } from '../rigs/dag.ts';
-import { type FaultProxy, startFaultProxy } from '../rigs/fault-proxy.ts';
-import { missingS3, needS3, type S3Server, startS3 } from '../rigs/s3.ts';
+import type { FaultProxy } from '../rigs/fault-proxy.ts';
+import { faultProxyPerGroup, s3PerGroup } from '../rigs/per-group.ts';
+import { needS3 } from '../rigs/s3.ts';
 
 describe('a push that is killed', () => {
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'dag-killed-')));
-  let server: S3Server | undefined;
-  let proxy: FaultProxy | undefined;
+  afterAll(() => rmSync(base, { recursive: true, force: true }));
+  const server = s3PerGroup();
+  const proxy = faultProxyPerGroup(server);
   beforeEach((context) => needS3(context));
-  beforeAll(async () => {
-    if (missingS3() !== undefined) return;
-    server = await startS3();
-    proxy = await startFaultProxy(server.endpoint);
-  });
-  afterAll(async () => {
-    await proxy?.close();
-    await server?.remove();
-    rmSync(base, { recursive: true, force: true });
-  });
 
   test('leaves nothing that names what is not there, and the next push goes on', async () => {
-    if (server === undefined || proxy === undefined) throw new Error('no server');
     const env = { ...server.env, AWS_ENDPOINT_URL: proxy.endpoint };
     const folder = join(base, 'project');
     mkdirSync(join(folder, 'data/many'), { recursive: true });
@@ -64,7 +55,6 @@ describe('a push that is killed', () => {
   });
 
   test('push and pull that are killed at random points send nothing again that has an index, and leave nothing behind', async () => {
-    if (server === undefined || proxy === undefined) throw new Error('no server');
     const env = { ...server.env, AWS_ENDPOINT_URL: proxy.endpoint };
     const random = generator(SEED);
     for (let round = 0; round < runs(1); round++) {

@@ -2,11 +2,11 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Artifact } from '@dag/model';
 import type { Store } from '@dag/store';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { missingS3, needS3, type S3Server, startS3 } from '../../../test/rigs/s3.ts';
+import { afterAll, describe, expect, test } from 'vitest';
 import { EntryList } from '../src/format/entry.ts';
 import { encodeIndex } from '../src/index/object.ts';
 import type { RemovalPlan, RemovalRequest } from '../src/index.ts';
+import { PLACES, type Place, placesPerGroup } from './places.ts';
 import {
   addFile,
   addFolder,
@@ -14,7 +14,6 @@ import {
   damage,
   expectClosed,
   failureOf,
-  freshFolder,
   freshStore,
   manyFiles,
   noise,
@@ -24,37 +23,15 @@ import {
   runRecord,
 } from './support.ts';
 
-let server: S3Server | undefined;
-let places = 0;
-beforeAll(async () => {
-  if (missingS3() === undefined) server = await startS3();
-});
-afterAll(async () => {
-  await server?.remove();
-  removeFolders();
-});
+afterAll(removeFolders);
 
 const ME = '1'.repeat(64);
 const OTHER = '2'.repeat(64);
 /** As if a day had gone by since everything. */
 const A_DAY_LATER = { grace: 0 };
 
-describe.each(['folder', 'S3'])('removal, %s', (kind) => {
-  beforeEach((context) => {
-    if (kind === 'S3') needS3(context);
-  });
-
-  function newPlace() {
-    if (kind === 'folder') {
-      const folder = join(freshFolder(), 'remote');
-      return { url: folder, env: {}, folder };
-    }
-    const prefix = `place-${places++}`;
-    const { bucket = '', env = {}, folder = '' } = server ?? {};
-    return { url: `s3://${bucket}/${prefix}`, env, folder: join(folder, prefix) };
-  }
-
-  type Place = ReturnType<typeof newPlace>;
+describe.each(PLACES)('removal, %s', (kind) => {
+  const newPlace = placesPerGroup(kind);
 
   function requestFor(keep: readonly Artifact[], some: Partial<RemovalRequest> = {}): RemovalRequest {
     const roots = keep.map((artifact, i) => ({ path: `kept-${i}`, artifact }));

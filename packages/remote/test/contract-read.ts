@@ -114,7 +114,7 @@ export function testReadContract(maker: ReaderMaker): void {
 export async function readAll(reading: Reading | undefined): Promise<Buffer> {
   if (reading === undefined) throw new Error('nothing there');
   const chunks: Uint8Array[] = [];
-  for await (const chunk of reading.body) chunks.push(Uint8Array.from(chunk));
+  for await (const chunk of reading.body) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
   expect(bytes.length).toBe(reading.size);
   return bytes;

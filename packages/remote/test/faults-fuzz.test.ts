@@ -3,11 +3,12 @@ import type { Artifact } from '@dag/model';
 import { FailureError } from '@dag/model';
 import type { Store } from '@dag/store';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { runs } from '../../../test/fuzz.ts';
 import { ANSWERS } from '../../../test/rigs/fault-answers.ts';
-import { type Fault, type FaultProxy, type Seen, startFaultProxy } from '../../../test/rigs/fault-proxy.ts';
-import { missingS3, needS3, type S3Server, startS3 } from '../../../test/rigs/s3.ts';
+import type { Fault, Seen } from '../../../test/rigs/fault-proxy.ts';
+import { faultProxyPerGroup, s3PerGroup } from '../../../test/rigs/per-group.ts';
+import { needS3 } from '../../../test/rigs/s3.ts';
 import { openRemote, type Remote } from '../src/index.ts';
 import { NOWHERE } from '../src/transfer/words.ts';
 import {
@@ -45,20 +46,11 @@ const scenario = fc.record({
 });
 
 describe('any faults, at any time', () => {
-  let server: S3Server;
-  let proxy: FaultProxy;
+  afterAll(() => removeFolders());
+  const server = s3PerGroup();
+  const proxy = faultProxyPerGroup(server);
   let places = 0;
   beforeEach((context) => needS3(context));
-  beforeAll(async () => {
-    if (missingS3() !== undefined) return;
-    server = await startS3();
-    proxy = await startFaultProxy(server.endpoint);
-  });
-  afterAll(async () => {
-    await proxy?.close();
-    await server?.remove();
-    removeFolders();
-  });
 
   test('never a wrong byte, never a lie about what is there; what a push called done can be fetched', async () => {
     const property = fc.asyncProperty(scenario, async ({ rate, faults, seed, steps }) => {

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Fault, type FaultProxy, startFaultProxy } from '../../../test/rigs/fault-proxy.ts';
-import { missingS3, needS3, type S3Server, startS3 } from '../../../test/rigs/s3.ts';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Fault } from '../../../test/rigs/fault-proxy.ts';
+import { faultProxyPerGroup, s3PerGroup } from '../../../test/rigs/per-group.ts';
+import { needS3 } from '../../../test/rigs/s3.ts';
 import { openRemote } from '../src/index.ts';
 import {
   addFile,
@@ -22,19 +23,10 @@ const SEEDS = [1, 2];
 const FAULTS: readonly Fault[] = ['busy', 'reset', 'lost-answer', 'cut', 'short', 'corrupt'];
 
 describe('behind a proxy that makes trouble', () => {
-  let server: S3Server;
-  let proxy: FaultProxy;
+  afterAll(() => removeFolders());
+  const server = s3PerGroup();
+  const proxy = faultProxyPerGroup(server);
   beforeEach((context) => needS3(context));
-  beforeAll(async () => {
-    if (missingS3() !== undefined) return;
-    server = await startS3();
-    proxy = await startFaultProxy(server.endpoint);
-  });
-  afterAll(async () => {
-    await proxy?.close();
-    await server?.remove();
-    removeFolders();
-  });
   const remoteThrough = (url: string) => remoteAt({ url, endpoint: proxy.endpoint }, server.env);
   const direct = (url: string) => remoteAt({ url }, server.env);
 

@@ -1,13 +1,13 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, digestHex } from '@dag/model';
 import { hashBytes, hashOf } from '@dag/store';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { missingS3, needS3, type S3Server, startS3 } from '../../../test/rigs/s3.ts';
+import { afterAll, describe, expect, test } from 'vitest';
 import { EntryList } from '../src/format/entry.ts';
 import { encodeIndex } from '../src/index/object.ts';
 import type { TransferEvent } from '../src/index.ts';
 import { packKey } from '../src/layout.ts';
+import { PLACES, placesPerGroup } from './places.ts';
 import {
   addFile,
   addFolder,
@@ -15,7 +15,6 @@ import {
   damage,
   expectClosed,
   failureOf,
-  freshFolder,
   freshStore,
   manyFiles,
   noise,
@@ -25,55 +24,10 @@ import {
   runRecord,
 } from './support.ts';
 
-let server: S3Server | undefined;
-let places = 0;
-beforeAll(async () => {
-  if (missingS3() === undefined) server = await startS3();
-});
-afterAll(async () => {
-  await server?.remove();
-  removeFolders();
-});
+afterAll(removeFolders);
 
-/** A remote of its own for a test, and the folder of files that it is. */
-interface Place {
-  readonly url: string;
-  readonly env: Record<string, string>;
-  readonly folder: string;
-  /** Removes an object as another client would. */
-  readonly remove: (key: string) => Promise<unknown>;
-}
-
-const kinds: [string, () => Place][] = [
-  [
-    'folder',
-    () => {
-      const folder = join(freshFolder(), 'remote');
-      return { url: folder, env: {}, folder, remove: async (key) => rmSync(join(folder, key)) };
-    },
-  ],
-  [
-    'S3',
-    () => {
-      const prefix = `place-${places++}`;
-      const { bucket = '', env = {}, folder = '' } = server ?? {};
-      return {
-        url: `s3://${bucket}/${prefix}`,
-        env,
-        folder: join(folder, prefix),
-        remove: async (key) => {
-          const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');
-          await server?.client.send(new DeleteObjectCommand({ Bucket: bucket, Key: `${prefix}/${key}` }));
-        },
-      };
-    },
-  ],
-];
-
-describe.each(kinds)('push and fetch, %s', (kind, newPlace) => {
-  beforeEach((context) => {
-    if (kind === 'S3') needS3(context);
-  });
+describe.each(PLACES)('push and fetch, %s', (kind) => {
+  const newPlace = placesPerGroup(kind);
 
   test('thousands of small files in nested folders come back whole, and a second push or fetch moves nothing', async () => {
     const place = newPlace();

@@ -30,7 +30,7 @@ export function withPublishedLists(storage: Storage): PublishedStorage {
     for await (const chunk of reading.body) {
       size += chunk.length;
       if (size > NAMES_LIMIT) throw new StorageError('format', `${key}: it is too large`, { transient: false });
-      chunks.push(Uint8Array.from(chunk));
+      chunks.push(chunk);
     }
     const names = decodeNames(Buffer.concat(chunks), form);
     if (names === undefined) throw new StorageError('format', `${key}: it is no list of names`, { transient: false });

@@ -75,6 +75,6 @@ export interface ObjectInfo {
 export interface Reading {
   /** Bytes that `body` brings. */
   readonly size: number;
-  /** To be read once, to its end or not. Each chunk is valid until the next is asked for. */
+  /** To be read once, to its end or not. */
   readonly body: AsyncIterable<Uint8Array>;
 }
