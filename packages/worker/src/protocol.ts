@@ -3,7 +3,7 @@
  * (`serialization: 'advanced'`, so that integers keep all their digits). This file imports nothing.
  *
  * Order: the parent sends `init` once; the child answers `ready` when the module is loaded and about to run, or `failed`;
- * then any number of `progress`, `metric` and `log`; last `done` or `failed`, after which the child ends by itself.
+ * then any number of `progress`, `metric`, `log` and `checkpoint`; last `done` or `failed`, after which the child ends by itself.
  * The parent may send `cancel` at any time. A message of a type that the other side does not know is passed over, so
  * that types can be added; a change that an old side would misread raises PROTOCOL_VERSION.
  */
@@ -56,6 +56,8 @@ export interface WorkerInit {
   readonly backend?: Backend;
   /** Whether a backend is to be set up before the module is loaded: it imports TensorFlow.js, or the stage pins one. */
   readonly tensorflow: boolean;
+  /** Where checkpoints of this run lie, absolute, and how many are kept. */
+  readonly checkpoints?: { readonly folder: string; readonly keep: number };
 }
 
 export interface WorkerCancel {
@@ -82,11 +84,29 @@ export interface WireError {
   readonly hint?: string;
 }
 
+/** What became of a checkpoint; `file` is its name in the folder of checkpoints. */
+export type CheckpointNotice =
+  /** It is durable. `seconds`: what that took. */
+  | {
+      readonly what: 'saved';
+      readonly file: string;
+      readonly step: number;
+      readonly bytes: number;
+      readonly seconds: number;
+    }
+  /** The stage goes on from it. */
+  | { readonly what: 'restored'; readonly file: string; readonly step: number }
+  /** It is damaged: the one before is taken. */
+  | { readonly what: 'passed-over'; readonly file: string; readonly reason: string }
+  /** It could not be written; those before it are as they were. */
+  | { readonly what: 'not-saved'; readonly step: number; readonly reason: string };
+
 export type ChildMessage =
   | { readonly type: 'ready'; readonly version: number; readonly node: string; readonly backend?: BackendInfo }
   | ({ readonly type: 'progress' } & Progress)
   | { readonly type: 'metric'; readonly name: string; readonly value: number; readonly step?: number }
   | { readonly type: 'log'; readonly text: string }
+  | { readonly type: 'checkpoint'; readonly notice: CheckpointNotice }
   | { readonly type: 'done'; readonly backend?: BackendInfo }
   | { readonly type: 'failed'; readonly error: WireError; readonly backend?: BackendInfo };
 
@@ -118,6 +138,10 @@ export function readChildMessage(raw: unknown): ChildMessage | undefined {
     }
     case 'log':
       return typeof message['text'] === 'string' ? { type: 'log', text: message['text'] } : undefined;
+    case 'checkpoint': {
+      const notice = readNotice(message['notice']);
+      return notice === undefined ? undefined : { type: 'checkpoint', notice };
+    }
     case 'done':
       return { type: 'done', ...readBackend(message) };
     case 'failed': {
@@ -149,6 +173,18 @@ function readProgress(message: Record<string, unknown>): Progress {
     ...(typeof total === 'number' ? { total } : {}),
     ...(typeof text === 'string' ? { text } : {}),
   };
+}
+
+function readNotice(raw: unknown): CheckpointNotice | undefined {
+  if (!isRecord(raw)) return undefined;
+  const { what, file, step, bytes, seconds, reason } = raw;
+  if (what === 'passed-over' && typeof file === 'string' && typeof reason === 'string') return { what, file, reason };
+  if (typeof step !== 'number') return undefined;
+  if (what === 'not-saved' && typeof reason === 'string') return { what, step, reason };
+  if (typeof file !== 'string') return undefined;
+  if (what === 'restored') return { what, file, step };
+  const isSaved = what === 'saved' && typeof bytes === 'number' && typeof seconds === 'number';
+  return isSaved ? { what, file, step, bytes, seconds } : undefined;
 }
 
 function readError(raw: unknown): WireError | undefined {

@@ -2,8 +2,20 @@
  * What a worker module imports from `dag/worker`: the type of the context that its default export is called with, and
  * helpers for saving models. This file imports nothing but Node.
  */
+
+export type {
+  CheckpointInterval,
+  CheckpointModel,
+  CheckpointOptimizer,
+  CheckpointParts,
+  CheckpointState,
+  Checkpoints,
+  CheckpointTensor,
+  CheckpointVariable,
+  Restored,
+} from './public/checkpoint.ts';
 export { type LayersModelLike, loadLayersModel, saveLayersModel } from './public/model.ts';
-export { createRandom, type Random } from './public/random.ts';
+export { createRandom, type Random, type RandomPosition } from './public/random.ts';
 
 /** The shape of a worker module's default export. */
 export type WorkerMain<P = WorkerParams> = (context: WorkerContext<P>) => void | Promise<void>;
@@ -42,6 +54,8 @@ export interface WorkerContext<P = WorkerParams> {
   random(): number;
   /** Another stream, which the seed and a name decide: what one part draws does not shift what another gets. */
   randomStream(name: string): import('./public/random.ts').Random;
+  /** What outlives a kill: saved while the stage runs, taken up by its next run. */
+  readonly checkpoint: import('./public/checkpoint.ts').Checkpoints;
   /**
    * TensorFlow.js, from the project's own packages, with the backend set up: all of `@tensorflow/tfjs` or tfjs-node where
    * installed, otherwise tfjs-core with tfjs-layers beside it. A module that imports `@tensorflow/…` itself needs no call.

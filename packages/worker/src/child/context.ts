@@ -1,14 +1,17 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { WorkerInit } from '../protocol.ts';
-import { createRandom } from '../public/random.ts';
+import type { Checkpoints } from '../public/checkpoint.ts';
 import type { WorkerContext, WorkerProgress } from '../public.ts';
 import type { Channel } from './channel.ts';
+import type { Streams } from './checkpoint/streams.ts';
 import { nestParams } from './params.ts';
 
 export interface ContextNeeds {
   readonly channel: Channel;
   readonly signal: AbortSignal;
+  readonly checkpoint: Checkpoints;
+  readonly streams: Streams;
   backendName(): string | undefined;
   tensorflow(): Promise<unknown>;
 }
@@ -19,7 +22,7 @@ export function createContext(
   needs: ContextNeeds,
 ): { context: WorkerContext; handlesCancel: () => boolean } {
   const { channel } = needs;
-  const stream = createRandom(init.seed);
+  const stream = needs.streams.take(init.seed, '');
   const dep = declaredPaths(init, 'dep', init.deps);
   const out = declaredPaths(init, 'out', init.outs);
   let signalSeen = false;
@@ -47,7 +50,8 @@ export function createContext(
     progress: (progress) => channel.sendProgress(toProgress(progress)),
     log: (text) => channel.send({ type: 'log', text: String(text) }),
     random: stream.next,
-    randomStream: (name) => createRandom(init.seed, `stream/${name}`),
+    randomStream: (name) => needs.streams.take(init.seed, `stream/${name}`),
+    checkpoint: needs.checkpoint,
     tensorflow: async <T>() => (await needs.tensorflow()) as T,
   };
   return { context, handlesCancel: () => signalSeen };

@@ -15,6 +15,7 @@ export function listen(): void {
   const abort = new AbortController();
   let init: WorkerInit | undefined;
   let cancelHandled = () => false;
+  let idle = () => Promise.resolve();
 
   const exit = (code: number) => {
     Promise.all([channel.flush(), flushed(process.stdout), flushed(process.stderr)]).then(() => process.exit(code));
@@ -32,13 +33,15 @@ export function listen(): void {
   const cancel = (reason: string) => {
     if (abort.signal.aborted) return;
     abort.abort(new Error(`the stage was stopped (${reason})`));
-    if (!cancelHandled()) exit(CANCELLED);
+    if (!cancelHandled()) void idle().then(() => exit(CANCELLED));
   };
   const state = { backend: undefined } as Parameters<typeof runModule>[1]['state'];
 
   process.on('uncaughtException', fail);
   process.on('SIGTERM', () => cancel('interrupted'));
   process.on('SIGINT', () => cancel('interrupted'));
+  // A scheduler's warning may reach every process of a job.
+  process.on('SIGUSR1', () => cancel('interrupted'));
   process.on('disconnect', endGroup);
   process.on('beforeExit', () => fail(new WorkerError(NEVER_SETTLED.message, NEVER_SETTLED.hint)));
   process.on('message', (raw) => {
@@ -50,7 +53,7 @@ export function listen(): void {
     process.channel?.unref();
     if (message.version !== PROTOCOL_VERSION) return fail(otherVersion(message.version));
     const run = runModule(message, { channel, abort, state });
-    cancelHandled = run.handlesCancel;
+    ({ handlesCancel: cancelHandled, idle } = run);
     run.ended.then(() => {
       if (abort.signal.aborted) return exit(CANCELLED);
       const { backend } = state;

@@ -1,10 +1,11 @@
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BackendInfo, WorkerInit } from '../protocol.ts';
-import { createRandom } from '../public/random.ts';
 import type { WorkerContext } from '../public.ts';
 import { type LoadedBackend, loadBackend, restoreBackend } from './backend.ts';
 import type { Channel } from './channel.ts';
+import { openCheckpoints } from './checkpoint/checkpoints.ts';
+import { openStreams } from './checkpoint/streams.ts';
 import { createContext } from './context.ts';
 import { WorkerError } from './error.ts';
 
@@ -20,13 +21,16 @@ export interface ModuleRun {
   readonly ended: Promise<void>;
   /** Whether the module has asked for `ctx.signal`, and so may tidy up before the process ends. */
   handlesCancel(): boolean;
+  /** Resolves when no checkpoint is being saved. */
+  idle(): Promise<void>;
 }
 
 /** Loads the backend and the module, and calls its default export. */
 export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleRun {
   const { channel, abort, state } = surroundings;
   process.setSourceMapsEnabled(true);
-  Math.random = createRandom(init.seed, 'Math.random').next;
+  const streams = openStreams();
+  Math.random = streams.take(init.seed, 'Math.random').next;
 
   let loading: Promise<LoadedBackend> | undefined;
   const backend = () => {
@@ -37,11 +41,20 @@ export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleR
     });
     return loading;
   };
+  const tensorflow = async () => (await backend()).namespace();
+  const open = openCheckpoints(init, {
+    streams,
+    signal: abort.signal,
+    notify: (notice) => channel.send({ type: 'checkpoint', notice }),
+    tensorflow,
+  });
   const { context, handlesCancel } = createContext(init, {
     channel,
     signal: abort.signal,
+    streams,
+    checkpoint: open.checkpoints,
     backendName: () => state.backend?.name,
-    tensorflow: async () => (await backend()).namespace(),
+    tensorflow,
   });
 
   const run = async () => {
@@ -57,7 +70,7 @@ export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleR
     });
     await main(context);
   };
-  return { ended: run(), handlesCancel };
+  return { ended: run(), handlesCancel: () => handlesCancel() || open.asksWhen(), idle: open.idle };
 }
 
 async function importMain(init: WorkerInit): Promise<(context: WorkerContext) => unknown> {

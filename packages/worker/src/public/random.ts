@@ -8,7 +8,14 @@ export interface Random {
   normal(): number;
   /** Puts a list or typed array into random order, in place, and returns it. */
   shuffle<T extends Shufflable>(items: T): T;
+  /** Where the stream stands: JSON that `moveTo` takes. */
+  position(): RandomPosition;
+  /** Goes on from a position, of this stream or of any other. */
+  moveTo(position: RandomPosition): void;
 }
+
+/** The state of the generator: three words and a counter, each an integer from 0 to 2^32 - 1. */
+export type RandomPosition = readonly [number, number, number, number];
 
 /** What can be shuffled: anything with a length and writable elements. */
 type Shufflable = { readonly length: number; [index: number]: unknown };
@@ -20,8 +27,8 @@ type Shufflable = { readonly length: number; [index: number]: unknown };
  * @param name streams with different names are independent.
  */
 export function createRandom(seed: number, name = ''): Random {
-  const draw = sfc32(seedState(`${seed}/${name}`));
-  const next = () => draw() / 0x1_0000_0000;
+  const generator = sfc32(seedState(`${seed}/${name}`));
+  const next = () => generator.draw() / 0x1_0000_0000;
   const integer = (bound: number) => Math.floor(next() * bound);
   return {
     next,
@@ -38,6 +45,8 @@ export function createRandom(seed: number, name = ''): Random {
       }
       return items;
     },
+    position: generator.position,
+    moveTo: generator.moveTo,
   };
 }
 
@@ -57,7 +66,7 @@ function mix(word: number): number {
   return (h ^ (h >>> 16)) + 0x9e3779b9;
 }
 
-function sfc32(state: State): () => number {
+function sfc32(state: State) {
   let [a, b, c] = state;
   let counter = 1;
   const draw = () => {
@@ -69,5 +78,11 @@ function sfc32(state: State): () => number {
     return sum >>> 0;
   };
   for (let i = 0; i < 12; i++) draw();
-  return draw;
+  return {
+    draw,
+    position: (): RandomPosition => [a >>> 0, b >>> 0, c >>> 0, counter >>> 0],
+    moveTo: (position: RandomPosition) => {
+      [a, b, c, counter] = position;
+    },
+  };
 }
