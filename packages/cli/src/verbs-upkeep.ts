@@ -5,18 +5,6 @@ import { NO_WAIT, verb } from './verb.ts';
 export function declareUpkeep(program: Command): void {
   verb(
     program
-      .command('diff')
-      .summary('show which tracked files differ between revisions')
-      .description(DIFF)
-      .argument('[a]', 'the old revision (default: HEAD)')
-      .argument('[b]', 'the new revision (default: the workspace)')
-      .option('--targets <path...>', 'only these tracked paths, or paths inside them')
-      .option('--show-hash', 'show digests too')
-      .option('--hide-missing', 'leave out what the cache lacks'),
-    async () => (await import('./verbs/diff.ts')).diff,
-  );
-  verb(
-    program
       .command('move')
       .summary('rename tracked data, and keep tracking it')
       .description(MOVE)
@@ -110,8 +98,6 @@ export function declareUpkeep(program: Command): void {
     async () => (await import('./verbs/doctor.ts')).doctor,
   );
 }
-
-const DIFF = `Compares tracked data and outs at two revisions, or at one with the workspace; folders are shown with the files inside them that differ.`;
 
 const MOVE = `Renames a tracked file or folder: the data itself, its entry in pipeline.yaml and pipeline.lock, and its line in .gitignore. Outs of stages are moved by changing their stage.`;
 

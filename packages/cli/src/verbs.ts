@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { NO_WAIT, verb } from './verb.ts';
+import { declareCompare } from './verbs-compare.ts';
 import { declareUpkeep } from './verbs-upkeep.ts';
 
 /** Declares all verbs: names, flags and help. What each does is loaded when it is used. */
@@ -19,6 +20,7 @@ export function declareVerbs(program: Command): Command {
   declareProject(program);
   declareRun(program);
   declareCache(program);
+  declareCompare(program);
   declareUpkeep(program);
   declareRemote(program);
   return program;

@@ -51,18 +51,26 @@ export function openRepository(folder: string, env: Env): Repository | undefined
     return status === 0 && isId(id) ? (id as CommitId) : undefined;
   };
   const head = (): CommitId[] => [commitOf('HEAD') ?? []].flat();
-  const tips = (pattern: string): CommitId[] =>
-    lines('for-each-ref', '--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)', pattern).flatMap(
-      (line) => {
-        const words = line.split(' ');
-        const at = words.lastIndexOf('commit');
-        return at === -1 ? [] : [words[at + 1] as CommitId];
-      },
-    );
+  const named = (pattern: string): Map<string, CommitId> => {
+    const format = '--format=%(refname:lstrip=2) %(objecttype) %(objectname) %(*objecttype) %(*objectname)';
+    const found = new Map<string, CommitId>();
+    for (const line of lines('for-each-ref', format, pattern)) {
+      const [name = '', ...words] = line.split(' ');
+      const at = words.lastIndexOf('commit');
+      if (at !== -1) found.set(name, words[at + 1] as CommitId);
+    }
+    return found;
+  };
+  const tips = (pattern: string): CommitId[] => [...named(pattern).values()];
   return {
     home: realpathSync(resolve(folder, lines('rev-parse', '--git-common-dir')[0] ?? '.')),
     prefix: inside.stdout.toString('utf8').replace(/\n$/, '').replace(/\/$/, ''),
     commitOf,
+    named: (kind) => named(kind === 'branches' ? 'refs/heads' : 'refs/tags'),
+    currentBranch: () => {
+      const { status, stdout } = run(['symbolic-ref', '--quiet', '--short', 'HEAD']);
+      return status === 0 ? stdout.toString('utf8').trim() : undefined;
+    },
     branches: () => unique([...head(), ...tips('refs/heads')]),
     tags: () => unique(tips('refs/tags')),
     commits(since) {

@@ -12,32 +12,62 @@ const LIKELY: ReadonlySet<string> = new Set([
   '.dagignore',
 ]);
 
+/** Folders that are read when somebody asks for them: they may be large, and hold no pipeline. */
+const UNLIKELY: ReadonlySet<string> = new Set(['node_modules', '.dvc', '.cache']);
+
+/** A reader that can be told what will be asked for. */
+export interface RevisionReader extends SourceReader {
+  /** Reads files in one go: git is asked once, not once a file. */
+  prefetch(paths: Iterable<AnyPath>): void;
+}
+
 /**
  * The project's own files as they stood at a commit, and those of the same repository beside it; of others nobody knows what
- * they were then. What is read is kept for as long as the reader.
+ * they were then. What is read is kept for as long as the reader. Folders are read a depth at a time.
+ * @param contents what is known of git's objects by name; readers that share it ask for nothing twice.
  */
-export function revisionReader(repository: Repository, commit: CommitId): SourceReader {
-  const folders = new Map<AnyPath, readonly GitEntry[]>();
-  const contents = new Map<string, Buffer>();
+export function revisionReader(
+  repository: Repository,
+  commit: CommitId,
+  contents: Map<string, Buffer> = new Map(),
+): RevisionReader {
+  const folders = new Map<AnyPath, ReadonlyMap<string, GitEntry>>();
+  const idLength = commit.length / 2;
   const load = (ids: readonly string[]): void => {
     const wanted = ids.filter((id) => !contents.has(id));
     if (wanted.length > 0) for (const [id, bytes] of repository.read(wanted)) contents.set(id, bytes);
   };
+  const parsed = (id: string | undefined): readonly GitEntry[] => {
+    const bytes = id === undefined ? undefined : contents.get(id);
+    return bytes === undefined ? [] : parseGitTree(bytes, idLength);
+  };
   const rootName = `${commit}:${repository.prefix}`;
-  const entriesOf = (folder: AnyPath): readonly GitEntry[] => {
+  /** Reads a folder with all that lies below it, as far as somebody is likely to ask. */
+  const loadBelow = (top: string): void => {
+    const seen = new Set<string>();
+    for (let level = [top]; level.length > 0; ) {
+      load(level);
+      const below = level.flatMap(parsed).filter(({ name, kind, id }) => {
+        const isWanted = kind === 'folder' ? !UNLIKELY.has(name) : LIKELY.has(name);
+        return isWanted && !seen.has(id) && seen.add(id);
+      });
+      load(below.map(({ id }) => id));
+      level = below.flatMap(({ kind, id }) => (kind === 'folder' ? id : []));
+    }
+  };
+  const entriesOf = (folder: AnyPath): ReadonlyMap<string, GitEntry> => {
     const known = folders.get(folder);
     if (known !== undefined) return known;
     const id = folder === '' ? rootName : isExternal(folder) ? outside(folder) : find(folder, 'folder');
-    if (id !== undefined) load([id]);
-    const bytes = id === undefined ? undefined : contents.get(id);
-    const entries = bytes === undefined ? [] : parseGitTree(bytes, commit.length / 2);
+    if (id !== undefined && !contents.has(id)) loadBelow(id);
+    const entries = new Map(parsed(id).map((entry) => [entry.name, entry]));
     folders.set(folder, entries);
-    // The folders inside are asked for soon after: one call of git for all of them.
-    load(entries.filter(({ name, kind }) => kind === 'folder' || LIKELY.has(name)).map((entry) => entry.id));
     return entries;
   };
-  const find = (path: ProjectPath, kind: GitEntry['kind']): ObjectId | undefined =>
-    entriesOf(parentPath(path)).find((entry) => entry.name === baseName(path) && entry.kind === kind)?.id;
+  const find = (path: ProjectPath, kind: GitEntry['kind']): ObjectId | undefined => {
+    const entry = entriesOf(parentPath(path)).get(baseName(path));
+    return entry?.kind === kind ? entry.id : undefined;
+  };
   /** The name of something in the repository that lies outside the project. */
   const outside = (path: AnyPath): string | undefined => {
     if (path.startsWith('/') || path.includes('\n')) return undefined;
@@ -45,13 +75,15 @@ export function revisionReader(repository: Repository, commit: CommitId): Source
     if (ups > repository.prefix.split('/').filter(Boolean).length) return undefined;
     return `${commit}:${absolutePath(`/${repository.prefix}`, path).slice(1)}`;
   };
+  const nameOf = (path: AnyPath): string | undefined => (isExternal(path) ? outside(path) : find(path, 'file'));
   return {
     read(path) {
-      const id = isExternal(path) ? outside(path) : find(path, 'file');
+      const id = nameOf(path);
       if (id === undefined) return undefined;
       load([id]);
       return contents.get(id);
     },
-    list: (folder) => entriesOf(folder).map(({ name, kind }) => ({ name, kind })),
+    list: (folder) => Array.from(entriesOf(folder).values(), ({ name, kind }) => ({ name, kind })),
+    prefetch: (paths) => load([...paths].flatMap((path) => nameOf(path) ?? [])),
   };
 }

@@ -25,6 +25,10 @@ export interface Repository {
   readonly prefix: string;
   /** The commit that a revision names (`HEAD~2`, a branch, a tag, part of an id); undefined where there is none such. */
   commitOf(revision: string): CommitId | undefined;
+  /** What local branches, or tags, point at, by name in git's order; a tag of something else than a commit is left out. */
+  named(kind: 'branches' | 'tags'): Map<string, CommitId>;
+  /** The branch that is checked out; undefined where HEAD is detached. */
+  currentBranch(): string | undefined;
   /** Tips of the local branches, and HEAD. */
   branches(): CommitId[];
   /** What tags point at, where that is a commit. */

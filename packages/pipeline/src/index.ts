@@ -1,3 +1,5 @@
+export { readValues } from './data/read.ts';
+export { keyText, toValue } from './data/value.ts';
 export { nearest } from './diagnostic/nearest.ts';
 export { renderDiagnostic, styleDiagnostic } from './diagnostic/render.ts';
 export { columnsOf } from './diagnostic/width.ts';
@@ -34,5 +36,8 @@ export {
 export * from './pipeline.ts';
 export { findPlaces, type Place, type Places, type StagePart } from './places.ts';
 export { saysRoot } from './project/walk.ts';
+export { namePattern } from './select/name-pattern.ts';
 export { type SelectOptions, selectStages } from './select/stages.ts';
 export { resolveTarget, type TargetFound } from './select/target.ts';
+export { formatFloat } from './template/format.ts';
+export type { MapNode, Node, Scalar, ScalarNode } from './yaml/node.ts';

@@ -58,6 +58,17 @@ export function repositoryOf(root: string, env: Env): Repository {
   });
 }
 
+/** The commit that a revision names. @throws FailureError `usage` where there is none such. */
+export function requireCommit(repository: Repository, name: string): CommitId {
+  const commit = repository.commitOf(name);
+  if (commit !== undefined) return commit;
+  throw new FailureError({
+    code: 'usage',
+    message: `there is no revision '${name}'`,
+    hint: 'a branch, a tag, or a commit as git names it, such as HEAD~1',
+  });
+}
+
 /** The commits that revisions mean, each once. */
 export function commitsOf(repository: Repository, revisions: Revisions): CommitId[] {
   const commits = new Set<CommitId>();

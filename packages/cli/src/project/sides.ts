@@ -1,10 +1,9 @@
-import path from 'node:path';
-import { type Artifact, FailureError, isWithin, type ProjectPath, parentPath } from '@dag/model';
+import { type Artifact, FailureError, isWithin, type ProjectPath, parentPath, ROOT } from '@dag/model';
 import type { WorkOptions } from '@dag/workspace';
 import type { Context } from '../verb.ts';
 import type { OpenProject } from './open.ts';
-import { toProjectPath } from './root.ts';
-import { repositoryOf } from './roots.ts';
+import { repositoryOf, requireCommit } from './roots.ts';
+import { projectPaths } from './targets.ts';
 import { allTracked } from './tracked.ts';
 import { trackedAt } from './tracked-then.ts';
 
@@ -28,15 +27,10 @@ export function revisionSide(
   targets: readonly string[],
 ): Side | undefined {
   const repository = repositoryOf(project.root, context.io.env);
-  const commit = repository.commitOf(revision);
-  if (commit === undefined) {
-    if (revision === 'HEAD' && repository.commits().length === 0) return undefined;
-    throw new FailureError({
-      code: 'usage',
-      message: `there is no revision '${revision}'`,
-      hint: 'a branch, a tag, or a commit as git names it, such as HEAD~1',
-    });
+  if (revision === 'HEAD' && repository.commitOf(revision) === undefined && repository.commits().length === 0) {
+    return undefined;
   }
+  const commit = requireCommit(repository, revision);
   const then = trackedAt(repository, commit, project.root);
   return side(project, new Map(then.map(({ path: at, artifact }) => [at, artifact])), undefined, targets);
 }
@@ -73,19 +67,15 @@ function side(
   inside: Side['inside'],
   targets: readonly string[],
 ): Side {
-  const at = (target: string): ProjectPath => {
-    const found = toProjectPath(project.root, path.join(project.root, project.cwd), target);
-    if (found !== undefined) return found;
-    throw new FailureError({ code: 'usage', message: `'${target}' does not lie inside the project` });
-  };
+  const within = projectPaths(project, targets);
   const holds = (wanted: ProjectPath): boolean =>
     [...roots.keys()].some((root) => isWithin(root, wanted) || isWithin(wanted, root));
   return {
     roots,
     inside,
-    within: targets.length === 0 ? undefined : targets.map(at),
+    within: targets.length === 0 ? undefined : within,
     require(target, other) {
-      const wanted = at(target);
+      const [wanted = ROOT] = projectPaths(project, [target]);
       if (holds(wanted) || [...other.roots.keys()].some((root) => isWithin(root, wanted) || isWithin(wanted, root))) {
         return;
       }

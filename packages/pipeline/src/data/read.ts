@@ -1,5 +1,5 @@
-import { type AnyPath, folderOf } from '@dag/model';
-import type { Report } from '../diagnostic/report.ts';
+import { type AnyPath, type Diagnostic, folderOf } from '@dag/model';
+import { newReport, type Report } from '../diagnostic/report.ts';
 import type { Source } from '../diagnostic/source.ts';
 import type { SourceReader } from '../pipeline.ts';
 import type { MapNode, Node } from '../yaml/node.ts';
@@ -50,6 +50,20 @@ function readDataFile(reader: SourceReader, path: AnyPath, report: Report): Data
   if (root === undefined || isNothing(root)) return { kind: 'data', root: EMPTY };
   if (root.kind === 'map') return { kind: 'data', root };
   return { kind: 'bad', problem: `${path} holds ${root.kind === 'seq' ? 'a list' : 'a single value'}, not a map` };
+}
+
+/**
+ * The tree of a file that holds values of any shape, a metrics file say, by the extension of its name; no root for an empty
+ * one. What is wrong with it is said with its place.
+ */
+export function readValues(
+  bytes: Uint8Array,
+  file: AnyPath,
+): { readonly root: Node | undefined } | { readonly problems: readonly Diagnostic[] } {
+  const report = newReport();
+  const text = decodeText(bytes, file, report);
+  const root = text === undefined ? 'broken' : readTree({ file, text }, report);
+  return root === 'broken' ? { problems: report.sorted() } : { root };
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

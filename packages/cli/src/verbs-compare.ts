@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import { verb } from './verb.ts';
+
+/** Declares the verbs that compare revisions with each other and with the workspace. */
+export function declareCompare(program: Command): void {
+  verb(
+    program
+      .command('diff')
+      .summary('show which tracked files differ between revisions')
+      .description(DIFF)
+      .argument('[a]', 'the old revision (default: HEAD)')
+      .argument('[b]', 'the new revision (default: the workspace)')
+      .option('--targets <path...>', 'only these tracked paths, or paths inside them')
+      .option('--show-hash', 'show digests too')
+      .option('--hide-missing', 'leave out what the cache lacks'),
+    async () => (await import('./verbs/diff.ts')).diff,
+  );
+  const metrics = program.command('metrics').summary('show and compare metrics').exitOverride();
+  verb(
+    metrics
+      .command('show')
+      .summary('show what metrics files hold')
+      .description(METRICS_SHOW)
+      .argument('[target...]', 'only these files, or those in these folders; they need not be named as metrics')
+      .option('-a, --all-branches', 'also at the heads of all branches')
+      .option('-T, --all-tags', 'also at all tags')
+      .option('-A, --all-commits', 'also at all commits')
+      .option('-R, --recursive', 'folders are always looked into; taken for scripts that say so')
+      .option('--md', 'as a table in Markdown')
+      .option('--precision <n>', 'digits behind the point (default: 5)'),
+    async () => (await import('./verbs/metrics.ts')).metricsShow,
+  );
+}
+
+const DIFF = `Compares tracked data and outs at two revisions, or at one with the workspace; folders are shown with the files inside them that differ.`;
+
+const METRICS_SHOW = `Shows the numbers, texts and booleans in metrics files (YAML, JSON, TOML, Python): those that stages name, and those under metrics: in pipeline.yaml. What is not in the workspace is read from git or the cache; nothing is checked out.`;
