@@ -148,11 +148,89 @@ test('what a stage sees of its device, and what its record says', async () => {
   ]);
   expect(one.read('none.txt')).toBe('CUDA_VISIBLE_DEVICES=\nDAG_GPUS=none\nNVIDIA_VISIBLE_DEVICES=none\n');
   expect(one.read('silent.txt')).toBe('CUDA_VISIBLE_DEVICES=1\n');
-  const runs = fs.readdirSync(one.path('.cache/runs'), { recursive: true, encoding: 'utf8' });
-  const record = one.read(`.cache/runs/${runs.find((name) => name.endsWith('.json'))}`);
-  const { context } = JSON.parse(record) as { context: Record<string, unknown> };
-  expect(context).toMatchObject({ gpus: 'Example 80GB (GPU-b)', gpuDriver: '550.54.15' });
+  expect(recordOf(one, 'one')).toMatchObject({ gpus: 'Example 80GB (GPU-b)', gpuDriver: '550.54.15' });
   expect((await one.repro([], host)).skipped).toEqual(['one', 'none', 'silent']);
+});
+
+/** A stage that wants a part of a device, and waits to be told to end. */
+function partStage(name: string, resources: string): string {
+  const command = `env | grep -E "^(CUDA_V|DAG_GPU_M|TF_|XLA)" | sort > ${name}.txt; ${held.command(name)}`;
+  return `  ${name}: {cmd: ${JSON.stringify(command)}, deps: [in], outs: [${name}.txt], resources: {${resources}}}\n`;
+}
+
+test('stages of two projects share a device whose memory is enough for both; one that wants it whole waits', async () => {
+  host = { env: { ...host.env, DAG_GPUS: '0' } };
+  for (const project of [one, two]) project.write('in', '');
+  one.write('pipeline.yaml', `stages:\n${partStage('a', 'gpu_memory: 50GB')}${partStage('b', 'gpu_memory: 10GB')}`);
+  two.write('pipeline.yaml', `stages:\n${partStage('c', 'gpu: 1, gpu_memory: 20GB')}${stage('whole', 1)}`);
+  const first = one.start(['repro', '-j', '2'], host);
+  const running = await Promise.all([held.started('a'), held.started('b')]);
+  const second = two.start(['repro', 'c'], host);
+  running.push(await held.started('c'));
+  expect(one.read('a.txt').split('\n')).toEqual([
+    'CUDA_VISIBLE_DEVICES=GPU-a',
+    'DAG_GPU_MEMORY=50000000000',
+    'TF_FORCE_GPU_ALLOW_GROWTH=true',
+    'XLA_PYTHON_CLIENT_PREALLOCATE=false',
+    '',
+  ]);
+  const { stdout } = await two.dag(['doctor'], host);
+  expect(stdout).toMatch(
+    /GPU-a Example 80GB;.* 50 GB held by dag repro of .*, stage 'a' .* 20 GB held by dag repro of/,
+  );
+  expect((await two.repro(['whole', '--no-wait'], host)).status).toBe(3);
+  const third = two.start(['repro', 'whole'], host);
+  for (const command of running) command.release();
+  (await held.started('whole')).release();
+  for (const run of [first, second, third]) expect((await run.ended).status).toBe(0);
+  expect(recordOf(one, 'a')).toMatchObject({ gpus: 'Example 80GB (GPU-a)', gpuMemory: 'shared, 50 GB of each' });
+  expect(recordOf(two, 'whole')['gpuMemory']).toBeUndefined();
+  expect(fs.readdirSync(leases())).toEqual([]);
+});
+
+test('what others use is not shared out, and a stage may say itself how its memory is taken', async () => {
+  const smi = programNvidiaSmi(
+    path.join(one.home, 'busy'),
+    `echo '0, GPU-a, Example, 81920, 60000, 1, Default, Disabled'`,
+  );
+  const busy = { env: { ...host.env, ...smi } };
+  one.write(
+    'pipeline.yaml',
+    `stages:
+  large: {cmd: 'true', resources: {gpu_memory: 40GB}}
+  small: {cmd: 'echo $TF_FORCE_GPU_ALLOW_GROWTH > s', outs: [s], env: [TF_FORCE_GPU_ALLOW_GROWTH=false], resources: {gpu_memory: 20GB}}
+  never: {cmd: 'true', resources: {gpu_memory: 90GB}}
+`,
+  );
+  const large = await one.dag(['repro', 'large', '--no-wait'], busy);
+  expect([large.status, large.stderr]).toEqual([
+    3,
+    expect.stringContaining('GPU GPU-a: programs that leased nothing use too much of the memory'),
+  ]);
+  expect((await one.repro(['small', '--no-wait'], busy)).ran).toEqual(['small']);
+  expect(one.read('s')).toBe('false\n');
+  expect((await one.dag(['repro', 'never'], busy)).stderr).toContain(
+    "stage 'never' (pipeline.yaml:4) wants 1 GPU with 90 GB of memory, and there is 1 (GPU-a with 85.9 GB)\n",
+  );
+});
+
+test('a dag inside a stage divides the part of that stage', async () => {
+  two.write('in', '');
+  two.write(
+    'pipeline.yaml',
+    `stages:\n${partStage('left', 'gpu_memory: 6GB')}${partStage('right', 'gpu_memory: 4GB')}`,
+  );
+  const nested = `cd ${two.root} && env -u DAG_ROOT ${process.execPath} ${dagProgram()} repro -q -j 2`;
+  one.write('pipeline.yaml', `stages:\n  outer: {cmd: ${JSON.stringify(nested)}, resources: {gpu_memory: 10GB}}\n`);
+  const run = one.start(['repro'], host);
+  for (const inner of await Promise.all([held.started('left'), held.started('right')])) inner.release();
+  expect((await run.ended).status).toBe(0);
+  two.write('pipeline.yaml', `stages:\n${partStage('large', 'gpu_memory: 11GB')}`);
+  const { status, stderr } = await one.dag(['repro', '-f'], host);
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringContaining('with 11 GB of memory, and there is 1 (GPU-a with 10 GB)'),
+  ]);
 });
 
 test('where there are too few, nothing runs', async () => {
@@ -274,6 +352,17 @@ test('two stages that used most of the memory do not run at once', async () => {
   (await held.started('large')).release();
   expect((await run.ended).status).toBe(0);
 });
+
+/** What the run record of a stage says of its surroundings. */
+function recordOf(project: TestProject, name: string): Record<string, unknown> {
+  const runs = fs.readdirSync(project.path('.cache/runs'), { recursive: true, encoding: 'utf8' });
+  const records = runs
+    .filter((file) => file.endsWith('.json'))
+    .map(
+      (file) => JSON.parse(project.read(`.cache/runs/${file}`)) as { context: Record<string, unknown>; stage: string },
+    );
+  return records.find(({ stage }) => stage === name)?.context ?? {};
+}
 
 function dagProgram(): string {
   return path.join(import.meta.dirname, '../../packages/cli/dist/dag.js');

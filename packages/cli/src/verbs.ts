@@ -77,6 +77,7 @@ function declareProject(program: Command): void {
       .option('-w, --wdir <dir>', 'folder that it runs in')
       .option('--env <name[=value]>', 'a variable that counts; with a value it is set too', many)
       .option('--gpu <n>', 'GPUs that it leases')
+      .option('--gpu-memory <size>', 'of each of them, which it shares with others then (8GB)')
       .option('--desc <text>', 'what it does')
       .option('--frozen', 'write it frozen')
       .option('--always-changed', 'run it with every repro')

@@ -4,6 +4,8 @@ export { type CommitReport, commitStages } from './commit.ts';
 export { decide, type Uncacheable, usesRunCache } from './decide.ts';
 export type * from './event.ts';
 export { explain } from './explain.ts';
+export type { SeenClaim } from './gpu/claim.ts';
+export { outermost } from './gpu/free.ts';
 export { Gpus, gpuLeases } from './gpu/gpus.ts';
 export { heal } from './heal.ts';
 export { type Durations, type Past, readDurations } from './history/durations.ts';

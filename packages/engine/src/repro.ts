@@ -58,7 +58,7 @@ export async function repro(
     project,
     observer: new Observer(project),
     cached: cachedIn(project.store),
-    leases: new Leases({ cpu: os.availableParallelism(), memory: memoryLimit(), gpu: () => gpus.count }, past),
+    leases: new Leases({ cpu: os.availableParallelism(), memory: memoryLimit(), gpus: () => gpus.devices }, past),
     gpus,
     demand: new GpuDemand(project, stages, options, gpus),
     past,

@@ -35,7 +35,7 @@ export async function schedule(run: ReproRun, stages: readonly Stage[]): Promise
     }
     if (active.size === 0) break;
     const done = await Promise.race(
-      gpusKnown === undefined || run.gpus.count !== undefined ? active.values() : [...active.values(), gpusKnown],
+      gpusKnown === undefined || run.gpus.devices !== undefined ? active.values() : [...active.values(), gpusKnown],
     ).catch(async (bug) => {
       // Nothing that was started may outlive this process.
       run.abort();

@@ -6,8 +6,8 @@ import { build } from 'esbuild';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { runs } from '../../../test/fuzz.ts';
-import { readClaims } from '../src/gpu/claim.ts';
-import { type HeldDevices, heldClaims, leaseDevices } from '../src/gpu/queue.ts';
+import { heldClaims, readClaims } from '../src/gpu/claim.ts';
+import { type HeldDevices, leaseDevices } from '../src/gpu/queue.ts';
 
 // Inside the package, so that compiled packages are found from there.
 const out = path.join(import.meta.dirname, `../dist/test-${process.pid}`);

@@ -41,6 +41,7 @@ X`);
         memory: 81559 * MiB,
         used: 70112 * MiB,
         driver: '550.54.15',
+        oneProcess: true,
       },
     ],
   });
@@ -85,12 +86,26 @@ fi`);
         id: 'MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f',
         parent: 'GPU-aaaa',
         name: 'NVIDIA A100-SXM4-40GB MIG 3g.20gb',
+        memory: 20e9,
       },
-      { id: 'MIG-0c757cd7-e942-5726-a0b8-0e8fb7067135', parent: 'GPU-aaaa' },
+      { id: 'MIG-0c757cd7-e942-5726-a0b8-0e8fb7067135', parent: 'GPU-aaaa', memory: 5e9 },
       { id: 'GPU-bbbb' },
     ],
     note: "GPU-cccc is in MIG mode and has no instance, GPU-dddd is in compute mode 'Prohibited'",
   });
+});
+
+test('compute instances share the memory of their GPU instance, so that none is theirs', async () => {
+  const env = smi(`
+if [ "$1" = -L ]; then cat <<X
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa)
+  MIG 1c.3g.20gb  Device  0: (UUID: MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f)
+  MIG 1g.10gb+me  Device  1: (UUID: MIG-0c757cd7-e942-5726-a0b8-0e8fb7067135)
+X
+else echo '0, GPU-aaaa, NVIDIA A100-SXM4-40GB, 40960, [N/A], 550.1, Default, Enabled'
+fi`);
+  const answer = await askNvidiaSmi(env);
+  expect(answer.kind === 'devices' && answer.devices.map(({ memory }) => memory)).toEqual([undefined, 10e9]);
 });
 
 test('an old driver is asked without the fields that it does not know', async () => {

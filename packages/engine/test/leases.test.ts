@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Resources, Stage } from '@dag/model';
 import { expect, test } from 'vitest';
+import type { GpuDevice } from '../src/gpu/smi.ts';
 import { Leases } from '../src/leases.ts';
 import { memoryLimit } from '../src/machine.ts';
 
@@ -12,8 +13,14 @@ function stage(address: string, resources: Resources = {}, mutex: readonly strin
   return { address, resources, mutex } as unknown as Stage;
 }
 
+function devices(count: number | undefined, memory = 80 * GB): GpuDevice[] | undefined {
+  return count === undefined
+    ? undefined
+    : Array.from({ length: count }, (_, index) => ({ id: `GPU-${index}`, memory }));
+}
+
 function leases(options: { gpus?: number; peaks?: Record<string, number> } = {}): Leases {
-  const capacity = { cpu: 8, memory: 100 * GB, gpu: () => options.gpus };
+  const capacity = { cpu: 8, memory: 100 * GB, gpus: () => devices(options.gpus) };
   return new Leases(capacity, (address) => {
     const peakRss = options.peaks?.[address];
     return peakRss === undefined ? undefined : { seconds: 1, peakRss };
@@ -45,10 +52,43 @@ test('while the number of GPUs is not known, stages that want one go one by one'
   const all = leases(options);
   all.take(stage('a', { gpu: 1 }));
   expect([all.fits(stage('b', { gpu: 1 })), all.fits(stage('c'))]).toEqual([false, true]);
-  const known = new Leases({ cpu: 8, memory: GB, gpu: () => options.gpus }, () => undefined);
+  const known = new Leases({ cpu: 8, memory: GB, gpus: () => devices(options.gpus) }, () => undefined);
   known.take(stage('a', { gpu: 1 }));
   options.gpus = 2;
   expect(known.fits(stage('b', { gpu: 1 }))).toBe(true);
+});
+
+test('parts of devices are held together where they fit, beside devices that are held whole', () => {
+  const all = leases({ gpus: 2 });
+  const part = (gpu: number, gpuMemory: number): Resources => ({ gpu, gpuMemory: gpuMemory * GB });
+  const whole = all.take(stage('whole', { gpu: 1 }));
+  all.take(stage('a', part(1, 50)));
+  expect([part(1, 30), part(1, 31), part(2, 10), { gpu: 1 }].map((wanted) => all.fits(stage('b', wanted)))).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
+  whole.release();
+  expect([part(2, 30), part(1, 60), part(2, 31), { gpu: 1 }].map((wanted) => all.fits(stage('b', wanted)))).toEqual([
+    true,
+    true,
+    false,
+    true,
+  ]);
+});
+
+test('devices that can’t be shared are held whole, whatever is said of memory', () => {
+  const capacity = {
+    cpu: 1,
+    memory: GB,
+    gpus: () => [{ id: 'a' }, { id: 'b', memory: GB, oneProcess: true as const }],
+  };
+  const all = new Leases(capacity, () => undefined);
+  all.take(stage('a', { gpu: 1, gpuMemory: 1 }));
+  expect(all.fits(stage('b', { gpu: 1, gpuMemory: 1 }))).toBe(true);
+  all.take(stage('b', { gpu: 1, gpuMemory: 1 }));
+  expect(all.fits(stage('c', { gpu: 1, gpuMemory: 1 }))).toBe(false);
 });
 
 test('a stage that says nothing of memory needs what it needed before', () => {

@@ -75,6 +75,8 @@ export interface EnvVar {
 export interface Resources {
   readonly cpu?: number;
   readonly gpu?: number;
+  /** Of each of its GPUs, which it shares with others that say how much they need; absent where it wants them whole. */
+  readonly gpuMemory?: number;
   readonly memory?: number;
 }
 

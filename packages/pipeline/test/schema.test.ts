@@ -43,7 +43,7 @@ const SOUND = [
   'stages: {a: {cmd: a, metrics: [{m: {cache: false}}], plots: [{p: {x: a, header: false}}, {q: [{x: a}, {x: b}]}]}}',
   'stages: {a: {cmd: a, params: [x, {p.yaml: [a, b]}, {q.yaml: }, {r.yaml: []}], env: [A, B=1], strict_env: true, salt: v2}}',
   'salt: 3\nstages: {a: {cmd: a, salt: 2}}',
-  'stages: {a: {cmd: a, frozen: "${flag}", retries: "${x}", timeout: 2h, resources: {gpu: 1, cpu: 0.5, memory: 8GB}}}',
+  'stages: {a: {cmd: a, frozen: "${flag}", retries: "${x}", timeout: 2h, resources: {gpu: 1, gpu_memory: 8GB, cpu: 0.5, memory: 8GB}}}',
   'stages: {a: {worker: src/a.ts, backend: wasm, mutex: [db], wdir: sub, desc: d, meta: [1], always_changed: true}}',
   'stages: {a: {foreach: [1, 2], do: {cmd: "a ${item}"}}, b: {foreach: "${list}", do: {cmd: b}}}',
   'stages: {a: {foreach: {p: {q: 1}}, do: {cmd: "a ${key}", outs: ["${key}"]}}}',

@@ -23,6 +23,7 @@ interface Options {
   readonly wdir?: string;
   readonly env?: readonly string[];
   readonly gpu?: string;
+  readonly gpuMemory?: string;
   readonly desc?: string;
   readonly frozen?: boolean;
   readonly alwaysChanged?: boolean;
@@ -108,7 +109,10 @@ function stageDefinition(words: readonly string[], options: Options): StageDefin
     ...(options.deps === undefined ? {} : { deps: options.deps }),
     ...(options.params === undefined ? {} : { params: options.params.flatMap(paramDefinition) }),
     ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.gpu === undefined ? {} : { resources: { gpu: positiveInteger('--gpu', options.gpu) } }),
+    resources: {
+      ...(options.gpu === undefined ? {} : { gpu: positiveInteger('--gpu', options.gpu) }),
+      ...(options.gpuMemory === undefined ? {} : { gpu_memory: options.gpuMemory }),
+    },
     ...(outs.length === 0 ? {} : { outs }),
     ...(metrics.length === 0 ? {} : { metrics }),
     ...(plots.length === 0 ? {} : { plots }),

@@ -24,8 +24,12 @@ export interface Claim {
   /** How many devices it wants, and of which. */
   readonly count: number;
   readonly among: readonly string[];
-  /** What it holds; empty while it waits. */
+  /** What it holds; empty while it waits. Who knows nothing of `shared` takes all of it to be held whole. */
   readonly held: readonly string[];
+  /** Bytes that it wants of each device, beside others; absent where it wants them whole. */
+  readonly memory?: number;
+  /** Those of `held` of which it has `memory` bytes; it has the others whole. */
+  readonly shared?: readonly string[];
   /** Claims of the stages that this process runs in, outermost first: what those hold is what it may divide. */
   readonly within: readonly string[];
   /** The process group that works on the devices: it may outlive the process that leased them. */
@@ -36,6 +40,9 @@ export interface Claim {
 export interface SeenClaim extends Claim {
   readonly orphaned: boolean;
 }
+
+/** What `memory` and `shared` mean. Of a later version they are not believed: what such a claim holds, it holds whole. */
+const VERSION = 2;
 
 /** A claim of another machine or container whose file was not touched for so long is a dead one. */
 const FOREIGN_DEAD_MS = 2 * 60 * 1000;
@@ -76,7 +83,7 @@ export function writeClaim(folder: string, claim: Claim): void {
   const { id, ...state } = claim;
   withIo('write the lease', folder, () => {
     const temp = path.join(folder, tempName('lease'));
-    fs.writeFileSync(temp, `${JSON.stringify(state)}\n`, { flag: 'wx', mode: 0o644 });
+    fs.writeFileSync(temp, `${JSON.stringify({ version: VERSION, ...state })}\n`, { flag: 'wx', mode: 0o644 });
     // Others may read it whatever the umask says.
     fs.chmodSync(temp, 0o644);
     fs.renameSync(temp, stateFile(folder, id));
@@ -126,6 +133,11 @@ export function readClaims(folder: string, now: number): SeenClaim[] {
   return claims;
 }
 
+/** Claims that hold devices. */
+export function heldClaims(folder: string): SeenClaim[] {
+  return readClaims(folder, Date.now()).filter((claim) => claim.held.length > 0);
+}
+
 function markFile(folder: string, id: string): string {
   return path.join(folder, `${id}.claim`);
 }
@@ -158,12 +170,18 @@ function readClaim(folder: string, id: string): Claim | undefined {
     throw error;
   }
   if (typeof json !== 'object' || json === null) return undefined;
-  const { host, pid, purpose, since, ticket, count, among, held, within, group } = json as Record<string, unknown>;
+  const state = json as Record<string, unknown>;
+  const { host, pid, purpose, since, ticket, count, among, held, within, group } = state;
   if (typeof host !== 'string' || typeof purpose !== 'string' || typeof since !== 'string') return undefined;
   if (!isCount(pid) || !isCount(ticket) || !isCount(count)) return undefined;
   if (!isNames(among) || !isNames(held) || !isNames(within)) return undefined;
-  const base = { id, host, pid, purpose, since, ticket, count, among, held, within };
+  const base = { id, host, pid, purpose, since, ticket, count, among, held, within, ...sharing(state) };
   return isGroup(group) ? { ...base, group } : base;
+}
+
+function sharing({ version = 1, memory, shared }: Record<string, unknown>): Pick<Claim, 'memory' | 'shared'> {
+  if (!isCount(version) || version > VERSION || !isCount(memory)) return {};
+  return isNames(shared) ? { memory, shared } : { memory };
 }
 
 function isGroup(value: unknown): value is Group {

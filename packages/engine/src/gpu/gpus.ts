@@ -1,7 +1,9 @@
 import { type Failure, FailureError, type Stage } from '@dag/model';
 import type { Group } from '../run/orphans.ts';
-import { leaseFolder, type SeenClaim } from './claim.ts';
-import { devicesText, heldClaims, holderText, leaseDevices } from './queue.ts';
+import { heldClaims, leaseFolder, type SeenClaim } from './claim.ts';
+import { gigabytes, leasedContext, leasedEnv, MEMORY_VARIABLE } from './leased.ts';
+import { OthersUse } from './others.ts';
+import { devicesText, holderText, leaseDevices, othersText } from './queue.ts';
 import { askNvidiaSmi, type GpuDevice } from './smi.ts';
 import { type VisibleGpus, visibleGpus } from './visible.ts';
 
@@ -34,8 +36,11 @@ const BUSY_BYTES = 1 << 30;
 /** The GPUs of this host as one process of `dag` sees them. Nothing is asked until a stage wants one, and then once. */
 export class Gpus {
   readonly #env: Env;
+  readonly #folder: string;
+  readonly #within: readonly string[];
   #asked: Promise<VisibleGpus> | undefined;
-  #count: number | undefined;
+  #devices: readonly GpuDevice[] | undefined;
+  #others: OthersUse | undefined;
   #known: () => void = () => {};
   readonly #whenKnown = new Promise<void>((resolve) => {
     this.#known = resolve;
@@ -43,14 +48,16 @@ export class Gpus {
 
   constructor(env: Env) {
     this.#env = env;
+    this.#folder = leaseFolder(env['DAG_LEASES']);
+    this.#within = (env['DAG_GPU_LEASE'] ?? '').split(',').filter((id) => id !== '');
   }
 
-  /** How many there are for stages of this process; undefined until they were asked for. */
-  get count(): number | undefined {
-    return this.#count;
+  /** Those for stages of this process; undefined until they were asked for. */
+  get devices(): readonly GpuDevice[] | undefined {
+    return this.#devices;
   }
 
-  /** Resolves when `count` is known. */
+  /** Resolves when `devices` are known. */
   get whenKnown(): Promise<void> {
     return this.#whenKnown;
   }
@@ -62,23 +69,37 @@ export class Gpus {
   }
 
   async #ask(): Promise<VisibleGpus> {
-    const visible = visibleGpus(this.#env, await askNvidiaSmi(this.#env));
-    this.#count = visible.devices.length;
+    const { devices: all, ...rest } = visibleGpus(this.#env, await askNvidiaSmi(this.#env));
+    const part = this.#part();
+    const devices = all.map((device) =>
+      part === undefined || device.memory === undefined ? device : { ...device, memory: Math.min(device.memory, part) },
+    );
+    this.#devices = devices;
     this.#known();
-    return visible;
+    return { ...rest, devices };
+  }
+
+  /** Bytes of each device that the stage around this process has, where that is but a part. */
+  #part(): number | undefined {
+    const text = this.#env[MEMORY_VARIABLE] ?? '';
+    return this.#within.length > 0 && /^[1-9]\d{0,15}$/.test(text) ? Number(text) : undefined;
   }
 
   /** What keeps a stage from ever getting the GPUs that it wants here. */
   async shortage(stage: Stage): Promise<Failure | undefined> {
-    const wanted = stage.resources.gpu ?? 0;
+    const { gpu: wanted = 0, gpuMemory } = stage.resources;
     if (wanted === 0) return undefined;
     const { devices, why } = await this.visible();
-    if (wanted <= devices.length) return undefined;
-    const there = devices.length === 0 ? 'none' : `${devices.length} (${devices.map(({ id }) => id).join(', ')})`;
+    if (wanted <= largeEnough(devices, gpuMemory).length) return undefined;
+    const size = ({ memory }: GpuDevice): string =>
+      gpuMemory === undefined || memory === undefined ? '' : ` with ${gigabytes(memory)}`;
+    const list = devices.map((device) => device.id + size(device)).join(', ');
+    const there = devices.length === 0 ? 'none' : `${devices.length} (${list})`;
+    const each = gpuMemory === undefined ? '' : ` with ${gigabytes(gpuMemory)} of memory${wanted > 1 ? ' each' : ''}`;
     return {
       code: 'resources',
       stage: stage.address,
-      message: `stage '${stage.address}' (${stage.file}:${stage.line}) wants ${wanted} GPU${wanted > 1 ? 's' : ''}, and there ${devices.length === 1 ? 'is' : 'are'} ${there}${why === undefined ? '' : `: ${why}`}`,
+      message: `stage '${stage.address}' (${stage.file}:${stage.line}) wants ${wanted} GPU${wanted > 1 ? 's' : ''}${each}, and there ${devices.length === 1 ? 'is' : 'are'} ${there}${why === undefined ? '' : `: ${why}`}`,
       hint: "run it where there are enough, restore its result (--pull), or name devices in DAG_GPUS; 'dag doctor' lists what is found",
     };
   }
@@ -90,22 +111,28 @@ export class Gpus {
     if (count === 0) return NO_DEVICE;
     const shortage = await this.shortage(stage);
     if (shortage !== undefined) throw new FailureError(shortage);
-    const devices = [...(await this.visible()).devices].sort(
+    const { gpuMemory: memory } = stage.resources;
+    const all = (await this.visible()).devices;
+    const devices = largeEnough(all, memory).sort(
       (a, b) => (a.used ?? 0) - (b.used ?? 0) || (a.index ?? 0) - (b.index ?? 0),
     );
-    const within = (this.#env['DAG_GPU_LEASE'] ?? '').split(',').filter((id) => id !== '');
+    this.#others ??= new OthersUse(this.#folder, all, this.#env);
+    const others = this.#others;
     const held = await leaseDevices(
-      leaseFolder(this.#env['DAG_LEASES']),
+      this.#folder,
       {
         count,
         among: devices.map(({ id }) => id),
-        within,
+        within: this.#within,
         purpose: `dag repro of ${options.root}, stage '${stage.address}'`,
+        ...(memory === undefined ? {} : { memory }),
       },
       {
+        rooms: () => others.rooms(),
         wait: options.wait,
         signal: options.signal,
         onWait: (holder, ids) => {
+          if (holder === undefined) return options.onWait(`waiting for ${othersText(ids)}`);
           const does = holder.held.length > 0 ? 'held by' : 'wanted, and first, by';
           options.onWait(`waiting for ${devicesText(ids)}, ${does} ${holderText(holder)}`);
         },
@@ -116,16 +143,27 @@ export class Gpus {
       },
     );
     const leased = devices.filter((device) => held.devices.includes(device.id));
-    // What was in use at the start says nothing of a device that was waited for.
-    if (!held.waited) warnOfBusy(stage, leased, options);
+    // What was in use at the start says nothing of a device that was waited for, or that others have parts of.
+    const alone = leased.filter(({ id }) => !held.shared.includes(id));
+    if (!held.waited) warnOfBusy(stage, alone, options);
+    const told = {
+      devices: leased,
+      memory: held.shared.length > 0 ? memory : this.#part(),
+      chain: [...this.#within, held.id],
+    };
     return {
-      env: leasedEnv(held.devices, [...within, held.id]),
-      context: leasedContext(leased),
+      env: leasedEnv(stage, told),
+      context: leasedContext(told),
       waited: held.waited,
       note: held.note,
       release: held.release,
     };
   }
+}
+
+/** Those that have so much memory, as far as is known. */
+function largeEnough(devices: readonly GpuDevice[], memory: number | undefined): GpuDevice[] {
+  return devices.filter((device) => memory === undefined || memory <= (device.memory ?? Number.POSITIVE_INFINITY));
 }
 
 /** Where the leases of this host are kept, and who holds devices. */
@@ -137,27 +175,11 @@ export function gpuLeases(env: Env): { readonly folder: string; readonly held: r
 function warnOfBusy(stage: Stage, devices: readonly GpuDevice[], options: GpuLeaseOptions): void {
   for (const { id, used = 0 } of devices) {
     if (used < BUSY_BYTES) continue;
-    const text = `${(used / 1e9).toFixed(1)} GB`;
     options.onWarning(
-      `${id}, which stage '${stage.address}' gets, has ${text} in use by a process that leased nothing`,
+      `${id}, which stage '${stage.address}' gets, has ${gigabytes(used)} in use by a process that leased nothing`,
       'nvidia-smi tells which; DAG_GPUS leaves devices out',
     );
   }
-}
-
-/**
- * What a stage sees of its devices. UUIDs mean the same whatever else numbers devices; `DAG_GPUS` and `DAG_GPU_LEASE` let a
- * `dag` inside the stage divide just these, without waiting for the stage that it runs in.
- */
-function leasedEnv(devices: readonly string[], chain: readonly string[]): Record<string, string> {
-  const list = devices.join(',');
-  return {
-    CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
-    CUDA_VISIBLE_DEVICES: list,
-    NVIDIA_VISIBLE_DEVICES: list,
-    DAG_GPUS: list,
-    DAG_GPU_LEASE: chain.join(','),
-  };
 }
 
 /** `gpu: 0`: the stage sees no device. */
@@ -168,11 +190,3 @@ const NO_DEVICE: GpuLease = {
   note: () => {},
   release: () => {},
 };
-
-function leasedContext(devices: readonly GpuDevice[]): Record<string, string> {
-  const driver = devices.find((device) => device.driver !== undefined)?.driver;
-  return {
-    gpus: devices.map(({ id, name }) => (name === undefined ? id : `${name} (${id})`)).join(', '),
-    ...(driver === undefined ? {} : { gpuDriver: driver }),
-  };
-}

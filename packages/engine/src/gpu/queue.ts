@@ -13,6 +13,7 @@ import {
   touchClaim,
   writeClaim,
 } from './claim.ts';
+import { freeFor, holdersFor, isRival, type Rooms } from './free.ts';
 
 export interface LeaseRequest {
   /** How many devices, at least 1. */
@@ -22,14 +23,18 @@ export interface LeaseRequest {
   /** See `Claim.within`. */
   readonly within: readonly string[];
   readonly purpose: string;
+  /** Bytes that it wants of each device, beside others that say so too; absent: it wants them whole. */
+  readonly memory?: number;
 }
 
 export interface LeaseOptions {
   /** false: a FailureError `locked` where others hold too many. */
   readonly wait: boolean;
   readonly signal?: AbortSignal;
-  /** Called when waiting begins, and again whenever it is for another claim. */
-  onWait?(holder: SeenClaim, devices: readonly string[]): void;
+  /** Devices that can be shared, asked for again whenever there may be others in use; the rest are given whole. */
+  rooms?(): Promise<Rooms>;
+  /** Called when waiting begins, and again whenever it is for another claim; without one for programs that leased nothing. */
+  onWait?(holder: SeenClaim | undefined, devices: readonly string[]): void;
   /** Called for each stage of a killed process that was ended because it kept a device busy. */
   onOrphan?(holder: SeenClaim): void;
 }
@@ -37,8 +42,9 @@ export interface LeaseOptions {
 /** Devices that are held until they are released. */
 export interface HeldDevices {
   readonly id: string;
-  /** In the order of the request. */
   readonly devices: readonly string[];
+  /** Those of them that others may have a part of. */
+  readonly shared: readonly string[];
   readonly waited: boolean;
   /** Notes the process group that works on them, so that they count as in use as long as it is at work. */
   note(group: Group): void;
@@ -56,7 +62,7 @@ const LAST_POLL_MS = 500;
  * Leases devices of the host, all at once or none, in turn with every process that uses the same folder: Lamport's bakery
  * algorithm on files, as for paths (`workspace/src/lock`). Only the claim with the lowest ticket among those that want some
  * of the same devices may take any; the others come after it, even where fewer would do for them, so that nobody waits for
- * ever. What runs inside a stage divides what the stage holds. No file is shared, so that there is nothing to be fought over when a holder dies.
+ * ever. What runs inside a stage divides what the stage holds. No claim is another's file, so that there is nothing to be fought over when a holder dies.
  */
 export async function leaseDevices(folder: string, request: LeaseRequest, options: LeaseOptions): Promise<HeldDevices> {
   options.signal?.throwIfAborted();
@@ -77,10 +83,10 @@ export async function leaseDevices(folder: string, request: LeaseRequest, option
     const last = Math.max(0, ...readClaims(folder, Date.now()).map(({ ticket }) => ticket));
     claim = { ...draft, ticket: last + 1 };
     writeClaim(folder, claim);
-    const devices = await waitForTurn(folder, claim, options, () => {
+    const { devices, shared } = await waitForTurn(folder, claim, options, () => {
       waited = true;
     });
-    claim = { ...claim, held: devices, since: new Date().toISOString() };
+    claim = { ...claim, held: devices, since: new Date().toISOString(), ...(shared.length === 0 ? {} : { shared }) };
     writeClaim(folder, claim);
   } catch (error) {
     removeClaim(folder, draft.id);
@@ -92,6 +98,7 @@ export async function leaseDevices(folder: string, request: LeaseRequest, option
   return {
     id: claim.id,
     devices: claim.held,
+    shared: claim.shared ?? [],
     waited,
     note: (group) => {
       claim = { ...claim, group };
@@ -115,40 +122,38 @@ function beat(folder: string, claim: Claim): void {
   }
 }
 
-/** Claims that hold devices, for people to look at. */
-export function heldClaims(folder: string): SeenClaim[] {
-  return readClaims(folder, Date.now()).filter((claim) => claim.held.length > 0);
-}
-
 async function waitForTurn(
   folder: string,
   claim: Claim,
   options: LeaseOptions,
   onFirstWait: () => void,
-): Promise<readonly string[]> {
+): Promise<{ readonly devices: readonly string[]; readonly shared: readonly string[] }> {
   let told: string | undefined;
   let pause = FIRST_POLL_MS;
   let touched = Date.now();
   const changes = watchFolder(folder);
   try {
     for (;;) {
+      const rooms: Rooms = (claim.memory === undefined ? undefined : await options.rooms?.()) ?? new Map();
       const claims = readClaims(folder, Date.now()).filter((other) => other.id !== claim.id);
-      const free = freeFor(claim, claims);
+      const free = freeFor(claim, claims, rooms);
       const queue = claims.filter((other) => other.held.length === 0 && isRival(claim, other, claims));
       const ahead = queue.filter((other) => other.ticket !== 0 && isBefore(other, claim));
       if (ahead.length === 0 && free.length >= claim.count && queue.every(({ ticket }) => ticket !== 0)) {
-        return free.slice(0, claim.count);
+        const devices = free.slice(0, claim.count);
+        return { devices, shared: devices.filter((device) => rooms.has(device)) };
       }
       const holders = holdersFor(claim, claims);
       if (ahead.length === 0 && (await endOrphans(holders, options))) continue;
       const inTheWay = [...holders, ...ahead].sort((a, b) => a.ticket - b.ticket)[0];
       // One that is choosing its ticket, or is about to take what is free, is no reason to say anything.
-      if (inTheWay !== undefined && [claim, ...ahead].some((one) => freeFor(one, claims).length < one.count)) {
-        const devices = inTheWay.held.filter((device) => claim.among.includes(device));
+      const short = [claim, ...ahead].some((one) => freeFor(one, claims, rooms).length < one.count);
+      if (short && (inTheWay !== undefined || free.length < claim.count)) {
+        const devices = (inTheWay?.held ?? claim.among).filter((device) => claim.among.includes(device));
         if (!options.wait) throw lockedFailure(inTheWay, devices);
         onFirstWait();
-        if (told !== inTheWay.id) options.onWait?.(inTheWay, devices);
-        told = inTheWay.id;
+        if (told !== (inTheWay?.id ?? '')) options.onWait?.(inTheWay, devices);
+        told = inTheWay?.id ?? '';
       }
       await changes.next(pause * (0.75 + Math.random() / 2), options.signal);
       pause = Math.min(pause * 2, LAST_POLL_MS);
@@ -160,34 +165,6 @@ async function waitForTurn(
   } finally {
     changes.close();
   }
-}
-
-/** The devices of a request that nobody else holds. */
-function freeFor(claim: Claim, others: readonly SeenClaim[]): string[] {
-  const taken = new Set(holdersFor(claim, others).flatMap(({ held }) => held));
-  return claim.among.filter((device) => !taken.has(device));
-}
-
-/** Who holds devices that a claim could do with. The stage that it runs in, and those around that, hold them for it. */
-function holdersFor(claim: Claim, others: readonly SeenClaim[]): SeenClaim[] {
-  const scope = claim.within.indexOf(scopeOf(claim, others));
-  const around = claim.within.slice(0, scope + 1);
-  return others.filter(
-    ({ id, held }) => id !== claim.id && !around.includes(id) && held.some((device) => claim.among.includes(device)),
-  );
-}
-
-/** Whether two that wait have to take turns. Whoever waits for the devices of a stage is no rival of what runs inside it. */
-function isRival(claim: Claim, other: Claim, others: readonly SeenClaim[]): boolean {
-  if (!other.among.some((device) => claim.among.includes(device))) return false;
-  return scopeOf(claim, others) === scopeOf(other, others);
-}
-
-/** The innermost stage around a claim that holds all it may take; '' where there is none. */
-function scopeOf(claim: Claim, others: readonly SeenClaim[]): string {
-  const holds = (id: string): boolean =>
-    others.some((other) => other.id === id && claim.among.every((device) => other.held.includes(device)));
-  return claim.within.findLast(holds) ?? '';
 }
 
 function isBefore(a: Claim, b: Claim): boolean {
@@ -222,11 +199,18 @@ export function devicesText(devices: readonly string[]): string {
   return `GPU${devices.length > 1 ? 's' : ''} ${devices.join(' and ')}`;
 }
 
-function lockedFailure(holder: SeenClaim, devices: readonly string[]): FailureError {
+/** Why nobody who leased anything is in the way. */
+export function othersText(devices: readonly string[]): string {
+  return `${devicesText(devices)}: programs that leased nothing use too much of the memory`;
+}
+
+function lockedFailure(holder: SeenClaim | undefined, devices: readonly string[]): FailureError {
+  const hint = 'wait for it to end, or leave --no-wait out to wait for it here';
+  if (holder === undefined) return new FailureError({ code: 'locked', message: othersText(devices), hint });
   return new FailureError({
     code: 'locked',
     message: `${devicesText(devices)} ${devices.length > 1 ? 'are' : 'is'} held by ${holderText(holder)}`,
-    hint: 'wait for it to end, or leave --no-wait out to wait for it here',
+    hint,
   });
 }
 

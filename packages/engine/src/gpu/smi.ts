@@ -14,6 +14,13 @@ export interface GpuDevice {
   readonly driver?: string;
   /** The GPU that a MIG instance is a part of. */
   readonly parent?: string;
+  /** Whether it takes one process at a time (compute mode `Exclusive_Process`). */
+  readonly oneProcess?: true;
+}
+
+/** Whether stages can have parts of a device; else it is held whole, whatever they say of memory. */
+export function canShare({ memory, oneProcess }: GpuDevice): boolean {
+  return memory !== undefined && oneProcess !== true;
 }
 
 /** What `nvidia-smi` said, or what was tried, in words that end a sentence. */
@@ -76,6 +83,7 @@ export function parseQuery(text: string): Row[] {
       ...bytes('memory', total),
       ...bytes('used', used),
       ...(driver === undefined || driver === '' ? {} : { driver }),
+      ...(/^exclusive/i.test(mode) ? { oneProcess: true } : {}),
       mig: /^enabled$/i.test(mig),
       prohibited: /^prohibited$/i.test(mode),
     });
@@ -111,10 +119,12 @@ function devicesOf(rows: readonly Row[], instances: ReturnType<typeof parseInsta
       if (parts.length === 0) notes.push(`${device.id} is in MIG mode and has no instance`);
       for (const { id, profile } of parts) {
         const { index, name = 'GPU', driver } = device;
+        const memory = profileMemory(profile);
         devices.push({
           id,
           parent: device.id,
           name: `${name} MIG ${profile}`,
+          ...(memory === undefined ? {} : { memory }),
           ...(index === undefined ? {} : { index }),
           ...(driver === undefined ? {} : { driver }),
         });
@@ -122,6 +132,15 @@ function devicesOf(rows: readonly Row[], instances: ReturnType<typeof parseInsta
     }
   }
   return { kind: 'devices', devices, ...(notes.length === 0 ? {} : { note: notes.join(', ') }) };
+}
+
+/**
+ * Bytes of an instance by its profile, `1g.10gb`, rounded down as the name is. Compute instances of one such (`1c.3g.20gb`)
+ * share its memory, so that none is theirs.
+ */
+function profileMemory(profile: string): number | undefined {
+  const size = /^\d+g\.(\d+)gb/i.exec(profile)?.[1];
+  return size === undefined ? undefined : Number(size) * 1e9;
 }
 
 function bytes<K extends 'memory' | 'used'>(key: K, mebibytes: string | undefined): { [key in K]?: number } {

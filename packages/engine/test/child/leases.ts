@@ -2,24 +2,41 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { leaseDevices } from '../../src/gpu/queue.ts';
 
-// leases.js FOLDER WITNESS DEVICES ROUNDS: leases one or two of the devices again and again, and fails when another
-// process is found on one of them. With ROUNDS = 0 it takes all, says so, and keeps them until it is killed.
-const [folder = '', witness = '', list = '', rounds = '0'] = process.argv.slice(2);
+// leases.js FOLDER WITNESS DEVICES ROUNDS [TOTAL]: leases one or two of the devices again and again, whole or, where TOTAL
+// says how much memory each has, every other time a part. Each holder leaves a file that says how much it has of a device
+// in a folder of that device, and fails when there is more than the device has. With ROUNDS = 0 it takes all, or half of
+// all, says so, and keeps them until it is killed.
+const [folder = '', witness = '', list = '', rounds = '0', size = ''] = process.argv.slice(2);
 const among = list.split(',');
 const request = { among, within: [], purpose: 'test' };
+const total = size === '' ? 1 : Number(size);
+const rooms = new Map(size === '' ? [] : among.map((device) => [device, { total, others: 0 }]));
+const options = { wait: true, rooms: () => Promise.resolve(rooms) };
 
 if (rounds === '0') {
-  await leaseDevices(folder, { ...request, count: among.length }, { wait: true });
+  await leaseDevices(
+    folder,
+    { ...request, count: among.length, ...(size === '' ? {} : { memory: total / 2 }) },
+    options,
+  );
   console.log('holding');
   setInterval(() => {}, 1000);
 }
 
 for (let round = 0; round < Number(rounds); round++) {
   const count = 1 + Math.floor(Math.random() * Math.min(2, among.length));
-  const lease = await leaseDevices(folder, { ...request, count }, { wait: true });
+  const whole = size === '' || Math.random() < 0.3;
+  const memory = whole ? total : 1 + Math.floor(Math.random() * total);
+  const lease = await leaseDevices(folder, { ...request, count, ...(whole ? {} : { memory }) }, options);
   if (lease.devices.length !== count) throw new Error(`got ${lease.devices.length} of ${count}`);
-  for (const device of lease.devices) fs.mkdirSync(path.join(witness, device));
+  const marks = lease.devices.map((device) => path.join(witness, device, `${memory}-${process.pid}-${round}`));
+  for (const mark of marks) {
+    fs.mkdirSync(path.dirname(mark), { recursive: true });
+    fs.writeFileSync(mark, '');
+    const used = fs.readdirSync(path.dirname(mark)).reduce((sum, name) => sum + Number.parseInt(name, 10), 0);
+    if (used > total) throw new Error(`${used} of ${total} in use: ${fs.readdirSync(path.dirname(mark))}`);
+  }
   await new Promise((resolve) => setImmediate(resolve));
-  for (const device of lease.devices) fs.rmdirSync(path.join(witness, device));
+  for (const mark of marks) fs.unlinkSync(mark);
   lease.release();
 }

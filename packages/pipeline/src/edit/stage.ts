@@ -38,7 +38,12 @@ export interface StageDefinition {
   /** Keys of params.yaml, and by file the keys there; no keys is the file as a whole. */
   readonly params?: readonly (string | { readonly file: string; readonly keys: readonly string[] })[];
   readonly env?: readonly string[];
-  readonly resources?: { readonly cpu?: number; readonly gpu?: number; readonly memory?: string };
+  readonly resources?: {
+    readonly cpu?: number;
+    readonly gpu?: number;
+    readonly gpu_memory?: string;
+    readonly memory?: string;
+  };
   readonly outs?: readonly OutDefinition[];
   readonly metrics?: readonly OutDefinition[];
   readonly plots?: readonly OutDefinition[];

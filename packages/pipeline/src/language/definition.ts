@@ -75,6 +75,10 @@ export const STAGE_FIELDS: Fields = {
     map({
       cpu: field('Processor cores.', number),
       gpu: field('GPUs.', integer(0)),
+      gpu_memory: field(
+        'Memory of each of its GPUs (default for `gpu`: 1); with it they are shared with stages that say so too.',
+        either(text, number),
+      ),
       memory: field('Memory: bytes, or with a unit (8GB, 512MiB).', either(text, number)),
     }),
   ),

@@ -231,16 +231,23 @@ function readResources(node: Node | undefined, origin: StageOrigin): Resources {
   let resources: Resources = {};
   for (const { key, value } of node.entries) {
     if (value.kind !== 'scalar' || isUnknown(value)) continue;
-    if (key.value === 'memory') {
-      const memory = readBytes(value);
-      if (memory !== undefined) resources = { ...resources, memory };
-      else {
-        const message = `${quote(scalarText(value))} is no amount of memory`;
-        problem(value, message, 'write 8GB or 512MiB', 'resources.memory', origin);
-      }
-    } else resources = { ...resources, [key.value === 'cpu' ? 'cpu' : 'gpu']: Number(value.value) };
+    const name = String(key.value);
+    if (name !== 'memory' && name !== 'gpu_memory') {
+      resources = { ...resources, [name === 'cpu' ? 'cpu' : 'gpu']: Number(value.value) };
+      continue;
+    }
+    const memory = readBytes(value);
+    if (memory === undefined || (name === 'gpu_memory' && memory <= 0)) {
+      const message = `${quote(scalarText(value))} is no amount of memory`;
+      problem(value, message, 'write 8GB or 512MiB', `resources.${name}`, origin);
+    } else resources = { ...resources, [name === 'memory' ? 'memory' : 'gpuMemory']: memory };
   }
-  return resources;
+  if (resources.gpuMemory === undefined) return resources;
+  if (resources.gpu === 0) {
+    const hint = 'take one of the two out';
+    problem(node, "'gpu_memory' is of GPUs, and 'gpu' is 0", hint, 'resources.gpu_memory', origin);
+  }
+  return { ...resources, gpu: resources.gpu ?? 1 };
 }
 
 function readTimeout(node: Node | undefined, origin: StageOrigin): number | undefined {
