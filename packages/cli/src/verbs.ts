@@ -176,6 +176,19 @@ function declareRun(program: Command): void {
   );
   verb(
     program
+      .command('verify')
+      .summary('say whether pipeline.lock still tells the truth, and whether results can be made again')
+      .description(VERIFY)
+      .argument('[target...]', 'stages, outs or tracked data (default: all of the project)')
+      .option('-r, --remote <name>', 'also whether this remote has every object that pipeline.lock names')
+      .option('-c, --cloud', 'the same for the remotes that push sends to')
+      .option('--junit <file>', 'write the verdicts as a JUnit report too')
+      .option('--annotations', 'print them for GitHub too (default where GITHUB_ACTIONS is true)')
+      .option('--no-annotations', 'do not'),
+    async () => (await import('./verbs/verify.ts')).verifyVerb,
+  );
+  verb(
+    program
       .command('why')
       .summary('say why a stage would run, or why not')
       .argument('<stage...>', 'stages, or paths that they make'),
@@ -288,6 +301,8 @@ const ADD = `Tracks data: stores it in the cache, writes its path into pipeline.
 const STAGE_ADD = `Writes a stage into the pipeline.yaml of this folder and its cached outs into .gitignore. It is not run.`;
 
 const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command, deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back.`;
+
+const VERIFY = `Says whether pipeline files, pipeline.lock and what stands here agree, so that nothing would run; downloads nothing, and data may be absent: it is taken for what pipeline.lock says. Exits with 1 where a stage would run, a dep is not what made it, or pipeline.lock has entries too few or too many.`;
 
 const WATCH = `Runs as dag repro does, then waits and does so again whenever a dep, a params file, a module or a pipeline.yaml has other content. A file that is touched, or written anew with the same bytes, runs nothing. A change while stages run ends those that it concerns and starts over; others may end first.`;
 

@@ -20,3 +20,5 @@ export { SHELL } from './run/command.ts';
 export { machineContext } from './run/context.ts';
 export { symlinkAbove } from './sources.ts';
 export { type Status, status } from './status.ts';
+export { type Agreement, agreement, type DataAgreement, type StageAgreement } from './verify/agree.ts';
+export type { BrokenLink } from './verify/chain.ts';

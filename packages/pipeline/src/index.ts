@@ -12,7 +12,7 @@ export {
   type StageDefinition,
   setFrozenText,
 } from './edit/stage.ts';
-export { expandGlob } from './graph/glob.ts';
+export { expandGlob, globTest } from './graph/glob.ts';
 export { pipelineJsonSchema } from './language/json-schema.ts';
 export { loadPipeline } from './load.ts';
 export {

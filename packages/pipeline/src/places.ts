@@ -13,12 +13,12 @@ export type Place = Pick<Diagnostic, 'file' | 'span' | 'sourceLine'>;
 export type StagePart =
   | { readonly part: 'dep' | 'out'; readonly path: AnyPath; readonly pattern?: string | undefined }
   | { readonly part: 'param'; readonly key: string | undefined }
-  | { readonly part: 'wdir' | 'worker' };
+  | { readonly part: 'wdir' | 'worker' | 'cmd' };
 
 /** Where what the files say stands in them. */
 export interface Places {
   /** A part of a stage, or else its name. Undefined for a stage that is not there. */
-  stage(address: StageAddress, part: StagePart): Place | undefined;
+  stage(address: StageAddress, part?: StagePart): Place | undefined;
   /** An entry of `data:`. */
   data(path: ProjectPath): Place | undefined;
 }
@@ -31,7 +31,7 @@ export function findPlaces(reader: SourceReader): Places {
   return {
     stage(address, part) {
       const draft = drafts.get(address);
-      return draft && placeAt(draft.source, partOf(draft, part) ?? draft.at);
+      return draft && placeAt(draft.source, (part && partOf(draft, part)) ?? draft.at);
     },
     data(path) {
       const entry = data.get(path);

@@ -17,6 +17,12 @@ export function trackedByGit(root: string, paths: readonly ProjectPath[]): Reado
   return tracked;
 }
 
+/** Every pipeline.lock of the project that git tracks; none outside git. */
+export function lockFilesInGit(root: string): ProjectPath[] {
+  const text = git(root, ['ls-files', '-z', '--', 'pipeline.lock', ':(glob)**/pipeline.lock']) ?? '';
+  return [...new Set(text.split('\0').filter((file) => file !== '') as ProjectPath[])];
+}
+
 function* filesInGit(root: string, paths: readonly ProjectPath[]): Iterable<ProjectPath> {
   for (let from = 0; from < paths.length; from += PATHS_AT_ONCE) {
     const some = paths.slice(from, from + PATHS_AT_ONCE);

@@ -1,10 +1,9 @@
 import { status, type Variation, variationOf } from '@dag/engine';
-import { type Digest, groupBy, type ProjectPath, type RunRecord, type Stage, type TrackedData } from '@dag/model';
-import type { Remote } from '@dag/remote';
+import { groupBy, type RunRecord, type Stage } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
-import { homeOf, openRemotes, remoteConfig, remotesOf } from '../project/remotes.ts';
-import { allTracked, pick, type Tracked } from '../project/tracked.ts';
+import { type RemoteState, remoteState } from '../project/remote-state.ts';
+import { wanted } from '../project/wanted.ts';
 import { changeJson, changeText, variationText } from '../render/change.ts';
 import { paint } from '../render/paint.ts';
 import type { Context } from '../verb.ts';
@@ -21,7 +20,7 @@ export async function statusVerb(context: Context, targets: readonly string[], o
     const { stages, data, tracked } = wanted(project, targets);
     const found = await status(project, stages, data);
     const cloud = options.cloud === true || options.remote !== undefined;
-    const remote = cloud ? await remoteStatus(project, context, tracked(), options.remote) : undefined;
+    const remote = cloud ? await remoteState(project, context, tracked(), options.remote) : undefined;
     const changed = found.stages.size > 0 || found.data.size > 0 || (remote !== undefined && remote.size > 0);
     context.emit({
       stages: new Map([...found.stages].map(([address, changes]) => [address, changes.map(changeJson)])),
@@ -61,78 +60,8 @@ function variations(project: OpenProject, stages: readonly Stage[]): Map<string,
   return found;
 }
 
-interface Wanted {
-  readonly stages: readonly Stage[];
-  readonly data: readonly TrackedData[];
-  readonly tracked: () => readonly Tracked[];
-}
-
-function wanted(project: OpenProject, targets: readonly string[]): Wanted {
-  if (targets.length === 0) {
-    const stages = project.pipeline.order.flatMap((address) => project.pipeline.stages.get(address) ?? []);
-    return { stages, data: project.pipeline.data, tracked: () => allTracked(project) };
-  }
-  const { items, stages: named } = pick(project, targets);
-  const tracked = items.map((item) => item.tracked);
-  const data = tracked.filter((item) => item.kind === 'data').map((item) => item.owner as TrackedData);
-  return { stages: [...named], data: [...new Set(data)], tracked: () => tracked };
-}
-
-type RemoteState = 'new' | 'deleted' | 'missing';
-
 const REMOTE_WORDS: Record<RemoteState, string> = {
   new: 'new (not in the remote)',
   deleted: 'deleted (only in the remote)',
   missing: 'missing (in neither)',
 };
-
-/**
- * Where what the lock names is: in the cache only, in a remote only, or in neither; what is in both is left out. What is here is
- * looked for where push sends it, what is not wherever fetch looks.
- */
-async function remoteStatus(
-  project: OpenProject,
-  context: Context,
-  tracked: readonly Tracked[],
-  named: string | undefined,
-): Promise<Map<ProjectPath, RemoteState>> {
-  const states = new Map<ProjectPath, RemoteState>();
-  const items = tracked.flatMap((item) => {
-    if (!item.cache || !item.push || item.artifact === undefined) return [];
-    const { path, artifact } = item;
-    const remotes = remotesOf(project, context, item, named);
-    if (remotes.length === 0) {
-      if (named === undefined) remoteConfig(project, undefined);
-      return [];
-    }
-    const here = project.store.isComplete(artifact);
-    return [{ path, digest: artifact.digest, here, asked: here ? [homeOf(project, remotes) ?? ''] : remotes }];
-  });
-  const opened = openRemotes(project, context);
-  try {
-    const there = new Map<string, ReadonlySet<Digest>>();
-    for (const name of new Set(items.flatMap(({ asked }) => asked))) {
-      const digests = items.filter(({ asked }) => asked.includes(name)).map(({ digest }) => digest);
-      const remote = await opened.get(name);
-      const found = await remote.presence(digests, { signal: context.stop });
-      there.set(name, found);
-      if (digests.some((digest) => !found.has(digest))) sayAsOf(context, remote);
-    }
-    for (const { path, digest, here, asked } of items) {
-      const sent = asked.some((name) => there.get(name)?.has(digest) === true);
-      if (here && !sent) states.set(path, 'new');
-      else if (!here) states.set(path, sent ? 'deleted' : 'missing');
-    }
-  } finally {
-    await opened.close();
-  }
-  return new Map([...states].sort());
-}
-
-/** A remote that can't be asked for a list may have more than it is known to have. */
-function sayAsOf(context: Context, remote: Remote): void {
-  const at = remote.asOf();
-  if (at === undefined) return;
-  const time = new Date(at).toISOString().slice(0, 16).replace('T', ' ');
-  context.say(`note: what is in the remote '${remote.name}' is told by its list of ${time} UTC`);
-}
