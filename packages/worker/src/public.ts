@@ -1,6 +1,6 @@
 /**
  * What a worker module imports from `dag/worker`: the type of the context that its default export is called with, and
- * helpers for saving models. This file imports nothing but Node.
+ * helpers for data and models. This file imports nothing but Node.
  */
 
 export type {
@@ -14,6 +14,7 @@ export type {
   CheckpointVariable,
   Restored,
 } from './public/checkpoint.ts';
+export * from './public/data.ts';
 export { type LayersModelLike, loadLayersModel, saveLayersModel } from './public/model.ts';
 export { createRandom, type Random, type RandomPosition } from './public/random.ts';
 
