@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
-import { CLASSES, type Digits, PIXELS, SIDE } from './data.ts';
+import { batches, type Rows, toTensors } from 'dag/worker';
+import { CLASSES, SIDE } from './data.ts';
 
 /** A small convolutional network: grey pixels in, the probability of each digit out. */
 export function createNetwork(seed: number): layers.Sequential {
@@ -21,28 +22,12 @@ export function createNetwork(seed: number): layers.Sequential {
   });
 }
 
-/** Digits as the network takes them: [n, 28, 28, 1] from 0 to 1, and one-hot labels [n, 10]. To be disposed of. */
-export function toTensors({ images, labels }: Digits, indices: ArrayLike<number>): { x: tf.Tensor4D; y: tf.Tensor2D } {
-  const pixels = new Float32Array(indices.length * PIXELS);
-  const classes = new Int32Array(indices.length);
-  for (let i = 0; i < indices.length; i++) {
-    const from = indices[i] ?? 0;
-    for (let p = 0; p < PIXELS; p++) pixels[i * PIXELS + p] = (images[from * PIXELS + p] ?? 0) / 255;
-    classes[i] = labels[from] ?? 0;
-  }
-  const x = tf.tensor4d(pixels, [indices.length, SIDE, SIDE, 1]);
-  const y = tf.tidy(() => tf.cast(tf.oneHot(tf.tensor1d(classes, 'int32'), CLASSES), 'float32') as tf.Tensor2D);
-  return { x, y };
-}
-
 /** The probabilities that a network gives to each class, one row of ten a digit. */
-export function predict(model: layers.LayersModel, digits: Digits, batch = 256): Float32Array {
-  const count = digits.labels.length;
-  const rows = new Float32Array(count * CLASSES);
-  for (let start = 0; start < count; start += batch) {
-    const indices = Array.from({ length: Math.min(batch, count - start) }, (_, i) => start + i);
-    const values = tf.tidy(() => (model.predict(toTensors(digits, indices).x) as tf.Tensor).dataSync());
-    rows.set(values, start * CLASSES);
+export async function predict(model: layers.LayersModel, digits: Rows, size = 256): Promise<Float32Array> {
+  const rows = new Float32Array(digits.count * CLASSES);
+  for await (const batch of batches({ x: digits }, { size })) {
+    const values = tf.tidy(() => (model.predict(toTensors(tf, batch).x) as tf.Tensor).dataSync());
+    rows.set(values, (batch.batch - 1) * size * CLASSES);
   }
   return rows;
 }

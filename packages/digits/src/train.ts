@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
-import { train as optimizers } from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { Sequential } from '@tensorflow/tfjs-layers';
-import { saveLayersModel, type WorkerContext } from 'dag/worker';
-import { type Digits, readDigits } from './data.ts';
-import { createNetwork, predict, score, toTensors } from './network.ts';
+import { type Batch, batches, saveLayersModel, sliceRows, toTensors, type WorkerContext } from 'dag/worker';
+import { readDigits } from './data.ts';
+import { createNetwork, predict, score } from './network.ts';
+import { openDigits } from './rows.ts';
 
 interface Params {
   readonly train: {
@@ -19,23 +20,29 @@ const KEEP_BACK = 10;
 
 /** Trains the network, and saves it with a log of its epochs. */
 export default async function train(ctx: WorkerContext<Params>): Promise<void> {
-  const { epochs, learning_rate, seed } = ctx.params.train;
-  const all = await readDigits(ctx.dep('data/digits'), 'train');
-  const kept = Math.floor(all.labels.length / KEEP_BACK);
-  const shown = Uint32Array.from({ length: all.labels.length - kept }, (_, i) => kept + i);
-  const validation = { images: all.images.subarray(0, kept * 784), labels: all.labels.subarray(0, kept) };
+  const { epochs, batch, learning_rate, seed } = ctx.params.train;
+  const folder = ctx.dep('data/digits');
+  const { labels } = await readDigits(folder, 'train');
+  const { x, y } = await openDigits(folder, 'train');
+  const kept = Math.floor(x.count / KEEP_BACK);
+  const heldBack = sliceRows(x, 0, kept);
+  const shown = { x: sliceRows(x, kept), y: sliceRows(y, kept) };
+  const feed = batches(shown, { size: batch, shuffle: ctx.seed, signal: ctx.signal });
 
   const model = createNetwork(seed);
   model.compile({
-    optimizer: optimizers.adam(learning_rate),
+    optimizer: tf.train.adam(learning_rate),
     loss: 'categoricalCrossentropy',
     metrics: ['accuracy'],
   });
   const lines = ['epoch,loss,accuracy,val_loss,val_accuracy'];
   for (let epoch = 1; epoch <= epochs; epoch++) {
-    const order = ctx.randomStream(`epoch ${epoch}`).shuffle(shown.slice());
-    const { loss, accuracy } = await runEpoch(ctx, model, all, order, epoch);
-    const held = score(predict(model, validation), validation.labels);
+    const { loss, accuracy } = await runEpoch(feed.epoch(epoch), model, (rows, soFar) => {
+      const done = (epoch - 1) * shown.x.count + rows;
+      const text = `epoch ${epoch} of ${epochs}, loss ${soFar.toFixed(3)}`;
+      ctx.progress({ done, total: epochs * shown.x.count, text });
+    });
+    const held = score(await predict(model, heldBack), labels.subarray(0, kept));
     const row = { loss, accuracy, val_loss: held.loss, val_accuracy: held.accuracy };
     for (const [name, value] of Object.entries(row)) ctx.metric(name, value, epoch);
     lines.push([epoch, ...Object.values(row).map((value) => value.toFixed(6))].join(','));
@@ -44,29 +51,23 @@ export default async function train(ctx: WorkerContext<Params>): Promise<void> {
   await writeFile(ctx.out('results/training.csv'), `${lines.join('\n')}\n`);
 }
 
-/** Shows the network each digit once, in the given order; the mean loss and accuracy of the batches on the way. */
+/** Shows the network each batch once; the mean loss and accuracy on the way. `onBatch` is told after each how it stands. */
 async function runEpoch(
-  ctx: WorkerContext<Params>,
+  feed: AsyncIterable<Batch<'x' | 'y'>>,
   model: Sequential,
-  digits: Digits,
-  order: Uint32Array,
-  epoch: number,
+  onBatch: (rows: number, loss: number) => void,
 ): Promise<{ loss: number; accuracy: number }> {
-  const { batch, epochs } = ctx.params.train;
   let loss = 0;
   let accuracy = 0;
-  for (let start = 0; start < order.length; start += batch) {
-    ctx.signal.throwIfAborted();
-    const indices = order.subarray(start, start + batch);
-    const { x, y } = toTensors(digits, indices);
+  let rows = 0;
+  for await (const batch of feed) {
+    const { x, y } = toTensors(tf, batch);
     const [batchLoss = 0, batchAccuracy = 0] = (await model.trainOnBatch(x, y)) as number[];
-    x.dispose();
-    y.dispose();
-    loss += batchLoss * indices.length;
-    accuracy += batchAccuracy * indices.length;
-    const done = (epoch - 1) * order.length + start + indices.length;
-    const text = `epoch ${epoch} of ${epochs}, loss ${(loss / (start + indices.length)).toFixed(3)}`;
-    ctx.progress({ done, total: epochs * order.length, text });
+    tf.dispose([x, y]);
+    loss += batchLoss * batch.size;
+    accuracy += batchAccuracy * batch.size;
+    rows += batch.size;
+    onBatch(rows, loss / rows);
   }
-  return { loss: loss / order.length, accuracy: accuracy / order.length };
+  return { loss: loss / rows, accuracy: accuracy / rows };
 }
