@@ -25,6 +25,9 @@ export class WorkerError extends Error {
 
 const MAX_CAUSES = 5;
 
+/** Where this program's own files lie, those of `dag/worker` among them. */
+const OWN_FOLDER = new URL('.', import.meta.url).href;
+
 /** An error's stack and those of its causes: the user's frames, with paths from the project root. */
 function userStack(error: Error, root: string): string {
   const parts: string[] = [];
@@ -38,7 +41,7 @@ function userStack(error: Error, root: string): string {
   return parts
     .join('\n')
     .split('\n')
-    .filter((line) => !/^\s+at .*(node:internal|worker-child\.m?js)/.test(line))
+    .filter((line) => !/^\s+at /.test(line) || !(line.includes('node:internal') || line.includes(OWN_FOLDER)))
     .map((line) => roots.reduce((text, prefix) => text.replaceAll(prefix, ''), line))
     .join('\n');
 }
