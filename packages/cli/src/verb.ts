@@ -14,7 +14,7 @@ export interface Context {
   readonly verbose: boolean;
   /** Whether to wait for paths that another process holds. */
   readonly wait: boolean;
-  /** Aborted by the first SIGINT, SIGTERM or SIGHUP: end in good order. */
+  /** Aborted by the first SIGINT, SIGTERM, SIGHUP or SIGUSR1: end in good order. */
   readonly stop: AbortSignal;
   /** Aborted by the second: end now. */
   readonly kill: AbortSignal;
@@ -96,18 +96,23 @@ async function attempt(work: () => Promise<number>, io: Io, json: boolean, signa
 }
 
 /** 128 and the number of the signal, as shells have it. */
-export const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
+export const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGUSR1: 138, SIGPIPE: 141, SIGTERM: 143 } as const;
 
 function interruption(io: Io): Interruption {
   const stop = new AbortController();
   const kill = new AbortController();
   let status: number | undefined;
+  const seen = new Set<'warning' | 'order'>();
   for (const [name, code] of Object.entries(SIGNALS)) {
     process.on(name, () => {
-      if (status !== undefined) {
+      // A scheduler warns, then orders to end: the one must not cut short what the other set going.
+      const kind = name === 'SIGUSR1' ? 'warning' : 'order';
+      if (seen.has(kind)) {
         if (name !== 'SIGPIPE') kill.abort();
         return;
       }
+      seen.add(kind);
+      if (status !== undefined) return;
       status = code;
       if (name !== 'SIGPIPE') io.err(`\n${name}: stopping; once more kills what still runs\n`);
       stop.abort();

@@ -134,6 +134,8 @@ function declareRun(program: Command): void {
       .option('--pull', 'fetch what the cache lacks, results of others too')
       .option('--allow-missing', 'take absent files for what pipeline.lock says they are')
       .option('--no-run-cache', 'take no result of an earlier run')
+      .option('--resume', 'go on from checkpoints even with --force')
+      .option('--no-resume', 'begin afresh: drop the checkpoints of earlier tries')
       .option('--no-commit', 'leave outs out of the cache; store them later with dag commit')
       .option('-k, --keep-going', 'after a failure go on with what does not need it')
       .option('--ignore-errors', 'after a failure go on with everything')

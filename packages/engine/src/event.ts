@@ -2,6 +2,7 @@ import type { Artifact, Change, Decision, Failure, ProjectPath, RunRecord, Stage
 import type { Uncacheable } from './decide.ts';
 import type { PastRun } from './history/past.ts';
 import type { Variation } from './history/results.ts';
+import type { Left } from './run/checkpoints.ts';
 
 /** What happens while `repro` works, in order. Reporters render it; the engine itself prints nothing. */
 export type ReproEvent =
@@ -18,6 +19,8 @@ export type ReproEvent =
       readonly log: string;
       /** 1 for the first try. */
       readonly attempt: number;
+      /** What it goes on from, where an earlier try left something. */
+      readonly resumed?: Left;
     }
   /** One line that its process wrote. */
   | {
@@ -36,6 +39,14 @@ export type ReproEvent =
       readonly value: number;
       readonly step?: number;
     }
+  /** A worker saved a checkpoint: it goes on from there, should it be ended. */
+  | {
+      readonly event: 'checkpoint';
+      readonly stage: StageAddress;
+      readonly step: number;
+      readonly bytes: number;
+      readonly seconds: number;
+    }
   /** A stage that ran has ended. */
   | {
       readonly event: 'finished';
@@ -45,6 +56,8 @@ export type ReproEvent =
       readonly exitCode?: number;
       readonly seconds: number;
       readonly failure?: Failure;
+      /** What its next run goes on from. */
+      readonly left?: Left;
     }
   /** Tracked data that had changed and is recorded anew. */
   | { readonly event: 'data'; readonly path: ProjectPath; readonly artifact: Artifact }
@@ -77,6 +90,8 @@ export interface Explanation {
   readonly nearest?: { readonly record: RunRecord; readonly changes: readonly Change[] };
   /** Its last run, where that ended without a result and the stage is not settled. */
   readonly unfinished?: PastRun;
+  /** What it would go on from. */
+  readonly left?: Left;
   /** Set where runs with these inputs made different bytes. */
   readonly variation?: Variation;
   /** Why the stage has no part in the run cache; undefined where it has. */

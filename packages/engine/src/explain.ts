@@ -17,6 +17,7 @@ import { variationOf } from './history/results.ts';
 import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
 import type { Project } from './project.ts';
+import { leftOf } from './run/checkpoints.ts';
 import { runKey } from './run-key.ts';
 
 /**
@@ -66,11 +67,13 @@ function explanationOf(
   const variation = variationOf(project.store.runs.find(runKey(observed.fingerprint)));
   const outside = uncacheable(stage);
   const last = isUnsettled(decision) ? pastRuns(project, (address) => address === stage.address)[0] : undefined;
+  const left = decision.kind === 'run' ? leftOf(project.root, stage, runKey(observed.fingerprint)) : undefined;
   return {
     stage: stage.address,
     decision,
     ...(nearest === undefined ? {} : { nearest }),
     ...(last === undefined || !WITHOUT_RESULT.has(last.result) ? {} : { unfinished: last }),
+    ...(left === undefined ? {} : { left }),
     ...(variation === undefined ? {} : { variation }),
     ...(outside === undefined ? {} : { uncacheable: outside }),
     unchanged: unchangedOf(observed.fingerprint, 'changes' in decision ? decision.changes : []),

@@ -19,6 +19,8 @@ export interface ReproOptions {
   /** Decide, say so, and touch nothing. */
   readonly dry?: boolean;
   readonly noRunCache?: boolean;
+  /** Whether stages go on from the checkpoints of earlier tries; by default unless they are forced. */
+  readonly resume?: boolean | undefined;
   readonly noCommit?: boolean;
   readonly allowMissing?: boolean;
   /** Record all tracked data that changed, whether or not a selected stage reads it. */

@@ -6,6 +6,7 @@ import {
   FailureError,
   type LockedStage,
   type ProjectPath,
+  type RunKey,
   type Stage,
   type StageAddress,
   sameArtifact,
@@ -15,11 +16,15 @@ import { inputChanges, outChanges } from './decide.ts';
 import { stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
 import type { Project } from './project.ts';
+import { type Left, leftOf } from './run/checkpoints.ts';
+import { runKey } from './run-key.ts';
 
 /** What differs from the locks; stages and data in which nothing does are left out. */
 export interface Status {
   readonly stages: ReadonlyMap<StageAddress, readonly Change[]>;
   readonly data: ReadonlyMap<ProjectPath, readonly Change[]>;
+  /** What changed stages would go on from, those that were ended early with the inputs of now. */
+  readonly left: ReadonlyMap<StageAddress, Left>;
 }
 
 /** Compares the workspace with the locks. Reads only; waits for no other process. Throws where a params file is broken. */
@@ -30,9 +35,13 @@ export async function status(opened: Project, stages: readonly Stage[], data: re
   const seen = await observer.observe([...stages.flatMap(stagePaths), ...data.map((entry) => entry.path)]);
   const problems: Diagnostic[] = [];
   const changedStages = new Map<StageAddress, readonly Change[]>();
+  const left = new Map<StageAddress, Left>();
   for (const stage of stages) {
-    const changes = await stageStatus(project, observer, stage, problems);
-    if (changes.length > 0) changedStages.set(stage.address, changes);
+    const { changes, key } = await stageStatus(project, observer, stage, problems);
+    if (changes.length === 0) continue;
+    changedStages.set(stage.address, changes);
+    const kept = leftOf(project.root, stage, key());
+    if (kept !== undefined) left.set(stage.address, kept);
   }
   // A params file that can't be read is no param that was deleted.
   if (problems.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics: [...new Set(problems)] });
@@ -41,7 +50,7 @@ export async function status(opened: Project, stages: readonly Stage[], data: re
     const change = dataChange(project, entry, project.locks.data(entry), seen.get(entry.path));
     if (change !== undefined) changedData.set(entry.path, [change]);
   }
-  return { stages: changedStages, data: changedData };
+  return { stages: changedStages, data: changedData, left };
 }
 
 async function stageStatus(
@@ -49,17 +58,15 @@ async function stageStatus(
   observer: Observer,
   stage: Stage,
   problems: Diagnostic[],
-): Promise<Change[]> {
+): Promise<{ readonly changes: Change[]; readonly key: () => RunKey }> {
   const { observed, paramProblems } = await viewStage(project, observer, stage);
   problems.push(...paramProblems);
   const locked = project.locks.stage(stage);
   const inputs = stage.frozen ? [] : inputChanges(stage, locked, observed);
-  if (locked === undefined) return stage.frozen ? missingOuts(stage, observed.outs) : inputs;
-  return [
-    ...inputs,
-    ...outChanges(stage, locked, observed, false),
-    ...notInCache(project, stage, locked, observed.outs),
-  ];
+  const key = (): RunKey => runKey(observed.fingerprint);
+  if (locked === undefined) return { changes: stage.frozen ? missingOuts(stage, observed.outs) : inputs, key };
+  const outs = outChanges(stage, locked, observed, false);
+  return { changes: [...inputs, ...outs, ...notInCache(project, stage, locked, observed.outs)], key };
 }
 
 /** What nobody will make: the stage is frozen, and never ran. */

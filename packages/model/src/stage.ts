@@ -80,6 +80,16 @@ export interface Resources {
   readonly memory?: number;
 }
 
+/** How a stage that ends early is taken up again. */
+export interface CheckpointSettings {
+  /** How many of those that a worker module saves stay. */
+  readonly keep?: number;
+  /** Milliseconds that it has to save once more when it is told to end. */
+  readonly grace?: number;
+  /** Whether they are sent to the remote as well, so that another machine can go on. */
+  readonly push: boolean;
+}
+
 /** One stage, resolved and checked: templates filled in, paths from the project root. */
 export interface Stage {
   readonly address: StageAddress;
@@ -103,6 +113,7 @@ export interface Stage {
   readonly retries: number;
   /** Milliseconds; undefined for none. */
   readonly timeout?: number;
+  readonly checkpoints?: CheckpointSettings;
   readonly frozen: boolean;
   readonly alwaysChanged: boolean;
   readonly desc?: string;

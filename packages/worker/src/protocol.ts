@@ -22,6 +22,15 @@ export interface BackendInfo {
   readonly version: string;
 }
 
+/** Checkpoints bear numbers, so that the newest is known without trust in any clock: `00000003-step-120.checkpoint`. */
+const CHECKPOINT_NAME = /^(\d{8,15})-step-(\d+)\.checkpoint$/;
+
+/** The number of a checkpoint and the step that it holds, by its name; undefined for a name that is none. */
+export function checkpointStep(name: string): { readonly number: number; readonly step: number } | undefined {
+  const [, number, step] = CHECKPOINT_NAME.exec(name) ?? [];
+  return number === undefined ? undefined : { number: Number(number), step: Number(step) };
+}
+
 /** A value as params files hold it, and as it crosses the channel. */
 export type WireValue =
   | null

@@ -75,6 +75,7 @@ function* notes(run: PastRun, metrics: Metrics): Generator<string> {
   if (run.result === 'killed') yield 'dag itself was killed while it ran';
   if (run.result === 'unknown')
     yield `it ran on ${run.context['host'] ?? 'another machine'}, which never said how it ended`;
+  if (run.result !== 'restored' && run.context['resumes'] !== undefined) yield resumedText(run);
   if (from !== undefined) yield `from the run of ${from.slice(0, 19).replace('T', ' ')}`;
   yield* few(changes.map(changeText));
   for (const [file, values] of metrics) {
@@ -84,6 +85,17 @@ function* notes(run: PastRun, metrics: Metrics): Generator<string> {
   if (unlike !== undefined) {
     yield `not reproducible: other bytes than the run of ${unlike.at.slice(0, 19).replace('T', ' ')} in ${unlike.outs.join(', ')}`;
   }
+}
+
+/** What a run went on from: `went on from step 120 (2nd time; 34 s before)`. */
+function resumedText({ context: { resumes, resumedFrom, resumedAt, earlierSeconds } }: PastRun): string {
+  const where =
+    resumedFrom === undefined
+      ? `what was left at ${String(resumedAt).slice(0, 19).replace('T', ' ')}`
+      : `step ${resumedFrom}`;
+  const often = resumes === 1 ? '' : `, taken up ${resumes} times`;
+  const before = typeof earlierSeconds === 'number' ? `; earlier tries took ${secondsText(earlierSeconds)}` : '';
+  return `went on from ${where}${often}${before}`;
 }
 
 function* few(texts: readonly string[]): Generator<string> {
@@ -98,7 +110,7 @@ function numberText(value: Value): string {
 /** A past run as scripts read it. Times in seconds, sizes in bytes. */
 export function pastRunJson(run: PastRun, metrics: Metrics, logs: readonly string[]): unknown {
   const { stage, at, result, seconds, exitCode, signal, message, key, context, usage, from, changes, unlike } = run;
-  const { gitCommit, gitDirty, host, ...rest } = context;
+  const { gitCommit, gitDirty, host, resumes, resumedFrom, resumedAt, earlierSeconds, ...rest } = context;
   for (const name of ['log', 'exitCode', ...Object.keys(usage)]) delete (rest as Record<string, unknown>)[name];
   return {
     stage,
@@ -122,6 +134,10 @@ export function pastRunJson(run: PastRun, metrics: Metrics, logs: readonly strin
     from,
     changes: changes?.map(changeJson),
     metrics,
+    resumed:
+      resumes === undefined
+        ? undefined
+        : { times: resumes, step: resumedFrom, at: resumedAt, earlier_seconds: earlierSeconds },
     not_reproducible: unlike === undefined ? undefined : { than: unlike.at, outs: unlike.outs },
     outs: new Map([...run.outs].map(([path, { digest, size }]) => [path, { digest, size }])),
     logs,

@@ -4,6 +4,7 @@ import { failureJson, failureText } from '../failure.ts';
 import type { OpenProject } from '../project/open.ts';
 import type { Context } from '../verb.ts';
 import { changeJson, reasonText } from './change.ts';
+import { leftText } from './left.ts';
 import { LiveLines } from './live.ts';
 import { type Paint, paint } from './paint.ts';
 import { ProgressBoard } from './progress-board.ts';
@@ -60,9 +61,18 @@ function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenP
       return { event: 'stage', stage, decision: kind, reason: reasonText(decision), changes, ...certain, ...dry };
     }
     case 'finished': {
-      const { stage, status, exitCode, seconds, failure } = event;
+      const { stage, status, exitCode, seconds, failure, left } = event;
       const error = failure === undefined || failure.code === 'invalid-pipeline' ? undefined : failure.message;
-      return { event: 'finished', stage, status, exit_code: exitCode ?? null, seconds, error, hint: hintOf(failure) };
+      return {
+        event: 'finished',
+        stage,
+        status,
+        exit_code: exitCode ?? null,
+        seconds,
+        error,
+        hint: hintOf(failure),
+        left,
+      };
     }
     case 'data': {
       const { path, artifact } = event;
@@ -72,6 +82,7 @@ function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenP
     case 'output':
     case 'progress':
     case 'metric':
+    case 'checkpoint':
     case 'waiting':
     case 'warning':
       return event;
@@ -128,20 +139,25 @@ function textReporter(
           live.start();
           started.add(event.stage);
           if (!quiet) live.say(`${prefix(event.stage)}${paint('bold', `$ ${firstLine(event.command)}`, colour.err)}\n`);
+          if (!quiet && event.resumed !== undefined)
+            live.say(`${prefix(event.stage)}goes on ${leftText(event.resumed)}\n`);
           return;
         case 'output':
           if (quiet) return;
           return live.say(`${prefix(event.stage)}${event.line}\n`);
         case 'progress':
           return;
+        case 'checkpoint':
+          return;
         case 'metric':
           if (!quiet) metrics.add(event.stage, event.name, event.value, event.step);
           return;
         case 'finished': {
           metrics.flush();
-          const { status, seconds, failure } = event;
+          const { status, seconds, failure, left } = event;
           if (status === 'ok') return result('ran', 'green', event.stage, `in ${secondsText(seconds)}`);
-          const outs = started.has(event.stage) ? outsText(project, event.stage) : 'not started';
+          const next = left === undefined ? '' : `; it goes on ${leftText(left)}`;
+          const outs = started.has(event.stage) ? `${outsText(project, event.stage)}${next}` : 'not started';
           if (status === 'cancelled') return result('cancelled', 'yellow', event.stage, outs);
           if (failure !== undefined) live.say(failureText(failure, colour.err));
           return result('failed', 'red', event.stage, outs);

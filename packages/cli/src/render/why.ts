@@ -2,6 +2,7 @@ import type { Explanation, Uncacheable } from '@dag/engine';
 import { type Change, unreachable } from '@dag/model';
 import type { Inside } from '../project/inside.ts';
 import { changeJson, changeText, reasonText, variationText } from './change.ts';
+import { leftText } from './left.ts';
 import { paint } from './paint.ts';
 import { count, secondsText } from './units.ts';
 
@@ -13,7 +14,7 @@ const NAMES = 5;
 
 /** What `why` says of a stage, for scripts. */
 export function whyJson(explanation: Explanation, inside: Insides): unknown {
-  const { stage, decision, nearest, unfinished, variation, uncacheable, unchanged } = explanation;
+  const { stage, decision, nearest, unfinished, left, variation, uncacheable, unchanged } = explanation;
   const changes = (of: readonly Change[]): unknown[] => of.map((change) => json(change, inside));
   return {
     stage,
@@ -40,6 +41,7 @@ export function whyJson(explanation: Explanation, inside: Insides): unknown {
             ...(unfinished.signal === undefined ? {} : { signal: unfinished.signal }),
           },
         }),
+    ...(left === undefined ? {} : { left }),
     ...(variation === undefined ? {} : { not_reproducible: variation }),
     ...(uncacheable === undefined ? {} : { no_run_cache: uncacheableText(uncacheable) }),
     unchanged: {
@@ -62,7 +64,7 @@ function json(change: Change, insides: Insides): Record<string, unknown> {
 
 /** What `why` says of a stage, for people. */
 export function* whyLines(explanation: Explanation, inside: Insides, colour: boolean): Generator<string> {
-  const { stage, decision, nearest, unfinished, variation, uncacheable, unchanged } = explanation;
+  const { stage, decision, nearest, unfinished, left, variation, uncacheable, unchanged } = explanation;
   const name = paint('bold', stage, colour);
   const compared = [
     named(unchanged.deps, 'dep'),
@@ -97,6 +99,7 @@ export function* whyLines(explanation: Explanation, inside: Insides, colour: boo
     yield `unchanged: ${compared.join(', ')}`;
   }
   if (unfinished !== undefined) yield unfinishedText(unfinished);
+  if (left !== undefined) yield `it goes on ${leftText(left)}`;
   if (variation !== undefined) yield variationText(variation);
   const isStale = decision.kind === 'run' || (decision.kind === 'undecided' && decision.changes.length > 0);
   if (nearest !== undefined && isStale) yield* nearestLines(nearest, decision.changes, inside);

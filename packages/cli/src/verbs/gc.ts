@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { type OldCheckpoints, oldCheckpoints, removeCheckpoints } from '@dag/engine';
 import { openRepository, withoutRepository } from '@dag/git';
 import { type Digest, FailureError, isInside } from '@dag/model';
 import type { RemovalPlan } from '@dag/remote';
@@ -78,7 +79,8 @@ export async function gc(context: Context, _positional: readonly string[], optio
       for (const remote of remotes) showRemote(context, remote, dry, isAll ? Number.POSITIVE_INFINITY : SHOWN_AT_MOST);
       const { plan, records } = work;
       const isNothing =
-        plan.dead.size + records.length + work.logs.length === 0 && remotes.every((one) => isEmpty(one.plan));
+        plan.dead.size + records.length + work.logs.length + work.checkpoints.length === 0 &&
+        remotes.every((one) => isEmpty(one.plan));
       const isAgreed = dry || isNothing || (await agreed(context, options));
       if (!isAgreed) {
         context.say('Nothing was removed.');
@@ -92,6 +94,7 @@ export async function gc(context: Context, _positional: readonly string[], optio
       if (!dry) {
         for (const { file } of records) store.runs.remove(file);
         for (const { file } of work.logs) fs.rmSync(file, { force: true });
+        removeCheckpoints(project.root, work.checkpoints, { before: work.oldest, all: options.runs === true });
         await store.applyGc(plan, context.stop);
         for (const { file } of work.gone) fs.rmSync(file, { force: true });
       }
@@ -111,6 +114,8 @@ interface Work {
   readonly records: readonly RunFile[];
   /** What stages printed, and nobody needs to see again. */
   readonly logs: readonly OldLog[];
+  /** Checkpoints of stages that were ended early. */
+  readonly checkpoints: readonly OldCheckpoints[];
   /** Register entries of projects that are no longer there. */
   readonly gone: readonly { readonly root: string; readonly file: string }[];
   /** Roots that are none: they tell what the dead objects were. */
@@ -172,8 +177,18 @@ async function findWork(
   }
   const now = since ?? BigInt(project.clock().getTime() + 1000) * 1_000_000n;
   const logs = oldLogs(store.dir, store.runs.files(), old, oldest);
+  const checkpoints = oldCheckpoints(root, { before: oldest, all: options.runs === true });
   const others = [...(options.notInRemote === true ? needed : []), ...old.flatMap(namedBy)];
-  return { plan: store.planGc(live, now), records: old, logs, gone: sharing.gone, others, roots: needed, oldest };
+  return {
+    plan: store.planGc(live, now),
+    records: old,
+    logs,
+    checkpoints,
+    gone: sharing.gone,
+    others,
+    roots: needed,
+    oldest,
+  };
 }
 
 /** What goes from remotes; nothing without -c. */
@@ -221,7 +236,9 @@ function namedBy({ record }: RunFile): Root[] {
 }
 
 /** Lists what goes, by the paths that used it last; all of it with --dry, -v or --json. */
-function show(context: Context, project: OpenProject, { plan, others }: Work, options: Options): void {
+function show(context: Context, project: OpenProject, work: Work, options: Options): void {
+  showCheckpoints(context, project, work, options);
+  const { plan, others } = work;
   if (plan.dead.size === 0) return;
   const history = historyRoots(project.root, context.io.env);
   const names = namesOf(project.store, [...history, ...others], new Set(plan.dead.keys()));
@@ -239,30 +256,51 @@ function show(context: Context, project: OpenProject, { plan, others }: Work, op
   if (lines.length > shown) context.print(`and ${lines.length - shown} more; --dry lists them all`);
 }
 
+function showCheckpoints(context: Context, { root }: OpenProject, { checkpoints }: Work, { dry }: Options): void {
+  for (const { folder, stage = null, bytes } of checkpoints) {
+    const at = path.relative(root, folder);
+    const what = { path: at, kind: 'checkpoint', from: stage } as const;
+    context.emit({ event: dry === true ? 'would-remove' : 'remove', digest: null, size: bytes, ...what });
+    const of = stage === null ? '' : ` of stage '${stage}'`;
+    context.print(`${bytesText(bytes).padStart(7)}  checkpoints${of}  (${at})`);
+  }
+}
+
 const SHOWN_AT_MOST = 20;
 
 function conclude(
   context: Context,
-  { plan, records, logs }: Work,
+  { plan, records, logs, checkpoints }: Work,
   dry: boolean,
   remotes: readonly { readonly name: string; readonly plan: RemovalPlan }[],
 ): void {
   const { kept } = plan;
-  const bytes = plan.bytes + logs.reduce((sum, { size }) => sum + size, 0);
+  const beyond = [...logs.map(({ size }) => size), ...checkpoints.map((one) => one.bytes)];
+  const bytes = plan.bytes + beyond.reduce((sum, size) => sum + size, 0);
   const objects = plan.dead.size;
-  const summary = { objects, bytes, failed: [], runs: records.length, logs: logs.length, kept, dry };
+  const summary = {
+    objects,
+    bytes,
+    failed: [],
+    runs: records.length,
+    logs: logs.length,
+    checkpoints: checkpoints.length,
+    kept,
+    dry,
+  };
   const inRemotes = remotes.map((one) => remoteSummary(one.name, one.plan));
   context.emit({ event: 'summary', ...summary, ...(remotes.length === 0 ? {} : { remotes: inRemotes }) });
   const beside = [
     records.length === 0 ? [] : count(records.length, 'run record'),
     logs.length === 0 ? [] : count(logs.length, 'log'),
+    checkpoints.length === 0 ? [] : count(checkpoints.length, 'checkpoint folder'),
   ];
   const runs = beside
     .flat()
     .map((what) => ` and ${what}`)
     .join('');
   const stay = `${count(kept.objects, 'object')}, ${bytesText(kept.bytes)}, ${dry ? 'would stay' : 'stay'}`;
-  if (objects + records.length + logs.length === 0) context.print(`Nothing to remove; ${stay}.`);
+  if (objects + records.length + logs.length + checkpoints.length === 0) context.print(`Nothing to remove; ${stay}.`);
   else
     context.print(`${count(objects, 'object')}${runs} ${dry ? 'would be ' : ''}removed, ${bytesText(bytes)}; ${stay}.`);
   for (const { name, plan: inRemote } of remotes) concludeRemote(context, name, inRemote, dry);

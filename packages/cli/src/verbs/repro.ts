@@ -26,6 +26,7 @@ export interface ReproFlags {
   readonly pull?: boolean;
   readonly allowMissing?: boolean;
   readonly runCache: boolean;
+  readonly resume?: boolean;
   readonly commit: boolean;
   readonly keepGoing?: boolean;
   readonly ignoreErrors?: boolean;
@@ -116,6 +117,7 @@ export function engineOptions(context: Context, project: OpenProject, options: R
     forceDownstream: options.forceDownstream ?? false,
     dry: options.dry ?? false,
     noRunCache: !options.runCache,
+    resume: options.resume,
     noCommit: !options.commit,
     allowMissing: options.allowMissing ?? false,
     onFailure: options.ignoreErrors === true ? 'ignore' : options.keepGoing === true ? 'keep-going' : 'stop',

@@ -1,10 +1,11 @@
-import { status, type Variation, variationOf } from '@dag/engine';
-import { groupBy, type RunRecord, type Stage } from '@dag/model';
+import { type Left, status, type Variation, variationOf } from '@dag/engine';
+import { type Change, groupBy, type RunRecord, type Stage } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { type RemoteState, remoteState } from '../project/remote-state.ts';
 import { wanted } from '../project/wanted.ts';
 import { changeJson, changeText, variationText } from '../render/change.ts';
+import { leftText } from '../render/left.ts';
 import { paint } from '../render/paint.ts';
 import type { Context } from '../verb.ts';
 
@@ -25,12 +26,16 @@ export async function statusVerb(context: Context, targets: readonly string[], o
     context.emit({
       stages: new Map([...found.stages].map(([address, changes]) => [address, changes.map(changeJson)])),
       data: new Map([...found.data].map(([path, changes]) => [path, changes.map(changeJson)])),
+      ...(found.left.size === 0 ? {} : { left: found.left }),
       ...(remote === undefined ? {} : { remote }),
     });
-    for (const [name, changes] of [...found.stages, ...found.data]) {
+    const show = (name: string, changes: readonly Change[], left?: Left): void => {
       context.print(paint('bold', name, context.io.colour.out));
       for (const change of changes) context.print(`  ${changeText(change)}`);
-    }
+      if (left !== undefined) context.print(`  goes on ${leftText(left)}`);
+    };
+    for (const [name, changes] of found.stages) show(name, changes, found.left.get(name));
+    for (const [path, changes] of found.data) show(path, changes);
     if (context.verbose) {
       for (const [address, variation] of variations(project, stages)) {
         context.print(`${paint('bold', address, context.io.colour.out)}\n  ${variationText(variation)}`);

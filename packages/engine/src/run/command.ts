@@ -24,6 +24,8 @@ export interface StageIo {
   readonly meter: Meter;
   /** Told what each process used, with all below it, when it is gone. */
   onUsage(usage: Usage): void;
+  /** Milliseconds that it has to end by itself. */
+  readonly grace: number;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
 }

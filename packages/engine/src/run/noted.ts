@@ -5,6 +5,7 @@ import type { StageView } from '../observe-stage.ts';
 import type { RunFacts } from '../record.ts';
 import type { ReproRun } from '../repro-run.ts';
 import { nameFingerprint } from '../run-key.ts';
+import { type Earlier, earlierTries, type Left, type StageCheckpoints } from './checkpoints.ts';
 import { type RunTrace, runStage, type StageEnd } from './stage.ts';
 
 /**
@@ -16,6 +17,7 @@ export async function runNoted(
   stage: Stage,
   view: StageView,
   gpus: GpuLease | undefined,
+  checkpoints: StageCheckpoints,
   record: (outs: ReadonlyMap<AnyPath, Artifact>, facts: RunFacts) => Promise<RunRecord | undefined>,
 ): Promise<StageEnd> {
   const { project, journal } = run;
@@ -25,6 +27,9 @@ export async function runNoted(
   const context = Object.entries({ host, gitCommit, gitDirty, dag }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
+  const left = checkpoints.found;
+  const earlier = left === undefined ? undefined : earlierTries(project.root, stage, key, left);
+  const resumed = left === undefined || earlier === undefined ? {} : resumedContext(left, earlier);
   await run.ignoreOuts();
   const startedAt = project.clock();
   const id = journal.begin({
@@ -32,7 +37,7 @@ export async function runNoted(
     at: startedAt,
     key,
     fingerprint: text,
-    context: Object.fromEntries(context),
+    context: { ...Object.fromEntries(context), ...resumed },
   });
   const end = await runStage(project, stage, view, {
     startedAt,
@@ -41,9 +46,14 @@ export async function runNoted(
     meter: run.meter,
     others: run.others,
     gpus,
+    checkpoints,
     record: (outs, trace) => {
       const { seconds } = trace;
-      return record(outs, { startedAt, seconds, context: { ...gpus?.context, ...trace.context, ...contextOf(trace) } });
+      return record(outs, {
+        startedAt,
+        seconds,
+        context: { ...gpus?.context, ...trace.context, ...contextOf(trace), ...resumed },
+      });
     },
     emit: run.emit,
   });
@@ -63,6 +73,16 @@ export async function runNoted(
   const { peakRss } = usage;
   noteDuration(project.root, stage.address, { seconds, ...(peakRss === undefined ? {} : { peakRss }) });
   return end;
+}
+
+/** What a run that goes on from checkpoints adds to its record. */
+function resumedContext({ step, at }: Left, { resumes, seconds }: Earlier): Readonly<Record<string, string | number>> {
+  return {
+    resumes,
+    resumedAt: at,
+    earlierSeconds: seconds,
+    ...(step === undefined ? {} : { resumedFrom: step }),
+  };
 }
 
 /** What a run record says of the run itself. */

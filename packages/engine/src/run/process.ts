@@ -31,6 +31,8 @@ export interface ProcessRequest {
   readonly meter: Meter;
   /** Told what the group used, once it is gone. */
   onUsage(usage: Usage): void;
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  readonly grace?: number;
   /** Asks it to end (SIGTERM to its group, SIGKILL after the grace time). */
   readonly stop: AbortSignal;
   /** Kills it at once. */
@@ -71,7 +73,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
   let why: 'stopped' | 'timed-out' | undefined;
   const end = (reason: 'stopped' | 'timed-out'): void => {
     why ??= reason;
-    void endGroup(child.pid);
+    void endGroup(child.pid, request.grace);
   };
   const stop = (): void => end('stopped');
   const kill = (): void => {

@@ -20,11 +20,12 @@ import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
 import type { ActionEnd } from './action.ts';
 import { backoffMs, pause } from './backoff.ts';
+import { CHECKPOINT_VARIABLE, type StageCheckpoints } from './checkpoints.ts';
 import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
 import type { Meter } from './meter.ts';
 import { groupOf, noteRun } from './orphans.ts';
-import type { ProcessEnd } from './process.ts';
+import { GRACE_MS, type ProcessEnd } from './process.ts';
 import { endMarked, type Others, RUN_VARIABLE } from './strays.ts';
 import { addUsage, type Usage } from './usage.ts';
 import { runWorkerStage } from './worker.ts';
@@ -69,6 +70,7 @@ export interface StageRunOptions {
   readonly meter: Meter;
   /** Processes of the other runs. */
   readonly others: Others;
+  readonly checkpoints: StageCheckpoints;
   /** The devices that it holds. */
   readonly gpus?: GpuLease | undefined;
   /**
@@ -181,7 +183,8 @@ async function runOnce(
     },
     stop: options.stop,
     kill: options.kill,
-    env: { ...options.gpus?.env, [RUN_VARIABLE]: note.name },
+    grace: stage.checkpoints?.grace ?? GRACE_MS,
+    env: { ...options.gpus?.env, [RUN_VARIABLE]: note.name, [CHECKPOINT_VARIABLE]: options.checkpoints.folder },
     onStart: (pid) => {
       options.gpus?.note(groupOf(pid));
       note.group(pid);
@@ -192,17 +195,24 @@ async function runOnce(
     },
     onLine: (stream, line) => options.emit({ event: 'output', stage: stage.address, stream, line }),
   };
+  const resumed = tries.logs.length > 1 ? options.checkpoints.left() : options.checkpoints.found;
   options.emit({
     event: 'started',
     stage: stage.address,
     command: stage.action.kind === 'command' ? commandText(stage.action.cmd) : stage.action.module,
     log: log.path,
     attempt: tries.logs.length,
+    ...(resumed === undefined ? {} : { resumed }),
   });
   try {
     return stage.action.kind === 'command'
       ? { end: await runCommand(project, stage, stage.action.cmd, cwd, io) }
-      : await runWorkerStage(project, stage, stage.action, view, cwd, { ...io, emit: options.emit });
+      : await runWorkerStage(project, stage, stage.action, view, cwd, {
+          ...io,
+          emit: options.emit,
+          checkpoints: options.checkpoints.folder,
+          onSaved: () => {},
+        });
   } finally {
     const problem = log.problem();
     if (problem !== undefined) {

@@ -14,6 +14,7 @@ export interface WorkerInitOptions {
   readonly backend?: string;
   readonly deps: Iterable<string>;
   readonly outs: Iterable<string>;
+  readonly checkpoints?: NonNullable<WorkerInit['checkpoints']>;
   /** The values of the declared params, by file and dotted key. */
   readonly params: ReadonlyMap<string, ReadonlyMap<string, Value>>;
 }

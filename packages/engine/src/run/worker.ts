@@ -1,18 +1,27 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Action, Failure, ProjectPath, Stage } from '@dag/model';
+import { type Action, type Failure, type ProjectPath, type Stage, unreachable } from '@dag/model';
 import { withIo } from '@dag/store';
-import type { ChildMessage, WireError } from '@dag/worker/protocol';
+import type { CheckpointNotice, ChildMessage, WireError } from '@dag/worker/protocol';
 import type { ReproEvent } from '../event.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
 import type { ActionEnd } from './action.ts';
+import { DEFAULT_KEEP } from './checkpoints.ts';
 import { type StageIo, stageEnv } from './command.ts';
 import type { ProcessEnd } from './process.ts';
 import { workerInit } from './worker-init.ts';
 import { runWorker, type WorkerEnd } from './worker-process.ts';
 
 type WorkerAction = Extract<Action, { kind: 'worker' }>;
+
+interface WorkerIo extends StageIo {
+  /** The folder of its checkpoints; absolute. */
+  readonly checkpoints: string;
+  emit(event: ReproEvent): void;
+  /** Told of each checkpoint that is durable. */
+  onSaved(): void;
+}
 
 /** Runs the module of a worker stage in a process of its own, and passes on what it says. */
 export async function runWorkerStage(
@@ -21,7 +30,7 @@ export async function runWorkerStage(
   action: WorkerAction,
   view: StageView,
   cwd: string,
-  io: StageIo & { emit(event: ReproEvent): void },
+  io: WorkerIo,
 ): Promise<ActionEnd> {
   const tmp = project.store.tmpFolder();
   const folder = withIo('make a folder', tmp, () => fs.mkdtempSync(path.join(tmp, 'module-')));
@@ -41,6 +50,7 @@ export async function runWorkerStage(
         deps: stage.deps.map((dep) => dep.path),
         outs: stage.outs.map((out) => out.path),
         params: view.observed.fingerprint.params,
+        checkpoints: { folder: io.checkpoints, keep: stage.checkpoints?.keep ?? DEFAULT_KEEP },
         ...(action.backend === undefined ? {} : { backend: action.backend }),
       }),
       cwd,
@@ -56,6 +66,7 @@ export async function runWorkerStage(
       onUsage: io.onUsage,
       signal: io.stop,
       kill: io.kill,
+      grace: io.grace,
       ...(stage.timeout === undefined ? {} : { timeout: stage.timeout }),
     });
     if (end.error?.stack !== undefined && end.status === 'failed') io.log.write(`${end.error.stack}\n`);
@@ -65,7 +76,7 @@ export async function runWorkerStage(
   }
 }
 
-function passOn(stage: Stage, message: ChildMessage, io: StageIo & { emit(event: ReproEvent): void }): void {
+function passOn(stage: Stage, message: ChildMessage, io: WorkerIo): void {
   switch (message.type) {
     case 'progress': {
       const { done, total, text } = message;
@@ -84,10 +95,40 @@ function passOn(stage: Stage, message: ChildMessage, io: StageIo & { emit(event:
       io.log.write(`${message.text}\n`);
       io.onLine('stdout', message.text);
       return;
+    case 'checkpoint':
+      noticed(stage, message.notice, io);
+      return;
     case 'ready':
     case 'done':
     case 'failed':
       return;
+  }
+}
+
+function noticed(stage: Stage, notice: CheckpointNotice, io: WorkerIo): void {
+  const warn = (message: string, hint = {}): void =>
+    io.emit({ event: 'warning', stage: stage.address, message, ...hint });
+  switch (notice.what) {
+    case 'saved': {
+      const { step, bytes, seconds } = notice;
+      io.log.write(`checkpoint step ${step}, ${bytes} bytes in ${seconds.toFixed(3)} s\n`);
+      io.emit({ event: 'checkpoint', stage: stage.address, step, bytes, seconds });
+      io.onSaved();
+      break;
+    }
+    case 'restored':
+      io.log.write(`goes on from step ${notice.step}\n`);
+      break;
+    case 'passed-over':
+      warn(`checkpoint '${notice.file}' of stage '${stage.address}' is passed over: ${notice.reason}`);
+      break;
+    case 'not-saved':
+      warn(`stage '${stage.address}' could not save step ${notice.step}: ${notice.reason}`, {
+        hint: 'it goes on; what was saved before is as it was',
+      });
+      break;
+    default:
+      unreachable(notice);
   }
 }
 

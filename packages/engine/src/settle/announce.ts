@@ -9,6 +9,7 @@ import {
 } from '@dag/model';
 import { differingOuts } from '../history/results.ts';
 import type { Outcome, ReproRun } from '../repro-run.ts';
+import type { Left } from '../run/checkpoints.ts';
 
 /** Tells what was decided of a stage. */
 export function announce(run: ReproRun, stage: Stage, decision: Decision): void {
@@ -17,20 +18,28 @@ export function announce(run: ReproRun, stage: Stage, decision: Decision): void 
 }
 
 /** Tells that a stage failed; it may be before anything was decided. */
-export function failed(run: ReproRun, stage: Stage, failure: Failure, seconds: number, exitCode?: number): Outcome {
+export function failed(
+  run: ReproRun,
+  stage: Stage,
+  failure: Failure,
+  seconds: number,
+  exitCode?: number,
+  left?: Left,
+): Outcome {
   if (!run.announced.has(stage.address)) announce(run, stage, { kind: 'run', changes: [] });
-  const exit = exitCode === undefined ? {} : { exitCode };
+  const exit = { ...(exitCode === undefined ? {} : { exitCode }), ...(left === undefined ? {} : { left }) };
   run.emit({ event: 'finished', stage: stage.address, status: 'failed', ...exit, seconds, failure });
   return { kind: 'failed', failure };
 }
 
 /** Tells that a stage was ended, or does not begin, though nothing is wrong with it. */
-export function cancelled(run: ReproRun, stage: Stage, seconds = 0): Outcome {
+export function cancelled(run: ReproRun, stage: Stage, seconds = 0, left?: Left): Outcome {
   if (!run.announced.has(stage.address)) {
     announce(run, stage, { kind: 'blocked' });
     return { kind: 'cancelled' };
   }
-  run.emit({ event: 'finished', stage: stage.address, status: 'cancelled', seconds });
+  const kept = left === undefined ? {} : { left };
+  run.emit({ event: 'finished', stage: stage.address, status: 'cancelled', seconds, ...kept });
   return { kind: 'cancelled' };
 }
 

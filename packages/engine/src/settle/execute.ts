@@ -6,6 +6,7 @@ import type { GpuLease } from '../gpu/gpus.ts';
 import { type StageView, viewStage } from '../observe-stage.ts';
 import { keepListings, recordInLock, recordOf } from '../record.ts';
 import type { Outcome, ReproRun } from '../repro-run.ts';
+import { openCheckpoints } from '../run/checkpoints.ts';
 import { runNoted } from '../run/noted.ts';
 import { runKey } from '../run-key.ts';
 import { cancelled, compareResults, failed } from './announce.ts';
@@ -46,7 +47,9 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   let record: RunRecord | undefined;
   let earlier: readonly RunRecord[] = [];
   let hold: Hold | undefined;
-  const end = await runNoted(run, stage, view, gpus, async (outs, facts) => {
+  const fresh = !(run.options.resume ?? run.options.force !== true);
+  const checkpoints = openCheckpoints(project.root, stage, runKey(view.observed.fingerprint), fresh);
+  const end = await runNoted(run, stage, view, gpus, checkpoints, async (outs, facts) => {
     hold ??= project.store.hold();
     gpus?.release();
     observer.learn(outs);
@@ -60,8 +63,9 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   });
   if (end.status !== 'ok' || moved.length > 0) hold?.end();
   if (end.status !== 'ok') observer.forget(stage.outs.map((out) => out.path));
-  if (end.status === 'cancelled') return cancelled(run, stage, end.seconds);
-  if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode);
+  if (end.status !== 'ok') checkpoints.keep();
+  if (end.status === 'cancelled') return cancelled(run, stage, end.seconds, checkpoints.left());
+  if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode, checkpoints.left());
   if (moved.length === 0) {
     try {
       await recordInLock(project, { stage, view, outs: end.outs }, hold, record !== undefined);
@@ -73,6 +77,7 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
     }
   }
   end.keep();
+  checkpoints.drop();
   if (moved.length === 0) compareResults(run, stage, end.outs, earlier);
   if (moved.length > 0) {
     run.emit({

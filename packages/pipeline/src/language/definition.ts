@@ -86,6 +86,14 @@ export const STAGE_FIELDS: Fields = {
   mutex: field('Stages that share a name here never run at once.', either(text, texts)),
   retries: field('How often it is tried again after a failure.', integer(0)),
   timeout: field('Time after which it is stopped: seconds, or with a unit (90s, 30m, 2h).', either(text, number)),
+  checkpoints: field(
+    'How it is taken up again after it was ended early.',
+    map({
+      keep: field('How many checkpoints of a worker module stay (default 2).', integer(1)),
+      grace: field('Time to save once more when it is told to end (default 10s).', either(text, number)),
+      push: field('Whether they are sent to the remote too, so that another machine can go on (default false).', flag),
+    }),
+  ),
   outs: field('Files and folders that it makes.', list(out)),
   metrics: field('Metrics files that it makes.', list(out)),
   plots: field('Plot data that it makes.', list(plot)),

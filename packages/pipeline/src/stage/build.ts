@@ -1,6 +1,7 @@
 import {
   type Action,
   type AnyPath,
+  type CheckpointSettings,
   type EnvVar,
   type OutKind,
   type ProjectPath,
@@ -64,7 +65,8 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
   const action = readAction(wdir, definition, origin);
   const env = readEnv(findValue(definition, 'env'), origin);
   const resources = readResources(findValue(definition, 'resources'), origin);
-  const timeout = readTimeout(findValue(definition, 'timeout'), origin);
+  const timeout = readTimeout(findValue(definition, 'timeout'), 'timeout', origin);
+  const checkpoints = readCheckpoints(findValue(definition, 'checkpoints'), origin);
   const shell = action?.kind === 'worker' ? undefined : readShell(definition, origin);
   const desc = findValue(definition, 'desc');
   const meta = findValue(definition, 'meta');
@@ -85,6 +87,7 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
     mutex: readTexts(findValue(definition, 'mutex')),
     retries: Number(scalarText(findValue(definition, 'retries')) || 0),
     ...(timeout === undefined ? {} : { timeout }),
+    ...(checkpoints === undefined ? {} : { checkpoints }),
     frozen: isTrue(findValue(definition, 'frozen')),
     alwaysChanged: isTrue(findValue(definition, 'always_changed')),
     ...(isNull(desc) ? {} : { desc: scalarText(desc) }),
@@ -250,11 +253,22 @@ function readResources(node: Node | undefined, origin: StageOrigin): Resources {
   return { ...resources, gpu: resources.gpu ?? 1 };
 }
 
-function readTimeout(node: Node | undefined, origin: StageOrigin): number | undefined {
+function readCheckpoints(node: Node | undefined, origin: StageOrigin): CheckpointSettings | undefined {
+  if (node === undefined || isUnknown(node)) return undefined;
+  const keep = scalarText(findValue(node, 'keep'));
+  const grace = readTimeout(findValue(node, 'grace'), 'checkpoints.grace', origin);
+  return {
+    ...(keep === '' ? {} : { keep: Number(keep) }),
+    ...(grace === undefined ? {} : { grace }),
+    push: isTrue(findValue(node, 'push')),
+  };
+}
+
+function readTimeout(node: Node | undefined, field: string, origin: StageOrigin): number | undefined {
   if (node === undefined || isUnknown(node)) return undefined;
   const timeout = readDuration(node);
   if (timeout !== undefined && timeout > 0) return timeout;
-  problem(node, `${quote(scalarText(node))} is no length of time`, 'write 90s, 30m or 2h', 'timeout', origin);
+  problem(node, `${quote(scalarText(node))} is no length of time`, 'write 90s, 30m or 2h', field, origin);
   return undefined;
 }
 

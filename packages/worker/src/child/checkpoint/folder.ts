@@ -1,9 +1,8 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkpointStep } from '../../protocol.ts';
 
-// Checkpoints bear numbers, so that the newest is known without trust in any clock: 00000003-step-120.checkpoint.
-
-const NAME = /^(\d{8,15})-step-(\d+)\.checkpoint$/;
+/** What a killed process was writing. */
 const BESIDE = /^\d{8,15}-step-\d+\.checkpoint\.tmp$/;
 
 /** A checkpoint in a folder, by its name alone. */
@@ -21,8 +20,8 @@ export function checkpointName(number: number, step: number): string {
 /** All checkpoints of a folder, newest first. */
 export async function listCheckpoints(folder: string): Promise<Named[]> {
   const found = (await readdir(folder)).flatMap((name): Named[] => {
-    const [, number, step] = NAME.exec(name) ?? [];
-    return number === undefined ? [] : [{ name, number: Number(number), step: Number(step) }];
+    const one = checkpointStep(name);
+    return one === undefined ? [] : [{ name, ...one }];
   });
   return found.sort((a, b) => b.number - a.number);
 }
