@@ -12,6 +12,8 @@ export { type Durations, type Past, readDurations } from './history/durations.ts
 export { type PastRun, pastRuns } from './history/past.ts';
 export { type Variation, variationOf } from './history/results.ts';
 export { LockBook, type LockFiles, type LockUpdate, lockPath } from './lock-book.ts';
+export { logOf, type MetricFiles, metricFiles } from './metrics/files.ts';
+export { MetricTail } from './metrics/tail.ts';
 export { Observer } from './observer.ts';
 export type * from './project.ts';
 export { repro } from './repro.ts';

@@ -4,6 +4,7 @@ import type { Cached } from './decide.ts';
 import type { ReproEvent } from './event.ts';
 import type { GpuDemand } from './gpu/demand.ts';
 import type { Gpus } from './gpu/gpus.ts';
+import type { GpuMonitor } from './gpu/monitor.ts';
 import type { Journal } from './history/journal.ts';
 import type { Leases } from './leases.ts';
 import type { Observer } from './observer.ts';
@@ -58,6 +59,7 @@ export interface ReproRun {
   readonly cached: Cached;
   readonly leases: Leases;
   readonly meter: Meter;
+  readonly monitor: GpuMonitor;
   readonly others: Others;
   readonly journal: Journal;
   readonly gpus: Gpus;

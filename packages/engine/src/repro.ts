@@ -15,6 +15,7 @@ import { dataOf, settleData } from './data.ts';
 import type { ReproEvent, ReproSummary } from './event.ts';
 import { GpuDemand } from './gpu/demand.ts';
 import { Gpus } from './gpu/gpus.ts';
+import { GpuMonitor } from './gpu/monitor.ts';
 import { type Durations, readDurations } from './history/durations.ts';
 import { openJournal } from './history/journal.ts';
 import { Leases } from './leases.ts';
@@ -63,6 +64,7 @@ export async function repro(
     demand: new GpuDemand(project, stages, options, gpus),
     past,
     meter: new Meter(),
+    monitor: new GpuMonitor(project.env),
     others: new Others(),
     journal: openJournal(project.root),
     options,

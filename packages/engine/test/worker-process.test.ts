@@ -61,10 +61,13 @@ async function run(moduleText: string, options: Partial<WorkerRequest> = {}): Pr
     init: initFor(moduleText),
     cwd: folder,
     env: process.env,
-    logLine: (line, stream) => lines.push(`${stream}: ${line}`),
     ...options,
+    logLine: (line, stream) => {
+      lines.push(`${stream}: ${line}`);
+      options.logLine?.(line, stream);
+    },
     onMessage: (message) => {
-      messages.push(message);
+      if (message.type !== 'beat') messages.push(message);
       options.onMessage?.(message);
     },
   });
@@ -76,6 +79,7 @@ function initFor(moduleText: string) {
   writeFileSync(bundle, moduleText);
   return workerInit({
     ...{ stage: 'train', root: folder, wdir: '', module: 'train.ts', bundle, tensorflow: false },
+    metrics: bundle.replace(/mjs$/, 'metrics.ndjson'),
     ...{ deps: [], outs: [], params: new Map() },
   });
 }
@@ -91,8 +95,8 @@ describe('a worker that ends by itself', () => {
     const end = await run(main(`ctx.metric('loss', 1); console.log('a\\nb'); console.error('c'); ctx.log('d');`));
     expect(end).toMatchObject({ status: 'ok', exitCode: 0, signal: null });
     expect(end.error).toBeUndefined();
-    expect(end.messages.map(({ type }) => type)).toEqual(['ready', 'metric', 'log', 'done']);
-    expect(end.lines.sort()).toEqual(['stderr: c', 'stdout: a', 'stdout: b']);
+    expect(end.messages.map(({ type }) => type)).toEqual(['ready', 'done']);
+    expect(end.lines.sort()).toEqual(['stderr: c', 'stdout: a', 'stdout: b', 'stdout: d']);
   });
 
   test('an exception gives the module’s own stack, of its sources', async () => {
@@ -174,7 +178,7 @@ describe('a worker that is stopped', () => {
     const end = await run(main('ctx.signal; ctx.log("in"); for (;;);'), {
       signal: stop.signal,
       grace: 50,
-      onMessage: ({ type }) => type === 'log' && stop.abort(),
+      logLine: () => stop.abort(),
     });
     expect(end).toMatchObject({ status: 'cancelled', signal: 'SIGKILL' });
   });
@@ -190,11 +194,11 @@ describe('a worker that is stopped', () => {
       grace: 1000,
       onMessage: ({ type }) => {
         if (type === 'ready') stop.abort();
-        else void vi.advanceTimersByTimeAsync(1100);
       },
+      logLine: () => void vi.advanceTimersByTimeAsync(1100),
     });
     expect(end).toMatchObject({ status: 'cancelled', signal: 'SIGKILL' });
-    expect(end.messages).toContainEqual({ type: 'log', text: 'asked' });
+    expect(end.lines).toContain('stdout: asked');
   });
 
   test('by its timeout', async () => {

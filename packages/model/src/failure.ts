@@ -49,7 +49,14 @@ export type Failure =
   /** Exit 2: a dep that is not there and that nothing makes. */
   | { readonly code: 'missing-dep'; readonly message: string; readonly path: string; readonly hint?: string }
   /** Exit 1: a stage's command failed, was killed, or didn't make its outs. */
-  | { readonly code: 'stage-failed'; readonly message: string; readonly stage: string; readonly hint?: string }
+  | {
+      readonly code: 'stage-failed';
+      readonly message: string;
+      readonly stage: string;
+      /** What it said last, where it said anything. */
+      readonly last?: LastWords;
+      readonly hint?: string;
+    }
   /** Exit 1: some objects could not be moved, found or believed. */
   | {
       readonly code: 'objects-failed';
@@ -67,6 +74,14 @@ export type Failure =
   | { readonly code: 'resources'; readonly message: string; readonly stage: string; readonly hint?: string }
   /** Exit 3: another process holds what is needed. */
   | { readonly code: 'locked'; readonly message: string; readonly hint?: string };
+
+/** What a stage said last before it failed. */
+export interface LastWords {
+  /** Lines that it printed, oldest first: a few. */
+  readonly output: readonly string[];
+  /** Its last values, by name: a few. */
+  readonly metrics: Readonly<Record<string, number | string>>;
+}
 
 /** One object that could not be handled, by the path under which the user knows it. */
 export interface ObjectFailure {

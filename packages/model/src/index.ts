@@ -10,6 +10,8 @@ export * from './group.ts';
 export * from './ignored.ts';
 export * from './lock.ts';
 export * from './merge-tree.ts';
+export * from './metric-line.ts';
+export * from './metric-summary.ts';
 export * from './path.ts';
 export * from './result.ts';
 export * from './run-record.ts';

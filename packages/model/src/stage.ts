@@ -114,6 +114,8 @@ export interface Stage {
   /** Milliseconds; undefined for none. */
   readonly timeout?: number;
   readonly checkpoints?: CheckpointSettings;
+  /** Milliseconds without any sign of progress after which it has failed; undefined: never. */
+  readonly stall?: number;
   readonly frozen: boolean;
   readonly alwaysChanged: boolean;
   readonly desc?: string;

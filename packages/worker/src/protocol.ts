@@ -3,11 +3,24 @@
  * (`serialization: 'advanced'`, so that integers keep all their digits). This file imports nothing.
  *
  * Order: the parent sends `init` once; the child answers `ready` when the module is loaded and about to run, or `failed`;
- * then any number of `progress`, `metric`, `log` and `checkpoint`; last `done` or `failed`, after which the child ends by itself.
+ * then any number of `progress`, `checkpoint` and `beat`; last `done` or `failed`, after which the child ends by itself.
  * The parent may send `cancel` at any time. A message of a type that the other side does not know is passed over, so
  * that types can be added; a change that an old side would misread raises PROTOCOL_VERSION.
+ *
+ * Back-pressure: nothing that a module sends piles up in either process. Metrics, histograms and images don't cross the
+ * channel: the child appends them to files (`WorkerInit.metrics`), each with a write that is done when the module goes on,
+ * so that a parent that is slow, or stopped, loses none of them, and neither does a child that crashes. Of `progress` and
+ * `beat` the newest counts, and none is sent before the one before is on its way. What `ctx.log` says is standard output,
+ * in order with all else that is printed; writes to it block.
+ *
+ * `beat` says that the child's event loop turns. One that does not come proves nothing by itself: a native training step
+ * holds the loop for as long as it takes. Whether the process works or hangs then, the parent sees from outside, in the CPU
+ * time that its group uses (`engine/src/run/vitals.ts`): a thread of a process that is stopped could not say it.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
+
+/** Milliseconds between two beats. */
+export const BEAT_MS = 1000;
 
 /** TensorFlow backends, in the order in which they are tried: native on a GPU, native on the CPU, WebAssembly, plain JavaScript. */
 export const BACKENDS = ['gpu', 'node', 'wasm', 'cpu'] as const;
@@ -59,6 +72,11 @@ export interface WorkerInit {
   readonly outs: readonly string[];
   /** Declared parameters: by file, then by dotted key. */
   readonly params: { readonly [file: string]: { readonly [key: string]: WireValue } };
+  /**
+   * Absolute path of the file that takes metrics and histograms (`formatMetricLine` of the model), in a folder that is there.
+   * Images go into the folder beside it whose name ends in `.images` instead of `.metrics.ndjson`.
+   */
+  readonly metrics: string;
   /** Seeds `ctx.random()` and Math.random. An integer from 0 to 2^32 - 1. */
   readonly seed: number;
   /** Backend that the stage pins. */
@@ -113,9 +131,9 @@ export type CheckpointNotice =
 export type ChildMessage =
   | { readonly type: 'ready'; readonly version: number; readonly node: string; readonly backend?: BackendInfo }
   | ({ readonly type: 'progress' } & Progress)
-  | { readonly type: 'metric'; readonly name: string; readonly value: number; readonly step?: number }
-  | { readonly type: 'log'; readonly text: string }
   | { readonly type: 'checkpoint'; readonly notice: CheckpointNotice }
+  /** Its event loop turns. */
+  | { readonly type: 'beat' }
   | { readonly type: 'done'; readonly backend?: BackendInfo }
   | { readonly type: 'failed'; readonly error: WireError; readonly backend?: BackendInfo };
 
@@ -140,17 +158,12 @@ export function readChildMessage(raw: unknown): ChildMessage | undefined {
     }
     case 'progress':
       return { type: 'progress', ...readProgress(message) };
-    case 'metric': {
-      const { name, value, step } = message;
-      if (typeof name !== 'string' || typeof value !== 'number') return undefined;
-      return { type: 'metric', name, value, ...(typeof step === 'number' ? { step } : {}) };
-    }
-    case 'log':
-      return typeof message['text'] === 'string' ? { type: 'log', text: message['text'] } : undefined;
     case 'checkpoint': {
       const notice = readNotice(message['notice']);
       return notice === undefined ? undefined : { type: 'checkpoint', notice };
     }
+    case 'beat':
+      return { type: 'beat' };
     case 'done':
       return { type: 'done', ...readBackend(message) };
     case 'failed': {

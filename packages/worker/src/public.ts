@@ -1,8 +1,7 @@
 /**
  * What a worker module imports from `dag/worker`: the type of the context that its default export is called with, and
- * helpers for data and models. This file imports nothing but Node.
+ * helpers for data, training and models. This file imports nothing but Node.
  */
-
 export type {
   CheckpointInterval,
   CheckpointModel,
@@ -15,6 +14,7 @@ export type {
   Restored,
 } from './public/checkpoint.ts';
 export * from './public/data.ts';
+export { type FitCallbacks, type FitOptions, fitCallbacks } from './public/fit.ts';
 export { type LayersModelLike, loadLayersModel, saveLayersModel } from './public/model.ts';
 export { createRandom, type Random, type RandomPosition } from './public/random.ts';
 
@@ -29,6 +29,19 @@ export type WorkerProgress =
   | number
   | { readonly done: number; readonly total: number; readonly text?: string }
   | { readonly fraction?: number; readonly text: string };
+
+/**
+ * An image: the bytes of a PNG or JPEG file; or its pixels, row by row from the top, channels (1 grey, 2 grey and alpha, 3
+ * RGB, 4 RGBA) interleaved. Pixels run from 0 to 255, in a Float32Array or Float64Array from 0 to 1.
+ */
+export type WorkerImage =
+  | Uint8Array
+  | {
+      readonly width: number;
+      readonly height: number;
+      readonly channels: number;
+      readonly pixels: Uint8Array | Uint8ClampedArray | Float32Array | Float64Array | readonly number[];
+    };
 
 /** All that a stage module has to do with the world: what it declared in pipeline.yaml, and nothing else. */
 export interface WorkerContext<P = WorkerParams> {
@@ -46,8 +59,15 @@ export interface WorkerContext<P = WorkerParams> {
   dep(path: string): string;
   /** Absolute path of a declared out, or of something inside one; the folder that holds it is made. Throws for any other. */
   out(path: string): string;
-  /** Reports a number, live. `step` is the epoch or batch it belongs to. */
+  /**
+   * Reports a number, live. `step` is the epoch or batch it belongs to. It is kept when this returns, whatever becomes of the
+   * process, and takes some microseconds.
+   */
   metric(name: string, value: number, step?: number): void;
+  /** Reports how values (weights, gradients) are spread. */
+  histogram(name: string, values: ArrayLike<number>, step?: number): void;
+  /** Reports an image. Of one run 1,000 are kept, and 256 MiB. */
+  image(name: string, image: WorkerImage, step?: number): void;
   progress(progress: WorkerProgress): void;
   /** One or more lines for the user, among the stage's other output. */
   log(text: string): void;

@@ -30,9 +30,8 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 async function run(body: string, options: ChildOptions = {}) {
   writeFiles(root, { 'main.ts': `export default async (ctx) => {${body}};\n` });
   const ended = await runChild(built, root, { checkpoints: { folder, keep: 2 }, ...options });
-  const said = ended.messages.flatMap((message) => (message.type === 'log' ? [message.text] : []));
   const notices = ended.messages.flatMap((message) => (message.type === 'checkpoint' ? [message.notice] : []));
-  return { ...ended, said, notices };
+  return { ...ended, notices };
 }
 
 const errorOf = (messages: readonly ChildMessage[]) => {
@@ -154,8 +153,7 @@ describe('when to save', () => {
         if (due(step)) { await ctx.checkpoint.save(undefined, { step }); ctx.log('goes on'); }
       }`;
     const { code, said, notices } = await run(body, {
-      onMessage: (message) =>
-        message.type === 'log' ? wrap({ type: 'cancel', reason: 'interrupted' } as const) : undefined,
+      onOutput: () => wrap({ type: 'cancel', reason: 'interrupted' } as const),
     });
     expect(code).toBe(143);
     expect(said).toEqual(['five']);

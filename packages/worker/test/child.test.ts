@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type ChildMessage, wrap } from '../src/protocol.ts';
+import { type ChildMessage, PROTOCOL_VERSION, wrap } from '../src/protocol.ts';
 import {
   type Built,
   buildWorker,
@@ -37,7 +37,7 @@ const failed = (messages: ChildMessage[]) => {
 
 describe('what a module is given', () => {
   test('seed, params, paths; and what it says comes through in order', async () => {
-    const { messages, code, output } = await run(
+    const { messages, code, said, reported } = await run(
       `ctx.log(JSON.stringify([ctx.stage, ctx.seed, ctx.params, ctx.params.train.lr, ctx.backend]));
        ctx.log(ctx.dep('../data/raw/x.bin')); ctx.log(ctx.dep('data')); ctx.log(ctx.out('out/deep/model.json'));
        ctx.progress(0.25); ctx.metric('loss', 0.5, 3); ctx.metric('nan', NaN); ctx.progress({ done: 3, total: 4 });
@@ -51,16 +51,20 @@ describe('what a module is given', () => {
       },
     );
     expect(code).toBe(0);
-    expect(output).toBe('plain output\n');
+    expect(said).toEqual([
+      '["main",7,{"train":{"lr":0.1,"layers":[1,2]},"big":{"a":null}},0.1,null]',
+      join(root, 'data/raw/x.bin'),
+      join(root, 'sub/data'),
+      join(root, 'sub/out/deep/model.json'),
+      'plain output',
+    ]);
+    expect(reported).toMatchObject([
+      { name: 'loss', value: 0.5, step: 3 },
+      { name: 'nan', value: Number.NaN },
+    ]);
     expect(messages).toEqual([
-      { type: 'ready', version: 1, node: process.version },
-      { type: 'log', text: '["main",7,{"train":{"lr":0.1,"layers":[1,2]},"big":{"a":null}},0.1,null]' },
-      { type: 'log', text: join(root, 'data/raw/x.bin') },
-      { type: 'log', text: join(root, 'sub/data') },
-      { type: 'log', text: join(root, 'sub/out/deep/model.json') },
+      { type: 'ready', version: PROTOCOL_VERSION, node: process.version },
       { type: 'progress', fraction: 0.25 },
-      { type: 'metric', name: 'loss', value: 0.5, step: 3 },
-      { type: 'metric', name: 'nan', value: Number.NaN },
       { type: 'progress', done: 3, total: 4, fraction: 0.75 },
       { type: 'done' },
     ]);
@@ -68,10 +72,10 @@ describe('what a module is given', () => {
   });
 
   test('integers that a double cannot hold stay whole', async () => {
-    const { messages } = await run(`ctx.log(String(ctx.params.id + 1n));`, {
+    const { said } = await run(`ctx.log(String(ctx.params.id + 1n));`, {
       params: { 'params.yaml': { id: 2n ** 63n } },
     });
-    expect(messages).toContainEqual({ type: 'log', text: '9223372036854775809' });
+    expect(said).toEqual(['9223372036854775809']);
   });
 
   test('what is not declared is refused by name', async () => {
@@ -82,16 +86,15 @@ describe('what a module is given', () => {
       [`ctx.params.test`, 'test is not among the params of stage main'],
     ];
     const bodies = cases.map(([code]) => `try { ${code} } catch (e) { ctx.log(e.message) }`);
-    const { messages } = await run(bodies.join('\n'), { deps: ['data/raw'], params: { 'p.yaml': { 'train.lr': 1 } } });
-    const said = messages.flatMap((message) => (message.type === 'log' ? [message.text] : []));
+    const { said } = await run(bodies.join('\n'), { deps: ['data/raw'], params: { 'p.yaml': { 'train.lr': 1 } } });
     expect(said).toEqual(cases.map(([, text]) => `${text}; declare it in pipeline.yaml`));
   });
 
   test('Math.random and ctx.random are decided by the seed', async () => {
     const body = `ctx.log([Math.random(), ctx.random(), ctx.randomStream('x').next()].join());`;
-    const numbers = async (seed: number) => (await run(body, { seed })).messages[1];
+    const numbers = async (seed: number) => (await run(body, { seed })).said[0];
     const first = await numbers(1);
-    expect(first?.type).toBe('log');
+    expect(first).toMatch(/^0\.\d+,0\.\d+,0\.\d+$/);
     expect(await numbers(1)).toEqual(first);
     expect(await numbers(2)).not.toEqual(first);
   });
@@ -149,8 +152,8 @@ describe('a module that goes wrong', () => {
       message: 'main.ts has no function as its default export',
       hint: 'write `export default async (ctx: WorkerContext) => { … }`',
     });
-    const other = await run('', { version: 2 as 1 });
-    expect(failed(other.messages)).toMatchObject({ message: 'this worker speaks protocol 1, its parent 2' });
+    const other = await run('', { version: 1 as 2 });
+    expect(failed(other.messages)).toMatchObject({ message: 'this worker speaks protocol 2, its parent 1' });
   });
 
   test('two params files with one key are refused', async () => {
@@ -173,8 +176,8 @@ describe('a module that is told to end', () => {
     const body = `await new Promise((r) => { const t = setTimeout(r, 1e6);
       ctx.signal.addEventListener('abort', () => { clearTimeout(t); r() }) });
       ctx.log('tidied: ' + ctx.signal.reason.message);`;
-    const { code, messages } = await run(body, cancelOnReady);
-    expect(messages.slice(1)).toEqual([{ type: 'log', text: 'tidied: the stage was stopped (interrupted)' }]);
+    const { code, said } = await run(body, cancelOnReady);
+    expect(said).toEqual(['tidied: the stage was stopped (interrupted)']);
     expect(code).toBe(143);
   });
 });
@@ -199,11 +202,10 @@ describe('TensorFlow backends', () => {
     );
     const backend = { name: 'wasm', package: '@tensorflow/tfjs-backend-wasm', version };
     expect(messages).toEqual([
-      { type: 'ready', version: 1, node: process.version, backend },
-      { type: 'log', text: 'wasmwasm' },
+      { type: 'ready', version: PROTOCOL_VERSION, node: process.version, backend },
       { type: 'done', backend },
     ]);
-    expect(output).toBe('');
+    expect(output).toBe('wasmwasm\n');
   });
 
   test('a pin decides, and nothing is printed', async () => {
@@ -213,23 +215,19 @@ describe('TensorFlow backends', () => {
       { backend: 'cpu' },
     );
     expect(messages.slice(1)).toEqual([
-      { type: 'log', text: 'cpu3' },
       { type: 'done', backend: { name: 'cpu', package: '@tensorflow/tfjs-backend-cpu', version } },
     ]);
-    expect(output).toBe('');
+    expect(output).toBe('cpu3\n');
   });
 
   test('it is loaded when first asked for, where the module imports none', async () => {
     install('tfjs-core', 'tfjs-layers', 'tfjs-backend-wasm');
-    const { messages } = await run(
+    const { messages, said } = await run(
       `ctx.log(String(ctx.backend)); const tf = await ctx.tensorflow();
        ctx.log([ctx.backend, typeof tf.conv2d, typeof tf.layers.dense].join());`,
     );
-    expect(messages.slice(0, 3)).toEqual([
-      { type: 'ready', version: 1, node: process.version },
-      { type: 'log', text: 'undefined' },
-      { type: 'log', text: 'wasm,function,function' },
-    ]);
+    expect(messages[0]).toEqual({ type: 'ready', version: PROTOCOL_VERSION, node: process.version });
+    expect(said).toEqual(['undefined', 'wasm,function,function']);
   });
 
   test('where none can be loaded, what was tried is told', async () => {

@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { blake3Digest, type Digest, type ProjectPath } from '@dag/model';
+import { blake3Digest, type Digest, type MetricLine, type ProjectPath, parseMetricLine } from '@dag/model';
 import { build } from 'esbuild';
 import { bundleModule } from '../src/module.ts';
 import { type ChildMessage, PROTOCOL_VERSION, readChildMessage, type WorkerInit, wrap } from '../src/protocol.ts';
@@ -50,7 +50,14 @@ export function fakeDigest(bytes: Uint8Array): Digest {
 }
 
 export interface ChildRun {
+  /** But for beats, which come as time goes by. */
   readonly messages: ChildMessage[];
+  /** Lines of its standard output: what `ctx.log` said among them. */
+  readonly said: readonly string[];
+  /** What it reported into its metrics file. */
+  readonly reported: readonly MetricLine[];
+  /** Folder of its images. */
+  readonly images: string;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly output: string;
@@ -59,26 +66,34 @@ export interface ChildRun {
 export interface ChildOptions extends Partial<Omit<WorkerInit, 'type'>> {
   /** Called for each message; what it returns is sent to the child. */
   onMessage?(message: ChildMessage): unknown;
+  /** The same for each piece of its output. */
+  onOutput?(text: string): unknown;
 }
 
 /** Bundles and runs the module `main.ts` of a project in a worker process, to its end. */
 export async function runChild(built: Built, root: string, options: ChildOptions = {}): Promise<ChildRun> {
-  const { onMessage, ...init } = options;
+  const { onMessage, onOutput, ...init } = options;
   const bundle = join(root, '.cache/tmp/main.mjs');
   const module = (init.module ?? 'main.ts') as ProjectPath;
   const result = await bundleModule({ root, module, hash: fakeDigest, outFile: bundle, ...built });
   if (!result.ok) throw new Error(JSON.stringify(result.error));
   const child = fork(built.childEntry, [], { cwd: root, silent: true, serialization: 'advanced' });
   const messages: ChildMessage[] = [];
-  let output = '';
-  child.stdout?.on('data', (chunk) => (output += chunk));
+  const answer = (message: unknown) => {
+    if (message !== undefined && child.connected) child.send(message as object);
+  };
+  let [output, stdout] = ['', ''];
+  child.stdout?.on('data', (chunk) => {
+    output += chunk;
+    stdout += chunk;
+    answer(onOutput?.(String(chunk)));
+  });
   child.stderr?.on('data', (chunk) => (output += chunk));
   child.on('message', (raw) => {
     const message = readChildMessage(raw);
-    if (message === undefined) return;
+    if (message === undefined || message.type === 'beat') return;
     messages.push(message);
-    const answer = onMessage?.(message);
-    if (answer !== undefined) child.send(answer as object);
+    answer(onMessage?.(message));
   });
   const ended = Promise.all([
     new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
@@ -87,11 +102,20 @@ export async function runChild(built: Built, root: string, options: ChildOptions
     new Promise((resolve) => child.once('disconnect', resolve)),
   ]);
   const { tensorflow } = result.value;
+  const metrics = join(root, '.cache/tmp', `${runs++}.metrics.ndjson`);
   const full: WorkerInit = {
-    ...{ type: 'init', version: PROTOCOL_VERSION, stage: 'main', root, wdir: '', module, bundle },
+    ...{ type: 'init', version: PROTOCOL_VERSION, stage: 'main', root, wdir: '', module, bundle, metrics },
     ...{ deps: [], outs: [], params: {}, seed: 1, tensorflow, ...init },
   };
   child.send(wrap(full));
   const [end] = await ended;
-  return { messages, output, ...end };
+  const said = stdout.split('\n').slice(0, -1);
+  const reported = existsSync(metrics) ? readFileSync(metrics, 'utf8').split('\n').slice(0, -1) : [];
+  const lines = reported.map((text) => parseMetricLine(text) ?? raise(`no metric line: ${text}`));
+  return { messages, output, said, reported: lines, images: metrics.replace(/metrics\.ndjson$/, 'images'), ...end };
+}
+let runs = 0;
+
+function raise(message: string): never {
+  throw new Error(message);
 }

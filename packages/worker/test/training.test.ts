@@ -44,8 +44,8 @@ async function train(seed: number) {
   if (last?.type !== 'done') throw new Error(JSON.stringify(last));
   const files = ['model.json', 'weights.bin'].map((name) => readFileSync(join(root, 'model', name)));
   rmSync(root, { recursive: true });
-  const losses = run.messages.flatMap((message) => (message.type === 'metric' ? [message.value] : []));
-  return { files, losses, said: run.messages.filter((message) => message.type === 'log') };
+  const losses = run.reported.flatMap((line) => ('value' in line ? [line.value] : []));
+  return { files, losses, said: run.said };
 }
 
 describe('training in a worker', () => {
@@ -61,7 +61,7 @@ describe('training in a worker', () => {
   test('it learns, and the saved model is the trained one', async () => {
     const { losses, said, files } = await train(5);
     expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) * 0.8);
-    expect(said).toEqual([{ type: 'log', text: 'same predictions' }]);
+    expect(said).toEqual(['same predictions']);
     const model = JSON.parse(String(files[0])) as Record<string, unknown>;
     expect(Object.keys(model).sort()).toEqual(
       expect.arrayContaining(['convertedBy', 'format', 'generatedBy', 'modelTopology', 'weightsManifest']),

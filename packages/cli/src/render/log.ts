@@ -82,6 +82,8 @@ function* notes(run: PastRun, metrics: Metrics): Generator<string> {
     const texts = Array.from(values, ([key, value]) => `${key} ${numberText(value)}`);
     yield `${file}: ${texts.slice(0, NAMED).join(', ')}${texts.length > NAMED ? ', …' : ''}`;
   }
+  const live = Object.entries(run.metrics).map(([name, value]) => `${name} ${numberText(value)}`);
+  if (live.length > 0) yield `last: ${live.slice(0, NAMED).join(', ')}${live.length > NAMED ? ', …' : ''}`;
   if (unlike !== undefined) {
     yield `not reproducible: other bytes than the run of ${unlike.at.slice(0, 19).replace('T', ' ')} in ${unlike.outs.join(', ')}`;
   }
@@ -138,6 +140,7 @@ export function pastRunJson(run: PastRun, metrics: Metrics, logs: readonly strin
       resumes === undefined
         ? undefined
         : { times: resumes, step: resumedFrom, at: resumedAt, earlier_seconds: earlierSeconds },
+    last_metrics: run.metrics,
     not_reproducible: unlike === undefined ? undefined : { than: unlike.at, outs: unlike.outs },
     outs: new Map([...run.outs].map(([path, { digest, size }]) => [path, { digest, size }])),
     logs,

@@ -1,5 +1,5 @@
 import { commandText, type ReproEvent, type ReproSummary, readDurations } from '@dag/engine';
-import { type Decision, type StageAddress, unreachable } from '@dag/model';
+import { type Decision, type LastWords, type StageAddress, unreachable } from '@dag/model';
 import { failureJson, failureText } from '../failure.ts';
 import type { OpenProject } from '../project/open.ts';
 import type { Context } from '../verb.ts';
@@ -63,6 +63,8 @@ function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenP
     case 'finished': {
       const { stage, status, exitCode, seconds, failure, left } = event;
       const error = failure === undefined || failure.code === 'invalid-pipeline' ? undefined : failure.message;
+      const last = failure?.code === 'stage-failed' ? failure.last : undefined;
+      const said = last === undefined ? {} : { last_output: last.output, last_metrics: last.metrics };
       return {
         event: 'finished',
         stage,
@@ -72,6 +74,7 @@ function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenP
         error,
         hint: hintOf(failure),
         left,
+        ...said,
       };
     }
     case 'data': {
@@ -108,6 +111,9 @@ function textReporter(
   const board = isLive ? boardOf(project, selection, jobs) : undefined;
   const live = new LiveLines(io, isLive, () => board?.lines(io.terminal.size()) ?? []);
   const started = new Set<string>();
+  const running = new Set<string>();
+  /** Stages whose output stands among that of others. */
+  const mixed = new Set<string>();
   let undecided = 0;
   const metrics = new MetricLines((stage, text) => live.say(`${prefix(stage)}${text}\n`));
   const prefix = (stage: string): string => paint('dim', `${stage.padEnd(width)} │ `, colour.err);
@@ -138,6 +144,8 @@ function textReporter(
         case 'started':
           live.start();
           started.add(event.stage);
+          running.add(event.stage);
+          if (running.size > 1) for (const stage of running) mixed.add(stage);
           if (!quiet) live.say(`${prefix(event.stage)}${paint('bold', `$ ${firstLine(event.command)}`, colour.err)}\n`);
           if (!quiet && event.resumed !== undefined)
             live.say(`${prefix(event.stage)}goes on ${leftText(event.resumed)}\n`);
@@ -154,12 +162,16 @@ function textReporter(
           return;
         case 'finished': {
           metrics.flush();
+          running.delete(event.stage);
           const { status, seconds, failure, left } = event;
           if (status === 'ok') return result('ran', 'green', event.stage, `in ${secondsText(seconds)}`);
           const next = left === undefined ? '' : `; it goes on ${leftText(left)}`;
           const outs = started.has(event.stage) ? `${outsText(project, event.stage)}${next}` : 'not started';
           if (status === 'cancelled') return result('cancelled', 'yellow', event.stage, outs);
           if (failure !== undefined) live.say(failureText(failure, colour.err));
+          if (failure?.code === 'stage-failed') {
+            for (const line of lastWords(failure, quiet || mixed.has(event.stage))) live.say(`  ${line}\n`);
+          }
           return result('failed', 'red', event.stage, outs);
         }
         case 'data':
@@ -219,6 +231,24 @@ function decisionWord(decision: Decision, planned: boolean): { word: string; sty
   }
 }
 
+/** What it said last; its output only where that is not to be read right above. */
+function* lastWords({ last }: { readonly last?: LastWords }, withOutput: boolean): Generator<string> {
+  if (last === undefined) return;
+  const metrics = Object.entries(last.metrics).slice(0, 5);
+  if (withOutput && last.output.length > 0) {
+    yield 'it printed last:';
+    for (const line of last.output) yield `  ${line}`;
+  }
+  if (metrics.length > 0) {
+    const text = metrics.map(([name, value]) => `${name} ${typeof value === 'number' ? shortNumber(value) : value}`);
+    yield `last metrics: ${text.join(', ')}`;
+  }
+}
+
+function shortNumber(value: number): string {
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
+}
+
 /** What a stage that did not succeed leaves of its outs: what persists is as the stage left it. */
 function outsText(project: OpenProject, address: StageAddress): string {
   const outs = project.pipeline.stages.get(address)?.outs ?? [];
@@ -270,7 +300,7 @@ class MetricLines {
     if (stage !== this.#stage || step !== this.#step) this.flush();
     this.#stage = stage;
     this.#step = step;
-    this.#parts.push(`${name} ${Number.isInteger(value) ? value : Number(value.toPrecision(4))}`);
+    this.#parts.push(`${name} ${shortNumber(value)}`);
     this.#timer ??= setTimeout(() => this.flush(), 100);
   }
 

@@ -93,7 +93,7 @@ export async function gc(context: Context, _positional: readonly string[], optio
       }
       if (!dry) {
         for (const { file } of records) store.runs.remove(file);
-        for (const { file } of work.logs) fs.rmSync(file, { force: true });
+        for (const { file } of work.logs) fs.rmSync(file, { recursive: true, force: true });
         removeCheckpoints(project.root, work.checkpoints, { before: work.oldest, all: options.runs === true });
         await store.applyGc(plan, context.stop);
         for (const { file } of work.gone) fs.rmSync(file, { force: true });

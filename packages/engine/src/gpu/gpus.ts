@@ -11,6 +11,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** Devices that a stage holds while it runs. */
 export interface GpuLease {
+  readonly devices: readonly GpuDevice[];
   /** What the stage sees of it. */
   readonly env: Readonly<Record<string, string>>;
   /** What the run record says of it. */
@@ -152,6 +153,7 @@ export class Gpus {
       chain: [...this.#within, held.id],
     };
     return {
+      devices: leased,
       env: leasedEnv(stage, told),
       context: leasedContext(told),
       waited: held.waited,
@@ -184,6 +186,7 @@ function warnOfBusy(stage: Stage, devices: readonly GpuDevice[], options: GpuLea
 
 /** `gpu: 0`: the stage sees no device. */
 const NO_DEVICE: GpuLease = {
+  devices: [],
   env: { CUDA_VISIBLE_DEVICES: '', NVIDIA_VISIBLE_DEVICES: 'none', DAG_GPUS: 'none' },
   context: {},
   waited: false,

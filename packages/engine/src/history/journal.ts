@@ -24,6 +24,8 @@ export interface Ended {
   /** Files in the `logs` folder of the cache, one a try. */
   readonly logs: readonly string[];
   readonly usage: Usage;
+  /** The last values of what it reported while it ran; those that are not finite as text. */
+  readonly metrics?: Readonly<Record<string, number | string>>;
 }
 
 /** A result that was taken from an earlier run. */
@@ -180,7 +182,7 @@ export function hasResultSince(root: string, stage: string, moment: Date): boole
 
 /** How a run ended; undefined for a line that says no such thing. */
 function endOf(line: Record<string, unknown>): Ended | undefined {
-  const { end, status, seconds, exitCode, signal, message, logs, usage } = line;
+  const { end, status, seconds, exitCode, signal, message, logs, usage, metrics } = line;
   if (typeof end !== 'string' || typeof seconds !== 'number') return undefined;
   if (status !== 'ok' && status !== 'failed' && status !== 'cancelled') return undefined;
   return {
@@ -191,6 +193,7 @@ function endOf(line: Record<string, unknown>): Ended | undefined {
     ...(typeof message === 'string' ? { message } : {}),
     logs: Array.isArray(logs) ? logs.filter((name) => typeof name === 'string') : [],
     usage: plainly(usage, 'number'),
+    ...(metrics === undefined ? {} : { metrics: plainly<number | string>(metrics, 'number', 'string') }),
   };
 }
 

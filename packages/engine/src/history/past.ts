@@ -9,6 +9,7 @@ import {
   type StageAddress,
 } from '@dag/model';
 import { compareInputs } from '../changes.ts';
+import { splitContext } from '../metrics/last.ts';
 import type { Project } from '../project.ts';
 import { machineContext } from '../run/context.ts';
 import type { Usage } from '../run/usage.ts';
@@ -33,6 +34,8 @@ export interface PastRun {
   readonly usage: Usage;
   /** What it printed: files in the `logs` folder of the cache, one a try; for what was restored, those of its run. */
   readonly logs: readonly string[];
+  /** The last values of what it reported while it ran. */
+  readonly metrics: Readonly<Record<string, number | string>>;
   /** When the run began whose result was restored. */
   readonly from?: string;
   /** Empty where no record is kept. */
@@ -91,32 +94,45 @@ function ofAttempt(attempt: Attempt, records: ReadonlyMap<string, RunRecord>): E
   const stage = attempt.stage as StageAddress;
   if (attempt.kind === 'restored') {
     const record = records.get(runName(key, attempt.from));
-    const { context, usage, logs, outs } = record === undefined ? UNKNOWN : ofRecord(record).run;
-    const run = { stage, at, key, result: 'restored', from: attempt.from, context, usage, logs, outs } as const;
+    const { context, usage, logs, metrics, outs } = record === undefined ? UNKNOWN : ofRecord(record).run;
+    const run = {
+      stage,
+      at,
+      key,
+      result: 'restored',
+      from: attempt.from,
+      context,
+      usage,
+      logs,
+      metrics,
+      outs,
+    } as const;
     return { run, fingerprint: record?.fingerprint };
   }
   const record = records.get(runName(key, at));
-  const context = { ...attempt.context, ...record?.context };
+  const ofRun = splitContext(record?.context ?? {});
+  const context = { ...attempt.context, ...ofRun.rest };
   const outs = record?.outs ?? new Map();
   const { state, fingerprint = record?.fingerprint } = attempt;
   if (typeof state === 'string') {
-    return { run: { stage, at, key, result: state, context, usage: {}, logs: [], outs }, fingerprint };
+    return { run: { stage, at, key, result: state, context, usage: {}, logs: [], metrics: {}, outs }, fingerprint };
   }
-  const { status: result, seconds, exitCode, signal, message, usage = {}, logs = [] } = state;
+  const { status: result, seconds, exitCode, signal, message, usage = {}, logs = [], metrics = {} } = state;
   const told = {
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(signal === undefined ? {} : { signal }),
     ...(message === undefined ? {} : { message }),
   };
-  return { run: { stage, at, key, result, seconds, ...told, context, usage, logs, outs }, fingerprint };
+  return { run: { stage, at, key, result, seconds, ...told, context, usage, logs, metrics, outs }, fingerprint };
 }
 
-const UNKNOWN = { context: {}, usage: {}, logs: [], outs: new Map() } as const;
+const UNKNOWN = { context: {}, usage: {}, logs: [], metrics: {}, outs: new Map() } as const;
 
 const USAGE = ['cpuUser', 'cpuSystem', 'peakRss', 'bytesRead', 'bytesWritten', 'diskRead', 'diskWritten'] as const;
 
 function ofRecord(record: RunRecord): Entry {
-  const { stage, startedAt: at, key, context, outs, seconds, fingerprint } = record;
+  const { stage, startedAt: at, key, outs, seconds, fingerprint } = record;
+  const { rest: context, metrics } = splitContext(record.context);
   const usage: Usage = Object.fromEntries(
     USAGE.flatMap((name) => (typeof context[name] === 'number' ? [[name, context[name]]] : [])),
   );
@@ -132,9 +148,15 @@ function ofRecord(record: RunRecord): Entry {
     context,
     usage,
     logs: logsOf(record),
+    metrics: numbersAndTexts(metrics),
     outs,
   } as const;
   return { run, fingerprint };
+}
+
+function numbersAndTexts(values: Readonly<Record<string, unknown>>): Record<string, number | string> {
+  const plain = Object.entries(values).filter(([, value]) => typeof value === 'number' || typeof value === 'string');
+  return Object.fromEntries(plain) as Record<string, number | string>;
 }
 
 /** What a run printed, by its record, which may come from elsewhere: it names nothing outside the folder of logs. */

@@ -28,6 +28,10 @@ export interface StageIo {
   readonly grace: number;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
+  /** Aborted when it makes no progress. */
+  readonly stalled: AbortSignal;
+  /** Absolute path of the file that takes its metrics. */
+  readonly metrics: string;
 }
 
 /** Runs the commands of a stage in order, until one fails. */

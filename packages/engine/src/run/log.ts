@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { ProjectPath, StageAddress } from '@dag/model';
 import { withIo } from '@dag/store';
+import { type MetricFiles, metricFiles } from '../metrics/files.ts';
 
 /** The whole output of one run of a stage, as it came. Written at once, so that nothing piles up in memory. */
 export interface RunLog {
@@ -9,6 +10,8 @@ export interface RunLog {
   readonly path: string;
   /** Inside the `logs` folder of the cache. */
   readonly name: string;
+  /** Beside it, absolute: where its metrics go. None of them is there before somebody writes it. */
+  readonly beside: MetricFiles;
   /** Where the disk is full or fails, the rest of the log is lost and `problem` says why; the stage goes on. */
   write(chunk: Uint8Array | string): void;
   problem(): string | undefined;
@@ -28,6 +31,7 @@ export function openLog(cacheDir: string, stage: StageAddress, now: Date): RunLo
   return {
     path: file,
     name,
+    beside: metricFiles(file),
     write: (chunk) => {
       if (problem !== undefined) return;
       try {

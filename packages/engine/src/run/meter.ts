@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import type { Readable } from 'node:stream';
-import { groupOf, memoryOf, openStat, processIds, type Usage, usageOfEnded } from './usage.ts';
+import { groupOf, memoryOf, openStat, processIds, processNow, type Usage, usageOfEnded } from './usage.ts';
 
 /**
  * The file descriptor by which a process tells that it ends: a pipe that nobody writes to. Above those that shell scripts
@@ -16,6 +16,17 @@ const MOST_MS = 200;
 const KNOWN_MS = 1000;
 /** Looks that are due within so many milliseconds are taken together. */
 const TOGETHER_MS = 25;
+
+/** What a process group uses at this moment. */
+export interface GroupNow {
+  /** Seconds of CPU time of the processes that are there, and of their children that they waited for. */
+  readonly cpu: number;
+  /** Bytes. */
+  readonly rss: number;
+  readonly processes: number;
+  /** Whether all of them are stopped: SIGSTOP, a debugger. */
+  readonly stopped: boolean;
+}
 
 interface Watched {
   readonly statFile: number | undefined;
@@ -70,6 +81,21 @@ export class Meter {
       this.#schedule();
       return { ...watched.ended, ...(watched.peakRss === 0 ? {} : { peakRss: watched.peakRss }) };
     };
+  }
+
+  /** A group that is watched, as it is now; undefined where that can't be told. */
+  now(leader: number): GroupNow | undefined {
+    if (!this.#works) return undefined;
+    let [cpu, rss, processes, held] = [0, 0, 0, 0];
+    for (const [pid, group] of this.#groups) {
+      const one = group === leader ? processNow(pid) : undefined;
+      if (one === undefined) continue;
+      cpu += one.cpu;
+      rss += memoryOf(pid)?.now ?? 0;
+      processes++;
+      if (one.stopped) held++;
+    }
+    return processes === 0 ? undefined : { cpu, rss, processes, stopped: held === processes };
   }
 
   /** All that are ending: Node waits for every one that has ended when it hears of the first. */

@@ -1,6 +1,7 @@
 import type { AnyPath, Artifact, RunRecord, Stage } from '@dag/model';
 import type { GpuLease } from '../gpu/gpus.ts';
 import { noteDuration } from '../history/durations.ts';
+import { lastValues, metricContext } from '../metrics/last.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { RunFacts } from '../record.ts';
 import type { ReproRun } from '../repro-run.ts';
@@ -44,6 +45,7 @@ export async function runNoted(
     noCommit: run.options.noCommit ?? false,
     ...run.signals,
     meter: run.meter,
+    monitor: run.monitor,
     others: run.others,
     gpus,
     checkpoints,
@@ -57,13 +59,14 @@ export async function runNoted(
     },
     emit: run.emit,
   });
-  const { status, seconds, usage, logs } = end;
+  const { status, seconds, usage, logs, metrics } = end;
   const failed = end.status === 'failed' ? end : undefined;
   journal.end(id, {
     status,
     seconds,
     usage,
     logs,
+    ...(metrics.size === 0 ? {} : { metrics: lastValues(metrics) }),
     ...(status === 'ok' ? { exitCode: 0 } : {}),
     ...(failed?.exitCode === undefined ? {} : { exitCode: failed.exitCode }),
     ...(failed?.signal === undefined ? {} : { signal: failed.signal }),
@@ -86,10 +89,12 @@ function resumedContext({ step, at }: Left, { resumes, seconds }: Earlier): Read
 }
 
 /** What a run record says of the run itself. */
-function contextOf({ usage, logs }: RunTrace): Readonly<Record<string, string | number | boolean>> {
+function contextOf({ usage, logs, metrics, gpus }: RunTrace): Readonly<Record<string, string | number | boolean>> {
   const log = logs.at(-1);
   return {
     ...usage,
+    ...gpus,
+    ...metricContext(metrics),
     exitCode: 0,
     ...(logs.length > 1 ? { tries: logs.length } : {}),
     ...(log === undefined ? {} : { log }),

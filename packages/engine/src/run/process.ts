@@ -37,6 +37,8 @@ export interface ProcessRequest {
   readonly stop: AbortSignal;
   /** Kills it at once. */
   readonly kill: AbortSignal;
+  /** Ends it because it makes no progress. */
+  readonly stalled?: AbortSignal;
   /** Milliseconds. */
   readonly timeout?: number;
 }
@@ -46,6 +48,8 @@ export type ProcessEnd =
   | { readonly status: 'signalled'; readonly signal: NodeJS.Signals }
   | { readonly status: 'stopped' }
   | { readonly status: 'timed-out' }
+  /** It made no progress, and was ended. */
+  | { readonly status: 'stalled' }
   /** It could not be started. */
   | { readonly status: 'not-started'; readonly message: string };
 
@@ -70,12 +74,13 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
   const usage = request.meter.watch(child);
   forward(child, 'stdout', request);
   forward(child, 'stderr', request);
-  let why: 'stopped' | 'timed-out' | undefined;
-  const end = (reason: 'stopped' | 'timed-out'): void => {
+  let why: 'stopped' | 'timed-out' | 'stalled' | undefined;
+  const end = (reason: 'stopped' | 'timed-out' | 'stalled'): void => {
     why ??= reason;
     void endGroup(child.pid, request.grace);
   };
   const stop = (): void => end('stopped');
+  const stalled = (): void => end('stalled');
   const kill = (): void => {
     why ??= 'stopped';
     signalGroup(child.pid, 'SIGKILL');
@@ -84,6 +89,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     request.timeout === undefined ? undefined : setTimeout(() => end('timed-out'), timerMs(request.timeout));
   request.stop.addEventListener('abort', stop);
   request.kill.addEventListener('abort', kill);
+  request.stalled?.addEventListener('abort', stalled);
   try {
     const ended = exitOf(child, request, () => clearTimeout(timer));
     try {
@@ -101,6 +107,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
     clearTimeout(timer);
     request.stop.removeEventListener('abort', stop);
     request.kill.removeEventListener('abort', kill);
+    request.stalled?.removeEventListener('abort', stalled);
   }
 }
 
@@ -121,6 +128,8 @@ export function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0)
 /** Ends a group: SIGTERM, SIGKILL when the grace time is over; resolves when no process of it is at work any more. */
 export async function endGroup(pid: number | undefined, graceMs = GRACE_MS): Promise<void> {
   if (!signalGroup(pid, 'SIGTERM')) return;
+  // One that is stopped hears nothing else.
+  signalGroup(pid, 'SIGCONT');
   for (let waited = 0; isAtWork(pid); waited += POLL_MS) {
     if (waited >= graceMs) signalGroup(pid, 'SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -7,6 +7,7 @@ import {
   type Failure,
   FailureError,
   isInside,
+  MetricSummaries,
   type RunRecord,
   type Stage,
 } from '@dag/model';
@@ -16,9 +17,13 @@ import { commandText } from '../changes.ts';
 import { keptOuts } from '../decide.ts';
 import type { ReproEvent } from '../event.ts';
 import type { GpuLease } from '../gpu/gpus.ts';
+import type { GpuMonitor } from '../gpu/monitor.ts';
+import { lastValues } from '../metrics/last.ts';
+import type { GpuPeaks } from '../metrics/system.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
 import type { ActionEnd } from './action.ts';
+import { watchAttempt } from './attempt.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { CHECKPOINT_VARIABLE, type StageCheckpoints } from './checkpoints.ts';
 import { runCommand, type StageIo } from './command.ts';
@@ -28,6 +33,7 @@ import { groupOf, noteRun } from './orphans.ts';
 import { GRACE_MS, type ProcessEnd } from './process.ts';
 import { endMarked, type Others, RUN_VARIABLE } from './strays.ts';
 import { addUsage, type Usage } from './usage.ts';
+import { duration } from './vitals.ts';
 import { runWorkerStage } from './worker.ts';
 
 /** What a run leaves behind, however it ended. */
@@ -37,6 +43,9 @@ export interface RunTrace {
   readonly usage: Usage;
   /** What it printed: files in the `logs` folder of the cache, one a try. */
   readonly logs: readonly string[];
+  /** What it reported in its last try. */
+  readonly metrics: MetricSummaries;
+  readonly gpus: GpuPeaks;
 }
 
 /** How one run of a stage ended. Where it did not succeed, its old outs are back in place. */
@@ -68,6 +77,7 @@ export interface StageRunOptions {
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
   readonly meter: Meter;
+  readonly monitor: GpuMonitor;
   /** Processes of the other runs. */
   readonly others: Others;
   readonly checkpoints: StageCheckpoints;
@@ -95,10 +105,11 @@ export async function runStage(
   options: StageRunOptions,
 ): Promise<StageEnd> {
   const { startedAt } = options;
-  const tries: Tries = { usage: undefined, logs: [] };
+  const tries: Tries = { usage: undefined, logs: [], metrics: new MetricSummaries(), gpus: {}, output: [] };
   const end = <T extends object>(result: T): RunTrace & T => {
     const seconds = (project.clock().getTime() - startedAt.getTime()) / 1000;
-    return { ...result, seconds, usage: tries.usage ?? {}, logs: tries.logs };
+    const { usage = {}, logs, metrics, gpus } = tries;
+    return { ...result, seconds, usage, logs, metrics, gpus };
   };
   const folder = workingFolder(project, stage);
   if (folder.failure !== undefined) return end({ status: 'failed', failure: folder.failure });
@@ -120,7 +131,7 @@ export async function runStage(
         return end({ status: 'ok', keep, undo, outs });
       }
       if (attempt > stage.retries) {
-        return end({ status: 'failed', failure, ...exitOf(action.end) });
+        return end({ status: 'failed', failure: withLastWords(failure, tries), ...exitOf(action.end) });
       }
       const ms = backoffMs(attempt, Math.random());
       const message = `${messageOf(failure)}; trying again in ${(ms / 1000).toFixed(1)} s`;
@@ -150,6 +161,10 @@ function mending(stage: Stage, { emit }: Pick<StageRunOptions, 'emit'>): Pick<Wo
 interface Tries {
   usage: Usage | undefined;
   readonly logs: string[];
+  /** Of the last one. */
+  metrics: MetricSummaries;
+  gpus: GpuPeaks;
+  output: readonly string[];
 }
 
 function exitOf(end: ProcessEnd): { readonly exitCode?: number; readonly signal?: string } {
@@ -175,8 +190,18 @@ async function runOnce(
   tries.logs.push(log.name);
   const note = noteRun(project.store.dir, stage.address);
   options.others.began(note.name);
+  const attempt = watchAttempt(stage, {
+    log,
+    meter: options.meter,
+    monitor: options.monitor,
+    devices: options.gpus?.devices ?? [],
+    clock: project.clock,
+    emit: options.emit,
+  });
   const io: StageIo = {
     log,
+    metrics: log.beside.metrics,
+    stalled: attempt.stalled,
     meter: options.meter,
     onUsage: (usage) => {
       tries.usage = addUsage(tries.usage, usage);
@@ -184,8 +209,14 @@ async function runOnce(
     stop: options.stop,
     kill: options.kill,
     grace: stage.checkpoints?.grace ?? GRACE_MS,
-    env: { ...options.gpus?.env, [RUN_VARIABLE]: note.name, [CHECKPOINT_VARIABLE]: options.checkpoints.folder },
+    env: {
+      ...options.gpus?.env,
+      [RUN_VARIABLE]: note.name,
+      [CHECKPOINT_VARIABLE]: options.checkpoints.folder,
+      DAG_METRICS: log.beside.metrics,
+    },
     onStart: (pid) => {
+      attempt.onStart(pid);
       options.gpus?.note(groupOf(pid));
       note.group(pid);
     },
@@ -193,7 +224,10 @@ async function runOnce(
       const { kill, others } = options;
       await endMarked([note.name], { leader, kill, others });
     },
-    onLine: (stream, line) => options.emit({ event: 'output', stage: stage.address, stream, line }),
+    onLine: (stream, line) => {
+      attempt.onLine(line);
+      options.emit({ event: 'output', stage: stage.address, stream, line });
+    },
   };
   const resumed = tries.logs.length > 1 ? options.checkpoints.left() : options.checkpoints.found;
   options.emit({
@@ -209,11 +243,14 @@ async function runOnce(
       ? { end: await runCommand(project, stage, stage.action.cmd, cwd, io) }
       : await runWorkerStage(project, stage, stage.action, view, cwd, {
           ...io,
+          onBeat: attempt.onBeat,
+          onProgress: attempt.onProgress,
           emit: options.emit,
           checkpoints: options.checkpoints.folder,
           onSaved: () => {},
         });
   } finally {
+    Object.assign(tries, await attempt.close());
     const problem = log.problem();
     if (problem !== undefined) {
       const message = `the output of stage '${stage.address}' is not kept in full: ${problem}`;
@@ -252,6 +289,12 @@ async function keepOuts(
   return outs;
 }
 
+/** Adds what it said last. */
+function withLastWords(failure: Failure, { output, metrics }: Tries): Failure {
+  if (failure.code !== 'stage-failed' || output.length + metrics.size === 0) return failure;
+  return { ...failure, last: { output, metrics: lastValues(metrics) } };
+}
+
 function messageOf(failure: Failure): string {
   return failure.code === 'invalid-pipeline' ? 'its module does not compile' : failure.message;
 }
@@ -287,6 +330,11 @@ function endFailure(stage: Stage, end: ProcessEnd, attempt: number): Failure | u
         : failed(`was ended by ${end.signal}`);
     case 'timed-out':
       return failed(`took longer than its timeout of ${(stage.timeout ?? 0) / 1000} s and was ended`);
+    case 'stalled':
+      return failed(
+        `made no progress for ${duration(stage.stall ?? 0)} (stall): no output, no metric and no CPU time; it was ended`,
+        'its last output may say what it waited for',
+      );
     case 'not-started':
       return failed(`could not be started: ${end.message}`);
     case 'stopped':

@@ -75,6 +75,21 @@ export function memoryOf(pid: number): { readonly now: number; readonly peak: nu
   return { now: kilobytes('VmRSS') * 1024, peak: kilobytes('VmHWM') * 1024 };
 }
 
+/** A process as it stands. */
+export interface ProcessNow {
+  /** Seconds of CPU time, with those of the children that it waited for. */
+  readonly cpu: number;
+  /** Whether a signal or a debugger holds it. */
+  readonly stopped: boolean;
+}
+
+export function processNow(pid: number): ProcessNow | undefined {
+  const stat = fieldsOf(pid);
+  if (stat === undefined) return undefined;
+  const ticks = stat.slice(11, 15).reduce((sum, text) => sum + Number(text), 0);
+  return { cpu: ticks / TICKS, stopped: stat[0] === 'T' || stat[0] === 't' };
+}
+
 /** All process ids. */
 export function processIds(): number[] {
   return fs

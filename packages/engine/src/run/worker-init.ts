@@ -11,6 +11,8 @@ export interface WorkerInitOptions {
   /** Absolute. */
   readonly bundle: string;
   readonly tensorflow: boolean;
+  /** Absolute. */
+  readonly metrics: string;
   readonly backend?: string;
   readonly deps: Iterable<string>;
   readonly outs: Iterable<string>;

@@ -37,6 +37,8 @@ export interface WorkerRequest {
   readonly signal?: AbortSignal;
   /** Kills it at once. */
   readonly kill?: AbortSignal;
+  /** Ends it because it makes no progress. */
+  readonly stalled?: AbortSignal;
   /** Milliseconds from the start. */
   readonly timeout?: number;
   /** Milliseconds between SIGTERM and SIGKILL. */
@@ -44,7 +46,7 @@ export interface WorkerRequest {
 }
 
 export interface WorkerEnd {
-  readonly status: 'ok' | 'failed' | 'cancelled' | 'timeout';
+  readonly status: 'ok' | 'failed' | 'cancelled' | 'timeout' | 'stalled';
   /** Null where a signal ended the process. */
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -90,6 +92,9 @@ export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
 
 const STDIO = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
 
+/** Why it was ended from here. */
+type Stopped = 'cancelled' | 'timeout' | 'stalled';
+
 /** What the process has said so far. */
 interface Seen {
   last: Extract<ChildMessage, { type: 'done' | 'failed' }> | undefined;
@@ -130,14 +135,15 @@ function post(child: ChildProcess, message: ParentMessage): void {
 
 /** Ends the worker when it is told to, or out of time. */
 function stopper(child: ChildProcess, request: WorkerRequest) {
-  let why: 'cancelled' | 'timeout' | undefined;
-  const end = (reason: 'cancelled' | 'timeout') => {
+  let why: Stopped | undefined;
+  const end = (reason: Stopped) => {
     if (why !== undefined) return;
     why = reason;
     post(child, { type: 'cancel', reason: reason === 'timeout' ? 'timeout' : 'interrupted' });
     void endGroup(child.pid, request.grace);
   };
   const cancel = () => end('cancelled');
+  const stalled = () => end('stalled');
   const kill = () => {
     why ??= 'cancelled';
     signalGroup(child.pid, 'SIGKILL');
@@ -145,12 +151,14 @@ function stopper(child: ChildProcess, request: WorkerRequest) {
   const timer = request.timeout === undefined ? undefined : setTimeout(() => end('timeout'), timerMs(request.timeout));
   request.signal?.addEventListener('abort', cancel);
   request.kill?.addEventListener('abort', kill);
+  request.stalled?.addEventListener('abort', stalled);
   return {
     reason: () => why,
     dispose: () => {
       clearTimeout(timer);
       request.signal?.removeEventListener('abort', cancel);
       request.kill?.removeEventListener('abort', kill);
+      request.stalled?.removeEventListener('abort', stalled);
     },
   };
 }
@@ -176,7 +184,7 @@ async function exitOf(child: ChildProcess, request: WorkerRequest): Promise<Exit
   return exit;
 }
 
-function judge(exit: Exit, seen: Seen, why: 'cancelled' | 'timeout' | undefined, request: WorkerRequest): WorkerEnd {
+function judge(exit: Exit, seen: Seen, why: Stopped | undefined, request: WorkerRequest): WorkerEnd {
   const { last, backend } = seen;
   const end = { exitCode: exit.code, signal: exit.signal, ...(backend === undefined ? {} : { backend }) };
   if (last?.type === 'done' && exit.code === 0) return { status: 'ok', ...end };
@@ -184,6 +192,7 @@ function judge(exit: Exit, seen: Seen, why: 'cancelled' | 'timeout' | undefined,
     const message = `took longer than its timeout of ${(request.timeout ?? 0) / 1000} s and was ended`;
     return { status: 'timeout', ...end, error: plain(message) };
   }
+  if (why === 'stalled') return { status: 'stalled', ...end, error: plain('made no progress and was ended') };
   if (why === 'cancelled') return { status: 'cancelled', ...end, error: plain('was stopped') };
   if (last?.type === 'failed') return { status: 'failed', ...end, error: last.error };
   return { status: 'failed', ...end, error: crash(exit, seen.outOfMemory) };

@@ -13,15 +13,20 @@ import type { ProcessEnd } from './process.ts';
 import { workerInit } from './worker-init.ts';
 import { runWorker, type WorkerEnd } from './worker-process.ts';
 
-type WorkerAction = Extract<Action, { kind: 'worker' }>;
-
+/** What a running worker stage is connected to. */
 interface WorkerIo extends StageIo {
   /** The folder of its checkpoints; absolute. */
   readonly checkpoints: string;
   emit(event: ReproEvent): void;
   /** Told of each checkpoint that is durable. */
   onSaved(): void;
+  /** Told that its event loop turns. */
+  onBeat(): void;
+  /** Told that it said how far it is. */
+  onProgress(text: string): void;
 }
+
+type WorkerAction = Extract<Action, { kind: 'worker' }>;
 
 /** Runs the module of a worker stage in a process of its own, and passes on what it says. */
 export async function runWorkerStage(
@@ -46,6 +51,7 @@ export async function runWorkerStage(
         wdir: stage.wdir,
         module: action.module,
         bundle,
+        metrics: io.metrics,
         tensorflow: built.value.tensorflow,
         deps: stage.deps.map((dep) => dep.path),
         outs: stage.outs.map((out) => out.path),
@@ -67,6 +73,7 @@ export async function runWorkerStage(
       signal: io.stop,
       kill: io.kill,
       grace: io.grace,
+      stalled: io.stalled,
       ...(stage.timeout === undefined ? {} : { timeout: stage.timeout }),
     });
     if (end.error?.stack !== undefined && end.status === 'failed') io.log.write(`${end.error.stack}\n`);
@@ -82,23 +89,17 @@ function passOn(stage: Stage, message: ChildMessage, io: WorkerIo): void {
       const { done, total, text } = message;
       const fraction = message.fraction ?? (done !== undefined && total ? done / total : undefined);
       if (fraction === undefined) return;
+      io.onProgress(`${Math.floor(fraction * 100)} %${text === undefined ? '' : ` ${text}`}`);
       io.emit({ event: 'progress', stage: stage.address, fraction, ...(text === undefined ? {} : { text }) });
       return;
     }
-    case 'metric': {
-      const { name, value, step } = message;
-      io.log.write(`metric ${name} ${value}${step === undefined ? '' : ` step ${step}`}\n`);
-      io.emit({ event: 'metric', stage: stage.address, name, value, ...(step === undefined ? {} : { step }) });
-      return;
-    }
-    case 'log':
-      io.log.write(`${message.text}\n`);
-      io.onLine('stdout', message.text);
-      return;
     case 'checkpoint':
       noticed(stage, message.notice, io);
       return;
+    case 'beat':
     case 'ready':
+      io.onBeat();
+      return;
     case 'done':
     case 'failed':
       return;
@@ -114,6 +115,7 @@ function noticed(stage: Stage, notice: CheckpointNotice, io: WorkerIo): void {
       io.log.write(`checkpoint step ${step}, ${bytes} bytes in ${seconds.toFixed(3)} s\n`);
       io.emit({ event: 'checkpoint', stage: stage.address, step, bytes, seconds });
       io.onSaved();
+      io.onProgress(`a checkpoint of step ${step}`);
       break;
     }
     case 'restored':
@@ -141,6 +143,8 @@ function actionEnd(stage: Stage, module: ProjectPath, end: WorkerEnd): ActionEnd
       return { end: { status: 'stopped' }, context };
     case 'timeout':
       return { end: { status: 'timed-out' }, context };
+    case 'stalled':
+      return { end: { status: 'stalled' }, context };
     case 'failed':
       return { end: processEnd(end), failure: workerFailure(stage, module, end.error), context };
   }

@@ -94,6 +94,10 @@ export const STAGE_FIELDS: Fields = {
       push: field('Whether they are sent to the remote too, so that another machine can go on (default false).', flag),
     }),
   ),
+  stall: field(
+    'Time without output, metric or CPU time after which it has failed: seconds, or with a unit (90s, 30m, 2h).',
+    either(text, number),
+  ),
   outs: field('Files and folders that it makes.', list(out)),
   metrics: field('Metrics files that it makes.', list(out)),
   plots: field('Plot data that it makes.', list(plot)),

@@ -65,8 +65,9 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
   const action = readAction(wdir, definition, origin);
   const env = readEnv(findValue(definition, 'env'), origin);
   const resources = readResources(findValue(definition, 'resources'), origin);
-  const timeout = readTimeout(findValue(definition, 'timeout'), 'timeout', origin);
+  const timeout = readTime(findValue(definition, 'timeout'), 'timeout', origin);
   const checkpoints = readCheckpoints(findValue(definition, 'checkpoints'), origin);
+  const stall = readTime(findValue(definition, 'stall'), 'stall', origin);
   const shell = action?.kind === 'worker' ? undefined : readShell(definition, origin);
   const desc = findValue(definition, 'desc');
   const meta = findValue(definition, 'meta');
@@ -88,6 +89,7 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
     retries: Number(scalarText(findValue(definition, 'retries')) || 0),
     ...(timeout === undefined ? {} : { timeout }),
     ...(checkpoints === undefined ? {} : { checkpoints }),
+    ...(stall === undefined ? {} : { stall }),
     frozen: isTrue(findValue(definition, 'frozen')),
     alwaysChanged: isTrue(findValue(definition, 'always_changed')),
     ...(isNull(desc) ? {} : { desc: scalarText(desc) }),
@@ -256,7 +258,7 @@ function readResources(node: Node | undefined, origin: StageOrigin): Resources {
 function readCheckpoints(node: Node | undefined, origin: StageOrigin): CheckpointSettings | undefined {
   if (node === undefined || isUnknown(node)) return undefined;
   const keep = scalarText(findValue(node, 'keep'));
-  const grace = readTimeout(findValue(node, 'grace'), 'checkpoints.grace', origin);
+  const grace = readTime(findValue(node, 'grace'), 'checkpoints.grace', origin);
   return {
     ...(keep === '' ? {} : { keep: Number(keep) }),
     ...(grace === undefined ? {} : { grace }),
@@ -264,10 +266,10 @@ function readCheckpoints(node: Node | undefined, origin: StageOrigin): Checkpoin
   };
 }
 
-function readTimeout(node: Node | undefined, field: string, origin: StageOrigin): number | undefined {
+function readTime(node: Node | undefined, field: string, origin: StageOrigin): number | undefined {
   if (node === undefined || isUnknown(node)) return undefined;
-  const timeout = readDuration(node);
-  if (timeout !== undefined && timeout > 0) return timeout;
+  const time = readDuration(node);
+  if (time !== undefined && time > 0) return time;
   problem(node, `${quote(scalarText(node))} is no length of time`, 'write 90s, 30m or 2h', field, origin);
   return undefined;
 }

@@ -6,6 +6,7 @@ import type { WorkerContext, WorkerProgress } from '../public.ts';
 import type { Channel } from './channel.ts';
 import type { Streams } from './checkpoint/streams.ts';
 import { nestParams } from './params.ts';
+import { openReport } from './report.ts';
 
 export interface ContextNeeds {
   readonly channel: Channel;
@@ -43,12 +44,9 @@ export function createContext(
       mkdirSync(dirname(file), { recursive: true });
       return file;
     },
-    metric: (name, value, step) => {
-      if (typeof value !== 'number') throw new TypeError(`metric ${name} is not a number: ${String(value)}`);
-      channel.send({ type: 'metric', name, value, ...(step === undefined ? {} : { step }) });
-    },
+    ...openReport(init.metrics, channel.warn),
     progress: (progress) => channel.sendProgress(toProgress(progress)),
-    log: (text) => channel.send({ type: 'log', text: String(text) }),
+    log: channel.say,
     random: stream.next,
     randomStream: (name) => needs.streams.take(init.seed, `stream/${name}`),
     checkpoint: needs.checkpoint,

@@ -11,6 +11,7 @@ const CANCELLED = 143;
  * and everything that it started are killed.
  */
 export function listen(): void {
+  blockOutput();
   const channel = openChannel(process);
   const abort = new AbortController();
   let init: WorkerInit | undefined;
@@ -52,6 +53,7 @@ export function listen(): void {
     // From here on the module alone keeps the process alive, so that one that waits for nothing is noticed.
     process.channel?.unref();
     if (message.version !== PROTOCOL_VERSION) return fail(otherVersion(message.version));
+    channel.beat();
     const run = runModule(message, { channel, abort, state });
     ({ handlesCancel: cancelHandled, idle } = run);
     run.ended.then(() => {
@@ -70,6 +72,16 @@ const NEVER_SETTLED = {
 
 function otherVersion(version: number): WorkerError {
   return new WorkerError(`this worker speaks protocol ${PROTOCOL_VERSION}, its parent ${version}`, 'reinstall dag');
+}
+
+/**
+ * Has each write to a pipe wait until it is with the operating system. Node would keep what the parent has not read yet in
+ * memory, without bound, and a crash would lose it: the very lines that say why.
+ */
+function blockOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    (stream as { _handle?: { setBlocking?(on: boolean): void } })._handle?.setBlocking?.(true);
+  }
 }
 
 /** Resolves when all that was written to a stream is with the operating system; `process.exit` alone would lose the rest. */
