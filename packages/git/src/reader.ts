@@ -15,8 +15,10 @@ const LIKELY: ReadonlySet<string> = new Set([
 /** Folders that are read when somebody asks for them: they may be large, and hold no pipeline. */
 const UNLIKELY: ReadonlySet<string> = new Set(['node_modules', '.dvc', '.cache']);
 
-/** A reader that can be told what will be asked for. */
+/** A reader that can be asked what is there without reading it, and be told what will be asked for. */
 export interface RevisionReader extends SourceReader {
+  /** What stands at a path of the project. */
+  kind(path: ProjectPath): GitEntry['kind'] | undefined;
   /** Reads files in one go: git is asked once, not once a file. */
   prefetch(paths: Iterable<AnyPath>): void;
 }
@@ -64,8 +66,9 @@ export function revisionReader(
     folders.set(folder, entries);
     return entries;
   };
+  const entryAt = (path: ProjectPath): GitEntry | undefined => entriesOf(parentPath(path)).get(baseName(path));
   const find = (path: ProjectPath, kind: GitEntry['kind']): ObjectId | undefined => {
-    const entry = entriesOf(parentPath(path)).get(baseName(path));
+    const entry = entryAt(path);
     return entry?.kind === kind ? entry.id : undefined;
   };
   /** The name of something in the repository that lies outside the project. */
@@ -84,6 +87,7 @@ export function revisionReader(
       return contents.get(id);
     },
     list: (folder) => Array.from(entriesOf(folder).values(), ({ name, kind }) => ({ name, kind })),
+    kind: (path) => (path === '' ? 'folder' : entryAt(path)?.kind),
     prefetch: (paths) => load([...paths].flatMap((path) => nameOf(path) ?? [])),
   };
 }

@@ -1,7 +1,9 @@
+import fs from 'node:fs';
 import { type CommitId, type Repository, revisionReader } from '@dag/git';
 import {
   type AnyPath,
   type Artifact,
+  absolutePath,
   byCodeUnit,
   FailureError,
   isExternal,
@@ -28,6 +30,9 @@ export function workspaceSnapshot(project: OpenProject): Snapshot {
     pipeline,
     reader,
     lock: (file) => project.locks.lock(file),
+    isFolder: (path) =>
+      fs.statSync(absolutePath(project.root, path), { throwIfNoEntry: false })?.isDirectory() === true,
+    isFile: (path) => fs.existsSync(absolutePath(project.root, path)),
     prefetch: () => {},
   });
 }
@@ -57,6 +62,8 @@ export function revisionSnapshot(
       if (parsed.ok) return parsed.value;
       throw new FailureError({ code: 'invalid-pipeline', diagnostics: parsed.error });
     },
+    isFolder: (path) => files.kind(path) === 'folder',
+    isFile: (path) => files.kind(path) === 'file',
     prefetch: files.prefetch,
     ...(first === undefined ? {} : { problem: `${first.file}: ${first.message}` }),
   });
@@ -70,10 +77,12 @@ interface Parts {
   readonly problem?: string;
   readonly reader: SourceReader;
   lock(file: ProjectPath): Lock;
+  isFolder(path: ProjectPath): boolean;
+  isFile(path: ProjectPath): boolean;
   prefetch(paths: Iterable<AnyPath>): void;
 }
 
-function snapshotOf(project: OpenProject, { lock, reader, ...parts }: Parts): Snapshot {
+function snapshotOf(project: OpenProject, { lock, reader, isFolder, isFile, ...parts }: Parts): Snapshot {
   let known: ReadonlyMap<ProjectPath, Artifact> | undefined;
   const locked = (): ReadonlyMap<ProjectPath, Artifact> => {
     known ??= lockedPaths((parts.pipeline?.files ?? []).map(lock));
@@ -98,9 +107,9 @@ function snapshotOf(project: OpenProject, { lock, reader, ...parts }: Parts): Sn
       return cached === undefined ? { kind: 'not-in-cache', artifact } : { kind: 'bytes', bytes: cached };
     },
     files(path) {
-      const here = filesIn(path);
-      if (here.length > 0) return here.sort(byCodeUnit);
-      if (isExternal(path) || reader.read(path) !== undefined) return [path];
+      if (isExternal(path)) return [path];
+      if (isFolder(path)) return filesIn(path).sort(byCodeUnit);
+      if (isFile(path)) return [path];
       const recorded = recordedAt(path);
       if (recorded === undefined || !recorded.isListed || recorded.artifact.kind === 'file') return [path];
       return filesOfTree(project, path, recorded.artifact).sort(byCodeUnit);

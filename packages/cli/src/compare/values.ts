@@ -73,6 +73,7 @@ export function leavesOf(root: Node | undefined): Map<string, Node> {
   return leaves;
 }
 
-function below(key: string, name: string): string {
+/** The key of something below a key. */
+export function below(key: string, name: string): string {
   return `${key}.${name}`;
 }

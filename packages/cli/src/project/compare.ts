@@ -15,7 +15,12 @@ interface Entry {
   /** Folders end in a slash. */
   readonly path: string;
   readonly hash: Digest;
+  /** Bytes; of a folder, those of all its files. */
+  readonly size: number;
 }
+
+/** What stands at a path. */
+type Named = Pick<Artifact, 'digest' | 'size'>;
 
 /** What differs between two sides, each list sorted by path. */
 export interface Differences {
@@ -24,8 +29,13 @@ export interface Differences {
   readonly modified: readonly {
     readonly path: string;
     readonly hash: { readonly old: Digest; readonly new: Digest };
+    readonly size: { readonly old: number; readonly new: number };
   }[];
-  readonly renamed: readonly { readonly path: { readonly old: string; readonly new: string }; readonly hash: Digest }[];
+  readonly renamed: readonly {
+    readonly path: { readonly old: string; readonly new: string };
+    readonly hash: Digest;
+    readonly size: number;
+  }[];
   /** What the old side names and the cache lacks. */
   readonly missing: readonly Entry[];
 }
@@ -35,15 +45,15 @@ export interface Differences {
  * lacks is shown as one.
  */
 export function compare(store: Store, old: Side, now: Side): Differences {
-  const added = new Map<string, Digest>();
-  const deleted = new Map<string, Digest>();
-  const modified: { path: string; hash: { old: Digest; new: Digest } }[] = [];
+  const added = new Map<string, Named>();
+  const deleted = new Map<string, Named>();
+  const modified: Differences['modified'][number][] = [];
   const isWanted = (path: ProjectPath): boolean =>
     now.within === undefined || now.within.some((target) => isWithin(target, path));
   const mayHold = (path: ProjectPath): boolean =>
     isWanted(path) || (now.within ?? []).some((target) => isWithin(path, target));
-  const all = (side: Side, path: ProjectPath, artifact: Artifact, into: Map<string, Digest>): void => {
-    if (isWanted(path)) into.set(shown(path, artifact), artifact.digest);
+  const all = (side: Side, path: ProjectPath, artifact: Artifact, into: Map<string, Named>): void => {
+    if (isWanted(path)) into.set(shown(path, artifact), artifact);
     for (const [inner, entry] of childrenOf(store, side, path, artifact) ?? []) {
       if (mayHold(inner)) all(side, inner, entry, into);
     }
@@ -56,7 +66,8 @@ export function compare(store: Store, old: Side, now: Side): Differences {
       return;
     }
     const hash = { old: before.digest, new: after.digest };
-    if (isWanted(path)) modified.push({ path: shown(path, before), hash });
+    const size = { old: before.size, new: after.size };
+    if (isWanted(path)) modified.push({ path: shown(path, before), hash, size });
     const [left, right] = [childrenOf(store, old, path, before), childrenOf(store, now, path, after)];
     if (left === undefined || right === undefined) return;
     for (const inner of new Set([...left.keys(), ...right.keys()])) both(inner, left.get(inner), right.get(inner));
@@ -75,18 +86,18 @@ export function compare(store: Store, old: Side, now: Side): Differences {
 }
 
 /** Content that went from one path and came at another. */
-function takeRenamed(added: Map<string, Digest>, deleted: Map<string, Digest>): Differences['renamed'] {
+function takeRenamed(added: Map<string, Named>, deleted: Map<string, Named>): Differences['renamed'] {
   const gone = new Map<string, string[]>();
   const keyOf = (path: string, digest: Digest): string => `${digest}${path.endsWith('/') ? '/' : ''}`;
   for (const { path, hash } of sorted(deleted)) {
     const key = keyOf(path, hash);
     gone.set(key, [...(gone.get(key) ?? []), path]);
   }
-  const renamed: { path: { old: string; new: string }; hash: Digest }[] = [];
-  for (const { path, hash } of sorted(added)) {
+  const renamed: Differences['renamed'][number][] = [];
+  for (const { path, hash, size } of sorted(added)) {
     const from = gone.get(keyOf(path, hash))?.shift();
     if (from === undefined) continue;
-    renamed.push({ path: { old: from, new: path }, hash });
+    renamed.push({ path: { old: from, new: path }, hash, size });
     added.delete(path);
     deleted.delete(from);
   }
@@ -101,7 +112,7 @@ function missingOf(
 ): Entry[] {
   const named: Entry[] = [];
   const walk = (path: ProjectPath, artifact: Artifact): void => {
-    if (isWanted(path)) named.push({ path: shown(path, artifact), hash: artifact.digest });
+    if (isWanted(path)) named.push({ path: shown(path, artifact), hash: artifact.digest, size: artifact.size });
     for (const [inner, entry] of childrenOf(store, side, path, artifact) ?? []) if (mayHold(inner)) walk(inner, entry);
   };
   for (const [path, artifact] of side.roots) if (mayHold(path)) walk(path, artifact);
@@ -135,6 +146,8 @@ function shown(path: ProjectPath, artifact: Artifact): string {
   return artifact.kind === 'folder' ? `${path}/` : path;
 }
 
-function sorted(entries: ReadonlyMap<string, Digest>): Entry[] {
-  return [...entries].map(([path, hash]) => ({ path, hash })).sort((a, b) => byCodeUnit(a.path, b.path));
+function sorted(entries: ReadonlyMap<string, Named>): Entry[] {
+  return [...entries]
+    .map(([path, { digest, size }]) => ({ path, hash: digest, size }))
+    .sort((a, b) => byCodeUnit(a.path, b.path));
 }

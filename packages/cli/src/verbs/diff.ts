@@ -1,14 +1,20 @@
+import { type Digest, digestHex } from '@dag/model';
+import { WORKSPACE } from '../compare/open.ts';
 import { EXIT } from '../failure.ts';
 import { compare, type Differences } from '../project/compare.ts';
 import { openProject } from '../project/open.ts';
-import { revisionSide, workspaceSide } from '../project/sides.ts';
-import { paint } from '../render/paint.ts';
+import { revisionSide, type Side, workspaceSide } from '../project/sides.ts';
+import { type Paint, paint } from '../render/paint.ts';
 import { workProgress } from '../render/progress.ts';
+import { tableLines } from '../render/table.ts';
+import { bytesText } from '../render/units.ts';
 import type { Context } from '../verb.ts';
 
 interface Options {
   readonly targets?: readonly string[];
   readonly showHash?: boolean;
+  readonly showSize?: boolean;
+  readonly md?: boolean;
   readonly hideMissing?: boolean;
 }
 
@@ -17,11 +23,12 @@ export async function diff(context: Context, [a = 'HEAD', b]: readonly string[],
   try {
     const { targets = [] } = options;
     const progress = workProgress(context, 'comparing');
-    const old = revisionSide(context, project, a, targets);
-    const now =
-      b === undefined
-        ? await workspaceSide(project, targets, { ...progress.options, signal: context.stop })
-        : revisionSide(context, project, b, targets);
+    const sideOf = (name: string): Promise<Side> | Side | undefined =>
+      name === WORKSPACE
+        ? workspaceSide(project, targets, { ...progress.options, signal: context.stop })
+        : revisionSide(context, project, name, targets);
+    const old = await sideOf(a);
+    const now = await sideOf(b ?? WORKSPACE);
     progress.end();
     // Without commits there is nothing to compare with.
     if (old === undefined || now === undefined) return report(context, undefined, options);
@@ -36,37 +43,83 @@ export async function diff(context: Context, [a = 'HEAD', b]: readonly string[],
 
 function report(context: Context, found: Differences | undefined, options: Options): number {
   const isEmpty = found === undefined || Object.values(found).every((list) => list.length === 0);
-  if (isEmpty) {
-    context.emit({});
-    return EXIT.done;
+  context.emit(isEmpty ? {} : asJson(found, options));
+  if (isEmpty) return EXIT.done;
+  for (const line of options.md === true ? markdownLines(found, options) : lines(context, found, options)) {
+    context.print(line);
   }
-  context.emit(asJson(found, options.showHash ?? false));
-  const colour = context.io.colour.out;
-  const groups = [
-    ['Added', 'green', found.added.map((one) => [one.path, one.hash] as const)],
-    ['Deleted', 'red', found.deleted.map((one) => [one.path, one.hash] as const)],
-    ['Renamed', 'yellow', found.renamed.map((one) => [`${one.path.old} -> ${one.path.new}`, one.hash] as const)],
-    ['Modified', 'yellow', found.modified.map((one) => [one.path, `${one.hash.old}..${one.hash.new}`] as const)],
-    ['Not in cache', 'dim', found.missing.map((one) => [one.path, one.hash] as const)],
-  ] as const;
-  const summary: string[] = [];
-  for (const [title, style, entries] of groups) {
-    if (entries.length === 0) continue;
-    context.print(`${paint(style, title, colour)}:`);
-    for (const [path, hash] of entries)
-      context.print(options.showHash === true ? `    ${hash}  ${path}` : `    ${path}`);
-    context.print('');
-    const files = entries.filter(([path]) => !path.endsWith('/')).length;
-    if (files > 0) summary.push(`${files} ${title.toLowerCase()}`);
-  }
-  context.print(`files summary: ${summary.join(', ') || 'none'}`);
   return EXIT.done;
 }
 
-/** DVC's shape. */
-function asJson(found: Differences, withHash: boolean) {
-  const shown = <T extends { readonly path: unknown; readonly hash: unknown }>(entries: readonly T[]) =>
-    entries.map(({ path, hash }) => (withHash ? { path, hash } : { path }));
+/** A path of a list, as text. */
+interface Row {
+  readonly path: string;
+  readonly hash: string;
+  readonly size: string;
+}
+
+/** The lists in DVC's order, each with its title. */
+function groupsOf(found: Differences): (readonly [title: string, style: Paint, rows: readonly Row[]])[] {
+  const row = ({ path, hash, size }: Differences['added'][number]): Row => ({
+    path,
+    hash: short(hash),
+    size: bytesText(size),
+  });
+  const renamed = found.renamed.map(({ path, ...rest }) => row({ path: `${path.old} -> ${path.new}`, ...rest }));
+  const modified = found.modified.map(({ path, hash, size }) => ({
+    path,
+    hash: `${short(hash.old)}..${short(hash.new)}`,
+    size: size.old === size.new ? bytesText(size.new) : `${bytesText(size.old)} -> ${bytesText(size.new)}`,
+  }));
+  return [
+    ['Added', 'green', found.added.map(row)],
+    ['Deleted', 'red', found.deleted.map(row)],
+    ['Renamed', 'yellow', renamed],
+    ['Modified', 'yellow', modified],
+    ['Not in cache', 'dim', found.missing.map(row)],
+  ];
+}
+
+function short(digest: Digest): string {
+  return digestHex(digest).slice(0, 8);
+}
+
+function lines(context: Context, found: Differences, { showHash, showSize }: Options): string[] {
+  const summary: string[] = [];
+  const shown = groupsOf(found).flatMap(([title, style, rows]) => {
+    if (rows.length === 0) return [];
+    const files = rows.filter(({ path }) => !path.endsWith('/')).length;
+    if (files > 0) summary.push(`${files} ${title.toLowerCase()}`);
+    const line = ({ path, hash, size }: Row): string =>
+      `    ${showHash === true ? `${hash}  ` : ''}${path}${showSize === true ? `  ${size}` : ''}`;
+    return [`${paint(style, title, context.io.colour.out)}:`, ...rows.map(line), ''];
+  });
+  return [...shown, `files summary: ${summary.join(', ') || 'none'}`];
+}
+
+function markdownLines(found: Differences, { showHash, showSize }: Options): string[] {
+  const chosen = <T>(status: T, hash: T, path: T, size: T): T[] => [
+    status,
+    ...(showHash === true ? [hash] : []),
+    path,
+    ...(showSize === true ? [size] : []),
+  ];
+  const rows = groupsOf(found).flatMap(([title, , group]) =>
+    group.map(({ path, hash, size }) => chosen(title.toLowerCase(), hash, path, size)),
+  );
+  return tableLines(chosen('Status', 'Hash', 'Path', 'Size'), rows, { markdown: true });
+}
+
+/** DVC's shape; sizes beside it where they are asked for. */
+function asJson(found: Differences, { showHash, showSize }: Options) {
+  const shown = <T extends { readonly path: unknown; readonly hash: unknown; readonly size: unknown }>(
+    entries: readonly T[],
+  ) =>
+    entries.map(({ path, hash, size }) => ({
+      path,
+      ...(showHash === true ? { hash } : {}),
+      ...(showSize === true ? { size } : {}),
+    }));
   return {
     added: shown(found.added),
     deleted: shown(found.deleted),

@@ -10,6 +10,7 @@ import { projectPaths } from '../project/targets.ts';
 import { jsonLine } from '../render/json.ts';
 import { metricsJson, metricsLines, sayErrors } from '../render/metrics.ts';
 import type { Context } from '../verb.ts';
+import { type ValueDiffOptions, valueDiff } from './value-diff.ts';
 
 interface ShowOptions extends Shown {
   readonly md?: boolean;
@@ -41,6 +42,24 @@ export async function metricsShow(context: Context, targets: readonly string[], 
   } finally {
     await project.close();
   }
+}
+
+interface DiffOptions extends ValueDiffOptions {
+  readonly precision?: string;
+}
+
+/** `dag metrics diff`: which metrics differ between revisions, and by how much. */
+export async function metricsDiff(
+  context: Context,
+  revisions: readonly string[],
+  options: DiffOptions,
+): Promise<number> {
+  return await valueDiff(context, revisions, options, {
+    title: 'Metric',
+    withChange: true,
+    precision: precisionOf(options.precision),
+    collect: metricsOf,
+  });
 }
 
 const NOTHING = "no metrics: name their files as `metrics:` of a stage, or on this command's line";
