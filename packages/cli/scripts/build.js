@@ -54,6 +54,9 @@ copyFileSync(
     .replace(/[^/]*$/, 'zstd.wasm'),
   at('../dist/zstd.wasm'),
 );
+// What draws plots is put into the pages of `dag plots` as it is, and into nothing else.
+mkdirSync(at('../dist/vega'));
+for (const name of ['vega', 'vega-lite', 'vega-embed']) placeLibrary(name);
 // What stages import and run in is a module, as theirs are.
 await build({
   ...common,
@@ -78,6 +81,19 @@ const entry = at('../dist/dag.js');
 writeFileSync(entry, `#!/usr/bin/env node\n'use strict';${loader()}${readFileSync(entry, 'utf8')}`);
 chmodSync(entry, 0o755);
 writeCodeCache(fileURLToPath(new URL('../dist', import.meta.url)));
+
+/** A library as its package has it for pages, without the comment that leads to a file which is not there. */
+function placeLibrary(name) {
+  let file;
+  try {
+    file = fileURLToPath(import.meta.resolve(name)).replace(/build\/[^/]*$/, `build/${name}.min.js`);
+  } catch {
+    console.warn(`${name} is not installed, so 'dag plots' of this build makes no pages: npm ci`);
+    return;
+  }
+  const text = readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
+  writeFileSync(at(`../dist/vega/${name}.js`), text);
+}
 
 /** Has the entry load all others its own way. */
 function loader() {

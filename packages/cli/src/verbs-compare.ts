@@ -51,6 +51,39 @@ export function declareCompare(program: Command): void {
       .option('--precision <n>', 'digits behind the point (default: all)'),
     async () => (await import('./verbs/params.ts')).paramsDiff,
   );
+  const plots = program.command('plots').summary('show and compare plots').exitOverride();
+  verb(
+    looks(plots.command('show').summary('make a page of the plots'))
+      .description(PLOTS_SHOW)
+      .argument('[target...]', 'only these files or plots; files need not be named as plots'),
+    async () => (await import('./verbs/plots.ts')).plotsShow,
+  );
+  verb(
+    looks(plots.command('diff').summary('make a page of the plots at several revisions'))
+      .description(PLOTS_DIFF)
+      .argument('[revision...]', 'with one, the workspace is the other (default: HEAD)')
+      .option('--targets <path...>', 'only these files or plots'),
+    async () => (await import('./verbs/plots.ts')).plotsDiff,
+  );
+  verb(
+    plots.command('templates').summary('list the templates, or print one to make your own from').argument('[name]'),
+    async () => (await import('./verbs/plots.ts')).plotsTemplates,
+  );
+}
+
+function looks(command: Command): Command {
+  return command
+    .option('-t, --template <name>', 'a template, or the file of one; see dag plots templates')
+    .option('-x <field>', 'the field along the x axis')
+    .option('-y <field>', 'the field along the y axis')
+    .option('--x-label <text>', 'what the x axis is called')
+    .option('--y-label <text>', 'what the y axis is called')
+    .option('--title <text>', 'what stands above the plots')
+    .option('--no-header', 'the first line of CSV and TSV is data')
+    .option('-o, --out <dir>', 'the folder that the page is written to (default: dag_plots)')
+    .option('--html-template <file>', 'a page with {scripts} and {plot_divs} in it')
+    .option('--show-vega', 'print the specification of one plot, for Vega-Lite; writes no page')
+    .option('--open', 'open the page in a browser');
 }
 
 function betweenRevisions(command: Command): Command {
@@ -66,3 +99,7 @@ const METRICS_SHOW = `Shows the numbers, texts and booleans in metrics files (YA
 const METRICS_DIFF = `Compares metrics at two revisions, or at one with the workspace: only what differs, with the difference of numbers. 1 and 1.0 are equal; 1, "1" and true are not.`;
 
 const PARAMS_DIFF = `Compares params at two revisions, or at one with the workspace: what stages read, what templates draw from other files, files under params: in pipeline.yaml, and all of params.yaml. 1 and 1.0 are equal; 1, "1" and true are not.`;
+
+const PLOTS_SHOW = `Makes one HTML page of the plots that stages and pipeline.yaml name: lines, points and bars from CSV, TSV, JSON and YAML, and images. It holds all that it needs, and can be mailed or kept as an artifact of CI. --json prints the plots, and writes no page.`;
+
+const PLOTS_DIFF = `Makes one HTML page of the plots at several revisions, each in a colour of its own, images side by side. With one revision or none the workspace is compared with it, or with HEAD. --json prints the plots, and writes no page.`;

@@ -15,7 +15,8 @@ function isPlain(value: unknown): boolean {
   return true;
 }
 
-function jsonText(value: unknown): string {
+/** JSON without a line end. */
+export function jsonText(value: unknown): string {
   if (isPlain(value)) return JSON.stringify(value);
   if (typeof value === 'bigint') return value.toString();
   if (value instanceof Map) return jsonText(Object.fromEntries(value));
