@@ -84,13 +84,7 @@ writeCodeCache(fileURLToPath(new URL('../dist', import.meta.url)));
 
 /** A library as its package has it for pages, without the comment that leads to a file which is not there. */
 function placeLibrary(name) {
-  let file;
-  try {
-    file = fileURLToPath(import.meta.resolve(name)).replace(/build\/[^/]*$/, `build/${name}.min.js`);
-  } catch {
-    console.warn(`${name} is not installed, so 'dag plots' of this build makes no pages: npm ci`);
-    return;
-  }
+  const file = fileURLToPath(import.meta.resolve(name)).replace(/build\/[^/]*$/, `build/${name}.min.js`);
   const text = readFileSync(file, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n');
   writeFileSync(at(`../dist/vega/${name}.js`), text);
 }

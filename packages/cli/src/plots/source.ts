@@ -1,7 +1,8 @@
 import type { AnyPath, Value } from '@dag/model';
 import { readValues, toValue } from '@dag/pipeline';
+import { CsvError, parse } from 'csv-parse/sync';
 import type { ValueError } from '../compare/values.ts';
-import { type Row, readSeparated } from './rows.ts';
+import type { Row } from './rows.ts';
 
 /** Types of images by extension, as browsers name them. */
 const IMAGES: { readonly [extension: string]: string } = {
@@ -25,8 +26,7 @@ export function readSource(
 ): { content: Value } | { error: ValueError } {
   const extension = extensionOf(path);
   if (extension === 'csv' || extension === 'tsv') {
-    const text = new TextDecoder().decode(bytes);
-    return { content: withNumbers(readSeparated(text, extension === 'csv' ? ',' : '\t', header)) };
+    return readSeparated(bytes, path, { delimiter: extension === 'csv' ? ',' : '\t', header });
   }
   if (!VALUES.has(extension)) {
     const msg = `${path}: plots are drawn from CSV, TSV, JSON and YAML, or shown as images (PNG, JPEG, GIF, SVG)`;
@@ -37,6 +37,30 @@ export function readSource(
   const [first] = read.problems;
   const place = first?.span === undefined ? '' : `:${first.span.line}:${first.span.column}`;
   return { error: { type: 'invalid', msg: `${path}${place}: ${first?.message ?? 'it can not be read'}` } };
+}
+
+/**
+ * Rows of comma- or tab-separated values. Without a header the fields are numbered from 0. Empty lines are passed over,
+ * fields without a value are null, values without a field are left out.
+ */
+function readSeparated(
+  bytes: Uint8Array,
+  path: AnyPath,
+  { delimiter, header }: { readonly delimiter: string; readonly header: boolean },
+): { content: Value } | { error: ValueError } {
+  let lines: string[][];
+  try {
+    lines = parse(bytes, { delimiter, bom: true, relax_column_count: true, skip_empty_lines: true });
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    return { error: { type: 'invalid', msg: `${path}: not CSV: ${error.message}` } };
+  }
+  const [first = []] = lines;
+  const fields = header ? first : first.map((_, index) => String(index));
+  const rows = lines
+    .slice(header ? 1 : 0)
+    .map((line) => Object.fromEntries(fields.map((field, index) => [field, line[index] ?? null])));
+  return { content: withNumbers(rows) };
 }
 
 /** Texts are numbers where all of their column are. */
