@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { FailureError } from '@dag/model';
 import { parseBatch } from './batch.ts';
 import type { CommitId, Repository } from './repository.ts';
@@ -32,12 +32,14 @@ export function openRepository(folder: string, env: Env): Repository | undefined
   const checked = (args: readonly string[], input?: string): Buffer => {
     const { status, stdout, stderr } = run(args, input);
     if (status === 0) return stdout;
-    const [said = ''] = stderr
-      .toString('utf8')
+    const text = stderr.toString('utf8');
+    const [said = ''] = text
       .trim()
       .replace(/^fatal: /, '')
       .split('\n');
-    throw new FailureError({ code: 'io', message: `git ${args[0]} failed in ${folder}: ${said}` });
+    const hint = hintFor(text);
+    const message = `git ${args[0]} failed in ${folder}: ${said}`;
+    throw new FailureError({ code: 'io', message, ...(hint === undefined ? {} : { hint }) });
   };
   const lines = (...args: string[]): string[] => checked(args).toString('utf8').split('\n').filter(Boolean);
   const inside = run(['rev-parse', '--show-prefix']);
@@ -62,8 +64,14 @@ export function openRepository(folder: string, env: Env): Repository | undefined
     return found;
   };
   const tips = (pattern: string): CommitId[] => [...named(pattern).values()];
+  const home = realpathSync(resolve(folder, lines('rev-parse', '--git-common-dir')[0] ?? '.'));
   return {
-    home: realpathSync(resolve(folder, lines('rev-parse', '--git-common-dir')[0] ?? '.')),
+    home,
+    cutAt() {
+      const file = join(home, 'shallow');
+      return new Set((existsSync(file) ? readFileSync(file, 'utf8') : '').split('\n').filter(isId) as CommitId[]);
+    },
+    isSparse: () => run(['config', '--type=bool', 'core.sparseCheckout']).stdout.toString('utf8') === 'true\n',
     prefix: inside.stdout.toString('utf8').replace(/\n$/, '').replace(/\/$/, ''),
     commitOf,
     named: (kind) => named(kind === 'branches' ? 'refs/heads' : 'refs/tags'),
@@ -110,6 +118,14 @@ const NAMES_REPOSITORY: ReadonlySet<string> = new Set([
   'GIT_NAMESPACE',
   'GIT_PREFIX',
 ]);
+
+/** What to do about a refusal of git's, where git itself says it or where it is clear. */
+function hintFor(said: string): string | undefined {
+  const trust = /^\s*(git config --global --add safe\.directory .*)$/m.exec(said)?.[1];
+  if (trust !== undefined) return `the folder is another user's: '${trust}' trusts it`;
+  if (/promisor remote/.test(said)) return 'this clone is partial: git asks its remote for what it has not yet got';
+  return undefined;
+}
 
 function isId(text: string): boolean {
   return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);

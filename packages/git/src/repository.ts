@@ -23,6 +23,10 @@ export interface Repository {
   readonly home: string;
   /** The project's folder from the top of the work tree, `/`-separated; empty where it is the top. */
   readonly prefix: string;
+  /** Commits whose parents the clone was made without (`git clone --depth`); empty where its history is whole. */
+  cutAt(): ReadonlySet<CommitId>;
+  /** Whether the work tree may lack files that git tracks (`git sparse-checkout`). */
+  isSparse(): boolean;
   /** The commit that a revision names (`HEAD~2`, a branch, a tag, part of an id); undefined where there is none such. */
   commitOf(revision: string): CommitId | undefined;
   /** What local branches, or tags, point at, by name in git's order; a tag of something else than a commit is left out. */

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { makeFolder, openStatCache, type StatCache, type Store, statCacheFolder, withIo } from '@dag/store';
 import { isOneName } from './checkout/names.ts';
+import { folderWithGit } from './gitignore.ts';
 import { type IgnoreRules, openIgnoreRules } from './ignore-rules.ts';
 import type { Claim } from './lock/claim.ts';
 import { type LocalPool, localPool, type Pool, type ThreadPool, threadPool } from './threads/pool.ts';
@@ -20,6 +21,8 @@ export interface Context {
   readonly skip: readonly string[];
   /** See `WorkspaceOptions.isOneName`. */
   readonly isOneName: (folder: string, a: string, b: string) => boolean;
+  /** See `WorkspaceOptions.gitTop`. */
+  gitTop(): string | undefined;
   /** Rules of .dagignore as they stand now. */
   ignore(): IgnoreRules;
   /** Claims to paths that were read and will not change any more, by their id; see `readClaims`. */
@@ -80,6 +83,7 @@ export function openContext(options: WorkspaceOptions): Context {
     home,
     skip: [home, store.dir],
     isOneName: options.isOneName ?? isOneName,
+    gitTop: options.gitTop ?? (() => folderWithGit(root)),
     ignore: () => openIgnoreRules(root, '.dagignore'),
     tmp() {
       const tmp = join(home, 'tmp');

@@ -11,7 +11,7 @@ export function updateGitignore(
   context: Context,
   changes: { readonly add: readonly ProjectPath[]; readonly remove: readonly ProjectPath[] },
 ): ProjectPath[] {
-  const top = gitTop(context.root);
+  const top = context.gitTop();
   if (top === undefined) return [];
   const removed = edit(context, changes.remove, removeLines);
   const rules = openIgnoreRules(top, '.gitignore');
@@ -77,8 +77,9 @@ function isIgnoredByGit(rules: IgnoreRules, top: string, root: string, path: Pro
   return isPathIgnored(rules, fromTop, false) && isPathIgnored(rules, fromTop, true);
 }
 
-function gitTop(root: string): string | undefined {
-  for (let at = root; ; at = dirname(at)) {
+/** The nearest folder at or above one that holds a `.git`. */
+export function folderWithGit(folder: string): string | undefined {
+  for (let at = folder; ; at = dirname(at)) {
     if (existsSync(join(at, '.git'))) return at;
     if (dirname(at) === at) return undefined;
   }

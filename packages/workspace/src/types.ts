@@ -165,6 +165,8 @@ export interface WorkspaceOptions {
   readonly statCache?: string | false;
   /** Whether files of two names would be one file in a folder. Default: tried there with a real one. */
   readonly isOneName?: (folder: string, a: string, b: string) => boolean;
+  /** The top of the git work tree that the project lies in. Default: the nearest folder at or above it that holds a `.git`. */
+  readonly gitTop?: () => string | undefined;
   /** Worker threads for large work; 0 keeps all in this thread. Default: the cores, at most 8. */
   readonly threads?: number;
 }

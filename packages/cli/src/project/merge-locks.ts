@@ -1,7 +1,8 @@
 import { EMPTY_LOCK, FailureError, type Lock, mergeTree, type ProjectPath } from '@dag/model';
 import { type MergedLock, mergeLocks, parseLock } from '@dag/pipeline';
-import { holding } from '@dag/store';
+import { holding, type Store } from '@dag/store';
 import type { Context } from '../verb.ts';
+import { type FolderVersion, fetchListings } from './fetch-listings.ts';
 import { type OpenProject, openProject } from './open.ts';
 
 /** Three versions of a pipeline.lock. `base` is what both sides began with, empty where that is not known. */
@@ -14,10 +15,12 @@ export interface LockTexts {
 /** A lock merged from texts, and what of its tracked folders stands in the way, by path in them. */
 export interface MergedTexts extends MergedLock {
   readonly inside: ReadonlyMap<ProjectPath, readonly string[]>;
+  /** Folders that could not be merged, since neither the cache nor a remote has a listing of theirs. */
+  readonly unlisted: ReadonlySet<ProjectPath>;
 }
 
 /**
- * Merges locks, and the tracked folders in them that both sides changed, where the cache has their listings: the listing of
+ * Merges locks, and the tracked folders in them that both sides changed. Listings that the cache lacks are fetched; that of
  * the merged folder is in the cache when this returns.
  * @param file the lock's path, from the project root.
  * @throws FailureError `invalid-pipeline` for a text that is no lock.
@@ -28,10 +31,25 @@ export async function mergeLockTexts(context: Context, file: ProjectPath, texts:
     ours: lockOf(texts.ours, file),
     theirs: lockOf(texts.theirs, file),
   };
-  const inside = new Map<ProjectPath, readonly string[]>();
   const project = await openIfSound(context);
-  if (project === undefined) return { ...mergeLocks(sides, file, () => undefined), inside };
-  const { store } = project;
+  if (project === undefined) {
+    return { ...mergeLocks(sides, file, () => undefined), inside: new Map(), unlisted: new Set() };
+  }
+  try {
+    const first = await mergeWithTrees(project.store, sides, file);
+    if (first.unlisted.length === 0) return { ...first, unlisted: new Set() };
+    await fetchListings(context, project, first.unlisted);
+    const { unlisted, ...second } = await mergeWithTrees(project.store, sides, file);
+    return { ...second, unlisted: new Set(unlisted.map(({ path }) => path)) };
+  } finally {
+    await project.close();
+  }
+}
+
+/** @returns with the merged lock, the versions of folders of which the cache lacks the listing or one inside it. */
+async function mergeWithTrees(store: Store, sides: Readonly<Record<keyof LockTexts, Lock>>, file: ProjectPath) {
+  const inside = new Map<ProjectPath, readonly string[]>();
+  const unlisted: FolderVersion[] = [];
   const batch = store.writeBatch();
   try {
     const merged = mergeLocks(sides, file, (path, base, ours, theirs) => {
@@ -47,18 +65,18 @@ export async function mergeLockTexts(context: Context, file: ProjectPath, texts:
         if ('artifact' in tree) return tree.artifact;
         inside.set(path, tree.conflicts);
       } catch (error) {
-        // A listing that the cache has not.
         if (!(error instanceof FailureError)) throw error;
+        for (const artifact of [base, ours, theirs]) {
+          if (artifact?.kind === 'folder') unlisted.push({ path, artifact });
+        }
       }
       return undefined;
     });
     await holding(store, () => batch.commit());
-    return { ...merged, inside };
+    return { ...merged, inside, unlisted };
   } catch (error) {
     batch.discard();
     throw error;
-  } finally {
-    await project.close();
   }
 }
 

@@ -12,9 +12,10 @@ import { workspaceLockFiles } from './files.ts';
 import { trackedByGit } from './git.ts';
 import { loadProject } from './load.ts';
 import { readRemembered } from './remembered.ts';
+import { gitTop } from './root.ts';
 import { placeSchema } from './schema.ts';
 import { registerProject } from './sharing.ts';
-import { mainCache } from './work-tree.ts';
+import { sharedCache } from './work-tree.ts';
 
 export interface OpenProjectOptions {
   /** What the verb is about: only what these need must be sound. Relative to the user's folder. */
@@ -42,7 +43,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
   }
   const store = openStore({ dir: cacheDir(root, pipeline, context) });
   const link = linkStrategies(pipeline, context);
-  const workspace = openWorkspace({ root, store, link });
+  const workspace = openWorkspace({ root, store, link, gitTop: () => gitTop(root, context.io.env) });
   if (options.mutates === true) {
     registerProject(store, root);
     for (const folder of new Set([path.join(root, '.cache'), store.dir])) ignoreAll(folder);
@@ -106,10 +107,10 @@ function reload(context: Context): Pipeline | undefined {
   }
 }
 
-/** Where the cache is: `DAG_CACHE_DIR`, else `cache.dir`, else that of the main work tree, else `.cache`; absolute. */
+/** Where the cache is: `DAG_CACHE_DIR`, else `cache.dir`, else what the work trees of the repository share, else `.cache`; absolute. */
 function cacheDir(root: string, pipeline: Pipeline, context: Context): string {
   const set = context.io.env['DAG_CACHE_DIR'] || pipeline.settings.cache.dir;
-  return path.resolve(root, set ?? mainCache(root) ?? '.cache');
+  return path.resolve(root, set ?? sharedCache(root) ?? '.cache');
 }
 
 function linkStrategies(pipeline: Pipeline, context: Context): readonly LinkStrategy[] {

@@ -2,7 +2,7 @@ import { locksOf, openRepository, type Repository, withoutRepository } from '@da
 import { FailureError } from '@dag/model';
 import { loadPipeline } from '@dag/pipeline';
 import { workspaceReader } from './files.ts';
-import { lockRoots, type Revisions, type Root, revisionRoots, workspaceRoots } from './roots.ts';
+import { lockRoots, type Revisions, type Root, revisionRoots, sparseRoots, workspaceRoots } from './roots.ts';
 import { isProject } from './sharing.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -33,7 +33,12 @@ export function otherProjectRoots(root: string, asker: Asker): Root[] {
     const roots = isProject(root) ? lockedNow(root, refused) : [];
     const repository = openRepository(root, withoutRepository(env));
     if (repository === undefined) return roots;
+    roots.push(...sparseRoots(root, repository));
     if (repository.home === asker.repository?.home) return [...roots, ...revisionRoots(repository, revisions)];
+    const [end] = repository.cutAt();
+    if (end !== undefined) {
+      say(`warning: the clone in ${root} is shallow: nothing is kept for what lies before ${end.slice(0, 7)} in it`);
+    }
     for (const { lock, commit, file, isLacking } of locksOf(repository, repository.commits())) {
       const at = `${file} of commit ${commit.slice(0, 7)}`;
       if (lock !== undefined) roots.push(...lockRoots(lock, root));

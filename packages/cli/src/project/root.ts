@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { FailureError, type ProjectPath, relateToRoot } from '@dag/model';
@@ -11,8 +12,8 @@ export const PIPELINE_FILE = 'pipeline.yaml';
  * `root: true`, else the outermost that holds a pipeline.yaml. Outside git: the nearest that holds one.
  * @returns the absolute path; undefined where there is none.
  */
-export function findRoot(cwd: string): string | undefined {
-  const top = gitTop(cwd);
+export function findRoot(cwd: string, env: Env = {}): string | undefined {
+  const top = gitTop(cwd, env);
   let found: string | undefined;
   for (const folder of upwards(cwd)) {
     const file = path.join(folder, PIPELINE_FILE);
@@ -25,10 +26,15 @@ export function findRoot(cwd: string): string | undefined {
   return found;
 }
 
-/** The top of the git work tree that holds a folder; undefined outside git. */
-export function gitTop(folder: string): string | undefined {
+/**
+ * The top of the git work tree that holds a folder; undefined outside git.
+ * @param env where it has `GIT_DIR`, the repository may lie elsewhere and leave no trace in the work tree.
+ */
+export function gitTop(folder: string, env: Env = {}): string | undefined {
   for (const candidate of upwards(folder)) if (fs.existsSync(path.join(candidate, '.git'))) return candidate;
-  return undefined;
+  if ((env['GIT_DIR'] ?? '') === '') return undefined;
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--show-toplevel'], { cwd: folder, env, encoding: 'utf8' });
+  return status === 0 ? stdout.replace(/\n$/, '') : undefined;
 }
 
 /**
@@ -40,7 +46,7 @@ export function requireRoot(options: { root?: string | undefined; cwd: string; e
   if (options.root !== undefined) return rootAt(path.resolve(cwd, options.root), options.root);
   const outer = options.env['DAG_ROOT'] ?? '';
   const inside = outer !== '' && toProjectPath(outer, cwd, '.') !== undefined;
-  const root = inside ? undefined : findRoot(cwd);
+  const root = inside ? undefined : findRoot(cwd, options.env);
   if (root !== undefined) return root;
   if (outer !== '') return rootAt(outer, outer);
   const dvc = [...upwards(cwd)].find(holdsDvc);

@@ -1,3 +1,5 @@
+import fs from 'node:fs';
+import path from 'node:path';
 import { type CommitId, locksOf, openRepository, type Repository } from '@dag/git';
 import {
   type Artifact,
@@ -62,6 +64,13 @@ export function repositoryOf(root: string, env: Env): Repository {
 export function requireCommit(repository: Repository, name: string): CommitId {
   const commit = repository.commitOf(name);
   if (commit !== undefined) return commit;
+  if (repository.cutAt().size > 0) {
+    throw new FailureError({
+      code: 'usage',
+      message: `there is no revision '${name}' in this clone, which is shallow`,
+      hint: "'git fetch --unshallow' brings the rest of its history, 'git fetch --deepen=N' N commits more",
+    });
+  }
   throw new FailureError({
     code: 'usage',
     message: `there is no revision '${name}'`,
@@ -83,8 +92,39 @@ export function commitsOf(repository: Repository, revisions: Revisions): CommitI
   return [...commits];
 }
 
-/** What the locks of revisions name. @throws FailureError `refused` for a lock that is damaged at one of them. */
+/** A commit at which the history ends that these revisions reach into, because the clone was made without the rest. */
+export function historyEnd(repository: Repository, revisions: Revisions): CommitId | undefined {
+  const cut = repository.cutAt();
+  if (cut.size === 0) return undefined;
+  const { commits, since, back = 0 } = revisions;
+  const line = repository.back(back);
+  // Behind a commit that is too old all are, but for wrong clocks.
+  const reached = commits === true ? [...cut] : since === undefined ? [] : repository.commits(since);
+  return [...reached, ...(line.length < back ? line : [])].find((commit) => cut.has(commit));
+}
+
+/** What pipeline.lock files name that are committed and, in a sparse work tree, not there. */
+export function sparseRoots(root: string, repository: Repository): Root[] {
+  const head = repository.commitOf('HEAD');
+  if (head === undefined || !repository.isSparse()) return [];
+  return locksOf(repository, [head]).flatMap(({ file, lock }) =>
+    lock === undefined || fs.existsSync(path.join(root, file)) ? [] : lockRoots(lock, 'not checked out'),
+  );
+}
+
+/**
+ * What the locks of revisions name. @throws FailureError `refused` for a lock that is damaged at one of them, and where the
+ * clone lacks some of them.
+ */
 export function revisionRoots(repository: Repository, revisions: Revisions): Root[] {
+  const end = historyEnd(repository, revisions);
+  if (end !== undefined) {
+    throw new FailureError({
+      code: 'refused',
+      message: `this clone is shallow: what the commits before ${end.slice(0, 7)} need can't be told, and would be removed`,
+      hint: "'git fetch --unshallow' brings them; a scope of -w, -a or -T does without them",
+    });
+  }
   return locksOf(repository, commitsOf(repository, revisions)).flatMap(({ lock, commit, file }) => {
     if (lock !== undefined) return lockRoots(lock, commit.slice(0, 7));
     throw new FailureError({

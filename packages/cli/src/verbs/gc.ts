@@ -22,6 +22,7 @@ import {
   recordRoots,
   repositoryOf,
   revisionRoots,
+  sparseRoots,
   type Use,
   workspaceRoots,
 } from '../project/roots.ts';
@@ -142,6 +143,8 @@ async function findWork(
   const roots = workspaceRoots(root, pipeline.files);
   const { env } = context.io;
   if (needsGit) roots.push(...revisionRoots(repositoryOf(root, env), revisions));
+  const own = openRepository(root, env);
+  if (own !== undefined) roots.push(...sparseRoots(root, own));
   if (elsewhere.size > 0) {
     const repository = openRepository(root, withoutRepository(env));
     const asker = { repository, revisions, env, say: (text: string) => context.say(text) };

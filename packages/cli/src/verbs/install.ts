@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { openRepository } from '@dag/git';
 import { FailureError } from '@dag/model';
 import { withIo } from '@dag/store';
 import { EXIT } from '../failure.ts';
@@ -119,14 +120,14 @@ function projects(git: Git): string[] {
 function placesOf(context: Context): Places {
   const root = requireRoot({ root: context.root, cwd: context.cwd, env: context.io.env });
   const git = gitIn(root);
-  const top = git.ask('rev-parse', '--show-toplevel');
-  if (top === undefined) {
+  if (openRepository(root, context.io.env) === undefined) {
     throw new FailureError({
       code: 'usage',
       message: 'the project is in no git work tree',
       hint: "make a repository with 'git init'",
     });
   }
+  const top = git.do('rev-parse', '--show-toplevel');
   const common = path.resolve(root, git.do('rev-parse', '--git-common-dir'));
   return {
     git,

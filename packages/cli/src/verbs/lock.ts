@@ -73,7 +73,7 @@ function chosen(merged: MergedTexts, { ours, theirs }: ResolveFlags): MergedText
   return { ...merged, lock: { ...merged.lock, data }, conflicts: [] };
 }
 
-function tell(context: Context, file: ProjectPath, { stale, conflicts, inside }: MergedTexts): void {
+function tell(context: Context, file: ProjectPath, { stale, conflicts, inside, unlisted }: MergedTexts): void {
   context.emit({ event: 'summary', file, stale, conflicts: conflicts.map(({ path }) => path) });
   if (context.json) return;
   if (stale.length > 0) {
@@ -82,11 +82,16 @@ function tell(context: Context, file: ProjectPath, { stale, conflicts, inside }:
   for (const { path: tracked, ours, theirs } of conflicts) {
     const within = inside.get(tracked);
     const gone = ours === undefined ? 'we removed it' : theirs === undefined ? 'they removed it' : undefined;
-    const why = within === undefined ? (gone ?? 'both sides changed it') : `both sides changed ${list(within)} in it`;
+    const why =
+      within === undefined
+        ? (gone ?? (unlisted.has(tracked) ? UNLISTED : 'both sides changed it'))
+        : `both sides changed ${list(within)} in it`;
     context.say(`${file}: conflict in ${tracked}: ${why}`);
   }
   if (conflicts.length > 0) context.say("  choose with 'dag lock resolve --ours' or '--theirs'");
 }
+
+const UNLISTED = 'both sides changed it, and neither the cache nor a remote has the listings to merge it file by file';
 
 function list(names: readonly string[]): string {
   const shown = names.slice(0, 10);

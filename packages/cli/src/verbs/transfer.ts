@@ -6,7 +6,7 @@ import { positiveInteger } from '../options.ts';
 import { type FetchedInOrder, fetchInOrder } from '../project/fetch-in-order.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { defaultRemotes, homeOf, openNamedRemote, openRemotes, remoteConfig, remotesOf } from '../project/remotes.ts';
-import { repositoryOf } from '../project/roots.ts';
+import { historyEnd, repositoryOf } from '../project/roots.ts';
 import { allTracked, objectsFailure, type Picked, pickTracked, type Tracked } from '../project/tracked.ts';
 import { trackedThen } from '../project/tracked-then.ts';
 import { fromText, sayPassedOver, saySpared } from '../render/in-order.ts';
@@ -203,7 +203,12 @@ function partsOf(
   });
   const revisions = { branches: allBranches === true, tags: allTags === true, commits: allCommits === true };
   if (!Object.values(revisions).includes(true)) return now;
-  const then = trackedThen(repositoryOf(project.root, context.io.env), revisions, project.root);
+  const repository = repositoryOf(project.root, context.io.env);
+  const end = historyEnd(repository, revisions);
+  if (end !== undefined) {
+    context.say(`warning: this clone is shallow, so nothing is known of commits before ${end.slice(0, 7)}`);
+  }
+  const then = trackedThen(repository, revisions, project.root);
   const wanted = groupBy(picked, ({ tracked }) => tracked.path as string);
   const all = [{ inside: undefined }];
   return [
