@@ -7,7 +7,9 @@ import {
   type LockedStage,
   type LockedWorker,
   type ProjectPath,
+  pinsText,
   sameArtifact,
+  samePins,
   sameValue,
   type Value,
 } from '@dag/model';
@@ -65,8 +67,10 @@ function compareWorker(before: LockedWorker | undefined, after: LockedWorker | u
     return [{ changed: 'worker', how: after === undefined ? 'removed' : 'added' }];
   }
   const changes: Change[] = [];
-  if (before.module !== after.module || before.backend !== after.backend) {
-    changes.push({ changed: 'worker', how: 'modified' });
+  if (before.module !== after.module) changes.push({ changed: 'worker', how: 'modified' });
+  if (!samePins(before.backend, after.backend)) {
+    const texts = { before: pinsText(before.backend), after: pinsText(after.backend) };
+    changes.push({ changed: 'definition', part: 'backend', how: 'modified', ...texts });
   }
   for (const path of differing(before.files, after.files, (one) => before.files.get(one) === after.files.get(one))) {
     const [old, current] = [before.files.get(path), after.files.get(path)];

@@ -33,7 +33,7 @@ export type Change =
   /** `before` and `after` are empty where none is set. */
   | {
       readonly changed: 'definition';
-      readonly part: 'salt' | 'shell';
+      readonly part: 'salt' | 'shell' | 'backend';
       readonly how: 'modified';
       readonly before: string;
       readonly after: string;

@@ -1,4 +1,5 @@
 import type { Artifact } from './artifact.ts';
+import { pinsValue, readPins } from './backend.ts';
 import type { Brand } from './brand.ts';
 import { canonicalJson, type Value } from './canonical.ts';
 import type { Digest } from './digest.ts';
@@ -55,7 +56,7 @@ export function fingerprintText(fingerprint: Fingerprint): string {
   if (worker !== undefined) {
     record['worker'] = {
       module: worker.module,
-      backend: worker.backend ?? null,
+      backend: worker.backend === undefined ? null : pinsValue(worker.backend),
       files: Object.fromEntries(worker.files),
     };
   }
@@ -92,10 +93,11 @@ export function parseFingerprint(text: string): Fingerprint | undefined {
 }
 
 function readWorker(worker: Record<string, unknown>): LockedWorker {
-  const { module, backend, files } = worker;
+  const { module, files } = worker;
+  const backend = readPins(worker['backend']);
   return {
     module: String(module) as ProjectPath,
-    ...(typeof backend === 'string' ? { backend } : {}),
+    ...(backend === undefined ? {} : { backend }),
     files: new Map(entriesOf(files).map(([path, digest]) => [path as ProjectPath, String(digest) as Digest])),
   };
 }

@@ -1,4 +1,5 @@
 export * from './artifact.ts';
+export * from './backend.ts';
 export * from './brand.ts';
 export * from './canonical.ts';
 export * from './compare.ts';

@@ -1,4 +1,5 @@
 import type { Artifact } from './artifact.ts';
+import type { BackendPins } from './backend.ts';
 import type { Value } from './canonical.ts';
 import type { Digest } from './digest.ts';
 import { type AnyPath, isInside, type ProjectPath } from './path.ts';
@@ -24,7 +25,7 @@ export interface LockedStage {
 /** The worker module of a stage and all local modules that it imports, each with the digest of its source. */
 export interface LockedWorker {
   readonly module: ProjectPath;
-  readonly backend?: string;
+  readonly backend?: BackendPins;
   readonly files: ReadonlyMap<ProjectPath, Digest>;
 }
 

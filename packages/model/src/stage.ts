@@ -1,3 +1,4 @@
+import type { BackendPins } from './backend.ts';
 import type { Brand } from './brand.ts';
 import type { Value } from './canonical.ts';
 import type { AnyPath, ProjectPath } from './path.ts';
@@ -21,8 +22,8 @@ export type Action =
       readonly kind: 'worker';
       /** The module that a worker process runs. */
       readonly module: ProjectPath;
-      /** The TensorFlow backend that the stage pins; undefined takes the first that loads. */
-      readonly backend?: string;
+      /** What it pins of the TensorFlow backend; undefined takes the first that loads, as it is. */
+      readonly backend?: BackendPins;
     };
 
 /** A path that a stage reads. */

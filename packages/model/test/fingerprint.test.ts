@@ -51,7 +51,11 @@ describe('a fingerprint', () => {
 
   test('of a worker names its module, its files and its backend', () => {
     const { cmd: _, ...rest } = fingerprint;
-    const worker = { module: path('w.ts'), backend: 'wasm', files: new Map([[path('w.ts'), digest('ef')]]) };
+    const worker = {
+      module: path('w.ts'),
+      backend: { name: 'wasm' } as const,
+      files: new Map([[path('w.ts'), digest('ef')]]),
+    };
     const text = fingerprintText({ ...rest, worker });
     expect(text).toContain(`"worker":{"backend":"wasm","files":{"w.ts":"blake3:${'ef'.repeat(32)}"},"module":"w.ts"}`);
     expect(parseFingerprint(text)?.worker).toEqual(worker);

@@ -19,7 +19,7 @@ const LOCK: Lock = {
       {
         worker: {
           module: path('src/train.ts'),
-          backend: 'wasm',
+          backend: { name: 'wasm' },
           files: new Map([[path('src/train.ts'), digest('c')]]),
         },
         deps: new Map([[path('data/raw'), folder]]),

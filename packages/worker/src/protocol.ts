@@ -1,6 +1,8 @@
+import { BACKENDS, type Backend, type BackendPins } from '@dag/model';
+
 /**
  * What a worker process and the process that started it say to each other, over the child's IPC channel
- * (`serialization: 'advanced'`, so that integers keep all their digits). This file imports nothing.
+ * (`serialization: 'advanced'`, so that integers keep all their digits).
  *
  * Order: the parent sends `init` once; the child answers `ready` when the module is loaded and about to run, or `failed`;
  * then any number of `progress`, `checkpoint` and `beat`; last `done` or `failed`, after which the child ends by itself.
@@ -22,10 +24,6 @@ export const PROTOCOL_VERSION = 2;
 /** Milliseconds between two beats. */
 export const BEAT_MS = 1000;
 
-/** TensorFlow backends, in the order in which they are tried: native on a GPU, native on the CPU, WebAssembly, plain JavaScript. */
-export const BACKENDS = ['gpu', 'node', 'wasm', 'cpu'] as const;
-export type Backend = (typeof BACKENDS)[number];
-
 /** What ran: the backend, and the package that provides it. */
 export interface BackendInfo {
   readonly name: Backend;
@@ -33,6 +31,8 @@ export interface BackendInfo {
   readonly package: string;
   /** That package's version. */
   readonly version: string;
+  /** What else decides the bits of its results, as it was in effect: TensorFlow's version, threads, oneDNN and the like. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** Checkpoints bear numbers, so that the newest is known without trust in any clock: `00000003-step-120.checkpoint`. */
@@ -79,8 +79,8 @@ export interface WorkerInit {
   readonly metrics: string;
   /** Seeds `ctx.random()` and Math.random. An integer from 0 to 2^32 - 1. */
   readonly seed: number;
-  /** Backend that the stage pins. */
-  readonly backend?: Backend;
+  /** What the stage pins of the backend. */
+  readonly backend?: BackendPins;
   /** Whether a backend is to be set up before the module is loaded: it imports TensorFlow.js, or the stage pins one. */
   readonly tensorflow: boolean;
   /** Where checkpoints of this run lie, absolute, and how many are kept. */
@@ -226,7 +226,13 @@ function readBackend(message: Record<string, unknown>): { backend?: BackendInfo 
   const name = BACKENDS.find((known) => known === raw['name']);
   const { package: from, version } = raw;
   if (name === undefined || typeof from !== 'string' || typeof version !== 'string') return {};
-  return { backend: { name, package: from, version } };
+  return { backend: { name, package: from, version, ...readFacts(raw['facts']) } };
+}
+
+function readFacts(raw: unknown): Pick<BackendInfo, 'facts'> {
+  if (!isRecord(raw)) return {};
+  const plain = Object.entries(raw).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value));
+  return { facts: Object.fromEntries(plain) as NonNullable<BackendInfo['facts']> };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

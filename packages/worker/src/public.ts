@@ -51,7 +51,7 @@ export interface WorkerContext<P = WorkerParams> {
   readonly seed: number;
   /** The declared params. Reading one that is not declared throws. */
   readonly params: P;
-  /** What TensorFlow runs on (`gpu`, `node`, `wasm`, `cpu`); undefined while TensorFlow is not loaded. */
+  /** What TensorFlow runs on (`gpu`, `node`, `webgpu`, `wasm`, `cpu`); undefined while TensorFlow is not loaded. */
   readonly backend: string | undefined;
   /** Aborted when the stage is interrupted or out of time; the process is killed a few seconds later. */
   readonly signal: AbortSignal;

@@ -218,7 +218,7 @@ export default async (ctx: WorkerContext<{ optimizer: string; kill: number }>) =
 describe('a training that was killed and went on gives the bytes of one that was not', () => {
   async function train(backend: 'cpu' | 'wasm', optimizer: string, kill: number) {
     const ended = await runChild(built, root, {
-      ...{ seed: 5, outs: ['model'], backend, checkpoints: { folder, keep: 2 } },
+      ...{ seed: 5, outs: ['model'], backend: { name: backend }, checkpoints: { folder, keep: 2 } },
       params: { 'params.yaml': { optimizer, kill } },
     });
     if (kill < 6) return expect(ended.signal).toBe('SIGKILL');
@@ -254,7 +254,7 @@ describe('a training that was killed and went on gives the bytes of one that was
     await train('cpu', 'sgd', 2);
     writeFiles(root, { 'main.ts': TRAIN.replace('units: 12', 'units: 13') });
     const ended = await runChild(built, root, {
-      ...{ outs: ['model'], backend: 'cpu', checkpoints: { folder, keep: 2 } },
+      ...{ outs: ['model'], backend: { name: 'cpu' }, checkpoints: { folder, keep: 2 } },
       params: { 'params.yaml': { optimizer: 'sgd', kill: 9 } },
     });
     expect(errorOf(ended.messages)).toBe(

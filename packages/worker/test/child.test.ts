@@ -200,7 +200,8 @@ describe('TensorFlow backends', () => {
     const { messages, output } = await run(
       `const tf = await import('@tensorflow/tfjs-core'); ctx.log(tf.getBackend() + ctx.backend);`,
     );
-    const backend = { name: 'wasm', package: '@tensorflow/tfjs-backend-wasm', version };
+    const facts = { threads: 1, simd: true };
+    const backend = { name: 'wasm', package: '@tensorflow/tfjs-backend-wasm', version, facts };
     expect(messages).toEqual([
       { type: 'ready', version: PROTOCOL_VERSION, node: process.version, backend },
       { type: 'done', backend },
@@ -212,10 +213,13 @@ describe('TensorFlow backends', () => {
     install('tfjs-core', 'tfjs-backend-wasm', 'tfjs-backend-cpu');
     const { messages, output } = await run(
       `const tf = await ctx.tensorflow(); ctx.log(tf.getBackend() + tf.add(1, 2).dataSync());`,
-      { backend: 'cpu' },
+      { backend: { name: 'cpu' } },
     );
     expect(messages.slice(1)).toEqual([
-      { type: 'done', backend: { name: 'cpu', package: '@tensorflow/tfjs-backend-cpu', version } },
+      {
+        type: 'done',
+        backend: { name: 'cpu', package: '@tensorflow/tfjs-backend-cpu', version, facts: { threads: 1 } },
+      },
     ]);
     expect(output).toBe('cpu3\n');
   });
@@ -233,16 +237,16 @@ describe('TensorFlow backends', () => {
   test('where none can be loaded, what was tried is told', async () => {
     const none = await run('await ctx.tensorflow()');
     expect(failed(none.messages).message).toMatchInlineSnapshot(
-      `"no TensorFlow.js backend can be loaded (@tensorflow/tfjs-node-gpu: not installed; @tensorflow/tfjs-node: not installed; @tensorflow/tfjs-backend-wasm: not installed; @tensorflow/tfjs-backend-cpu: not installed)"`,
+      `"no TensorFlow.js backend can be loaded (@tensorflow/tfjs-node-gpu: not installed; @tensorflow/tfjs-node: not installed; @tensorflow/tfjs-backend-webgpu: not installed; @tensorflow/tfjs-backend-wasm: not installed; @tensorflow/tfjs-backend-cpu: not installed)"`,
     );
     expect(failed(none.messages).hint).toBe('npm install @tensorflow/tfjs-backend-wasm');
     install('tfjs-core', 'tfjs-backend-wasm');
-    const pinned = await run('', { backend: 'gpu' });
+    const pinned = await run('', { backend: { name: 'gpu' } });
     expect(failed(pinned.messages).message).toMatchInlineSnapshot(
       `"the backend gpu that the stage pins can't be loaded (@tensorflow/tfjs-node-gpu: not installed; @tensorflow/tfjs-node: not installed)"`,
     );
     expect(pinned.code).toBe(1);
-    const unknown = await run('', { backend: 'abacus' as 'cpu' });
+    const unknown = await run('', { backend: { name: 'abacus' as 'cpu' } });
     expect(failed(unknown.messages).message).toBe("there is no backend 'abacus'");
   });
 

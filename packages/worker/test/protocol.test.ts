@@ -1,16 +1,18 @@
+import { BACKENDS } from '@dag/model';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  BACKENDS,
-  type ChildMessage,
-  PROTOCOL_VERSION,
-  readChildMessage,
-  readParentMessage,
-  wrap,
-} from '../src/protocol.ts';
+import { type ChildMessage, PROTOCOL_VERSION, readChildMessage, readParentMessage, wrap } from '../src/protocol.ts';
 
 const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
-const backend = fc.record({ name: fc.constantFrom(...BACKENDS), package: fc.string(), version: fc.string() });
+const facts = fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.double(), fc.boolean()), {
+  noNullPrototype: true,
+});
+const backend = fc.record({
+  name: fc.constantFrom(...BACKENDS),
+  package: fc.string(),
+  version: fc.string(),
+  facts: optional(facts),
+});
 
 /** Any message that a child may send; keys that are absent are absent, not undefined. */
 const childMessage: fc.Arbitrary<ChildMessage> = fc

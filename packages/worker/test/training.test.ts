@@ -39,7 +39,7 @@ async function train(seed: number) {
   mkdirSync(join(root, 'node_modules'));
   symlinkSync(join(packageFile('@tensorflow/tfjs-core/package.json'), '../..'), join(root, 'node_modules/@tensorflow'));
   writeFiles(root, { 'main.ts': TRAIN });
-  const run = await runChild(built, root, { seed, outs: ['model'], backend: 'wasm' });
+  const run = await runChild(built, root, { seed, outs: ['model'], backend: { name: 'wasm' } });
   const last = run.messages.at(-1);
   if (last?.type !== 'done') throw new Error(JSON.stringify(last));
   const files = ['model.json', 'weights.bin'].map((name) => readFileSync(join(root, 'model', name)));

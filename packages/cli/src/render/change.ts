@@ -18,7 +18,7 @@ export function changeText(change: Change): string {
     case 'definition':
       return `${change.part} changed: ${change.before || 'none'} → ${change.after || 'none'}`;
     case 'worker':
-      return `worker ${change.path === undefined ? 'module or backend' : `module ${change.path}`} ${change.how}`;
+      return `worker module${change.path === undefined ? '' : ` ${change.path}`} ${change.how}`;
     case 'dep':
     case 'out':
     case 'data':

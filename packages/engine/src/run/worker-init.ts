@@ -1,4 +1,4 @@
-import type { Value } from '@dag/model';
+import type { BackendPins, Value } from '@dag/model';
 import { PROTOCOL_VERSION, type WorkerInit } from '@dag/worker/protocol';
 
 /** What `workerInit` makes an `init` message of; paths are project paths where not said otherwise. */
@@ -13,7 +13,7 @@ export interface WorkerInitOptions {
   readonly tensorflow: boolean;
   /** Absolute. */
   readonly metrics: string;
-  readonly backend?: string;
+  readonly backend?: BackendPins;
   readonly deps: Iterable<string>;
   readonly outs: Iterable<string>;
   readonly checkpoints?: NonNullable<WorkerInit['checkpoints']>;
@@ -32,7 +32,7 @@ export function workerInit(options: WorkerInitOptions): WorkerInit {
     outs: [...outs],
     params: Object.fromEntries(Array.from(params, ([file, values]) => [file, Object.fromEntries(values)])),
     seed: seedOf(params),
-    ...(backend === undefined ? {} : { backend: backend as NonNullable<WorkerInit['backend']> }),
+    ...(backend === undefined ? {} : { backend }),
   };
 }
 

@@ -169,6 +169,7 @@ function workerFailure(stage: Stage, module: ProjectPath, error: WireError | und
   };
 }
 
-function backendContext(backend: NonNullable<WorkerEnd['backend']>): Record<string, string> {
-  return { backend: backend.name, backendPackage: `${backend.package}@${backend.version}` };
+/** What the run record says of it, with all that decides the bits of what was made. */
+function backendContext(backend: NonNullable<WorkerEnd['backend']>): NonNullable<ActionEnd['context']> {
+  return { backend: backend.name, backendPackage: `${backend.package}@${backend.version}`, ...backend.facts };
 }

@@ -1,3 +1,4 @@
+import { BACKENDS, INSTRUCTION_SETS } from '@dag/model';
 import {
   anything,
   either,
@@ -56,7 +57,21 @@ const vars = list(either(text, table(anything, 'a name')));
 export const STAGE_FIELDS: Fields = {
   cmd: field('Command to run, or a list of commands that run in order.', either(text, texts)),
   worker: field('A module that a native worker process runs, instead of a command.', text),
-  backend: field('TensorFlow backend that the worker must use.', text),
+  backend: field(
+    'What the worker must compute on: a TensorFlow backend, or a map that pins more.',
+    either(
+      oneOf(...BACKENDS),
+      map({
+        name: field('The backend: gpu, node, webgpu, wasm or cpu.', oneOf(...BACKENDS)),
+        version: field('Version of the package that provides it.', text),
+        tensorflow: field("Version of TensorFlow's C library.", text),
+        threads: field('Threads that one operation is divided among.', integer(1)),
+        onednn: field("Whether oneDNN's kernels are used.", flag),
+        isa: field('The most that may be used of the processor.', oneOf(...INSTRUCTION_SETS)),
+        deterministic: field('Whether only operations that always give the same bits may run.', flag),
+      }),
+    ),
+  ),
   wdir: field('Folder in which it runs and which its paths are relative to.', text),
   deps: field(
     'Files and folders that it reads: paths, patterns (`data/*.csv`), or `{stage: NAME}` for all outs of a stage or group.',

@@ -1,6 +1,7 @@
 import {
   type AnyPath,
   type Artifact,
+  type BackendPins,
   type Diagnostic,
   type Digest,
   err,
@@ -13,6 +14,7 @@ import {
   parentPath,
   parseDigest,
   type Result,
+  readPins,
   resolveAnyPath,
   resolvePath,
   type Value,
@@ -253,11 +255,11 @@ function readEnv(node: Node, reader: Reader): Map<string, string | null> {
 
 function readWorker(node: Node, reader: Reader): LockedWorker | undefined {
   let module: ProjectPath | undefined;
-  let backend: string | undefined;
+  let backend: BackendPins | undefined;
   const files = new Map<ProjectPath, Digest>();
   for (const { key, value } of mapOf(node, reader, 'worker')) {
     if (key.value === 'module' && value.kind === 'scalar') module = pathOf(value, reader);
-    else if (key.value === 'backend') backend = textOf(value);
+    else if (key.value === 'backend') backend = readPins(toValue(value));
     else if (key.value === 'files') {
       for (const entry of mapOf(value, reader, 'files')) {
         const path = pathOf(entry.key, reader);

@@ -6,6 +6,7 @@ import {
   type LockedStage,
   type ProjectPath,
   parentPath,
+  pinsValue,
   relativePath,
   sortedEntries,
   type Value,
@@ -44,7 +45,7 @@ function newStageText(stage: LockedStage, folder: ProjectPath): string {
   else if (cmd !== undefined) text += `    cmd:\n${cmd.map((one) => `      - ${yamlScalar(one)}\n`).join('')}`;
   if (worker !== undefined) {
     text += `    worker:\n      module: ${yamlScalar(relativePath(folder, worker.module))}\n`;
-    if (worker.backend !== undefined) text += `      backend: ${yamlScalar(worker.backend)}\n`;
+    if (worker.backend !== undefined) text += `      backend: ${flowValue(pinsValue(worker.backend))}\n`;
     text += '      files:\n';
     for (const [path, digest] of byPath(worker.files, folder)) text += `        ${yamlKey(path)}: '${digest}'\n`;
   }

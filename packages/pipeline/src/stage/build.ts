@@ -1,11 +1,13 @@
 import {
   type Action,
   type AnyPath,
+  type BackendPins,
   type CheckpointSettings,
   type EnvVar,
   type OutKind,
   type ProjectPath,
   type Resources,
+  readPins,
   stageAddress,
 } from '@dag/model';
 import { toValue } from '../data/value.ts';
@@ -64,7 +66,8 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
   const params = paramsNode === undefined ? [] : readParamDeps(paramsNode, place('params'));
   const action = readAction(wdir, definition, origin);
   const env = readEnv(findValue(definition, 'env'), origin);
-  const resources = readResources(findValue(definition, 'resources'), origin);
+  const written = readResources(findValue(definition, 'resources'), origin);
+  const resources = gpuOf(action, written, findValue(definition, 'backend'), origin);
   const timeout = readTime(findValue(definition, 'timeout'), 'timeout', origin);
   const checkpoints = readCheckpoints(findValue(definition, 'checkpoints'), origin);
   const stall = readTime(findValue(definition, 'stall'), 'stall', origin);
@@ -175,7 +178,8 @@ function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin)
     }
     const module = projectPath(scalarText(worker), worker, placeOf(origin, 'worker', wdir));
     if (module === undefined) return undefined;
-    return { kind: 'worker', module, ...(backend === undefined ? {} : { backend: scalarText(backend) }) };
+    const pins = readBackend(backend);
+    return { kind: 'worker', module, ...(pins === undefined ? {} : { backend: pins }) };
   }
   if (cmd === undefined) {
     const hint = 'give it a command: `cmd: python train.py`';
@@ -188,6 +192,28 @@ function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin)
     return undefined;
   }
   return { kind: 'command', cmd: cmd.kind === 'seq' ? cmd.items.map(scalarText) : scalarText(cmd) };
+}
+
+/** Undefined where nothing is pinned. */
+function readBackend(node: Node | undefined): BackendPins | undefined {
+  if (node?.kind === 'scalar' && !isUnknown(node)) {
+    return isNull(node) ? undefined : readPins(scalarText(node));
+  }
+  if (node?.kind !== 'map') return undefined;
+  const entries = node.entries.filter(({ value }) => !isUnknown(value) && !isNull(value));
+  if (entries.length === 0) return undefined;
+  return readPins(Object.fromEntries(entries.map(({ key, value }) => [String(key.value), toValue(value)])));
+}
+
+/** A backend on a GPU needs one: the stage holds one even where it does not say so. */
+function gpuOf(action: Action | undefined, written: Resources, at: Node | undefined, origin: StageOrigin): Resources {
+  if (action?.kind !== 'worker' || action.backend?.name !== 'gpu') return written;
+  if (written.gpu !== 0) return { gpu: 1, ...written };
+  if (at !== undefined) {
+    const message = 'the backend gpu needs a GPU, and resources say gpu: 0';
+    problem(at, message, 'write gpu: 1, or leave it out', 'backend', origin);
+  }
+  return written;
 }
 
 function readDeps(list: Node | undefined, place: PathsPlace): DraftDep[] {

@@ -1,12 +1,16 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import util from 'node:util';
-import { BACKENDS, type Backend, type BackendInfo } from '../protocol.ts';
+import { dirname } from 'node:path';
+import { BACKENDS, type Backend, type BackendPins } from '@dag/model';
+import type { BackendInfo } from '../protocol.ts';
+import { startCpu, startWasm } from './backend/javascript.ts';
+import { LoadError } from './backend/load-error.ts';
+import type { LoadRequest, Started, TensorFlow } from './backend/loaded.ts';
+import { startNative } from './backend/native.ts';
+import { findPackage, importFile, packageVersion } from './backend/packages.ts';
+import { seedDataSets } from './backend/seeds.ts';
+import { startWebGpu } from './backend/webgpu.ts';
 import { WorkerError } from './error.ts';
-import { registerWasmGradients } from './wasm-gradients.ts';
 
-export type TensorFlow = typeof import('@tensorflow/tfjs-core');
+export type { TensorFlow } from './backend/loaded.ts';
 
 /** A backend that works, and the TensorFlow.js that it belongs to. */
 export interface LoadedBackend {
@@ -14,45 +18,49 @@ export interface LoadedBackend {
   readonly tf: TensorFlow;
   /** Its name in TensorFlow's own registry. */
   readonly registered: string;
+  /** Better ones that the project has, and that can't be loaded: in words, one each. */
+  readonly passedOver: readonly string[];
   /** All of TensorFlow.js that the project has, as one object. */
   namespace(): Promise<unknown>;
 }
 
 /** Which packages can provide a backend, in the order in which they are tried. */
-const PACKAGES: Readonly<Record<Backend, readonly string[]>> = {
+export const PACKAGES: Readonly<Record<Backend, readonly string[]>> = {
   gpu: ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'],
   node: ['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
+  webgpu: ['@tensorflow/tfjs-backend-webgpu'],
   wasm: ['@tensorflow/tfjs-backend-wasm'],
   cpu: ['@tensorflow/tfjs-backend-cpu'],
 };
+
+const NOT_INSTALLED = 'not installed';
 
 /**
  * Loads the pinned backend, or the first that loads, from the packages that the user's project has.
  * @param folders absolute; where packages are looked up from, in this order.
  * @throws WorkerError that names everything that was tried, and why it didn't do.
  */
-export async function loadBackend(folders: readonly string[], pin: Backend | undefined): Promise<LoadedBackend> {
-  if (pin !== undefined && !BACKENDS.includes(pin)) {
-    throw new WorkerError(`there is no backend '${pin}'`, `write one of ${BACKENDS.join(', ')}`);
+export async function loadBackend(folders: readonly string[], pins: BackendPins = {}): Promise<LoadedBackend> {
+  if (pins.name !== undefined && !BACKENDS.includes(pins.name)) {
+    throw new WorkerError(`there is no backend '${pins.name}'`, `write one of ${BACKENDS.join(', ')}`);
   }
   const tried = new Map<string, string>();
-  for (const backend of pin === undefined ? BACKENDS : [pin]) {
+  let hint: string | undefined;
+  for (const backend of pins.name === undefined ? BACKENDS : [pins.name]) {
     for (const name of PACKAGES[backend]) {
-      if (pin === undefined && tried.has(name)) continue;
+      if (pins.name === undefined && tried.has(name)) continue;
       try {
-        return await load(backend, name, folders, pin !== undefined);
+        const loaded = await load(backend, name, folders, pins);
+        return { ...loaded, passedOver: list(tried).filter((text) => !text.endsWith(NOT_INSTALLED)) };
       } catch (error) {
         tried.set(name, error instanceof Error ? firstLine(error.message) : String(error));
+        if (error instanceof LoadError) hint ??= error.hint;
       }
     }
   }
-  const list = [...tried].map(([name, why]) => `${name}: ${why}`).join('; ');
-  throw new WorkerError(
-    `${pin === undefined ? 'no TensorFlow.js backend can' : `the backend ${pin} that the stage pins can't`} be loaded (${list})`,
-    pin === undefined || pin === 'wasm'
-      ? 'npm install @tensorflow/tfjs-backend-wasm'
-      : `npm install ${PACKAGES[pin][0]}, or take \`backend: ${pin}\` out of the stage`,
-  );
+  const what =
+    pins.name === undefined ? 'no TensorFlow.js backend can' : `the backend ${pins.name} that the stage pins can't`;
+  throw new WorkerError(`${what} be loaded (${list(tried).join('; ')})`, hint ?? installHint(pins.name));
 }
 
 /** Makes the backend current again: importing a package may have made its own current. */
@@ -60,98 +68,62 @@ export async function restoreBackend({ tf, registered }: LoadedBackend): Promise
   if (tf.getBackend() !== registered) await tf.setBackend(registered);
 }
 
+function list(tried: ReadonlyMap<string, string>): string[] {
+  return [...tried].map(([name, why]) => `${name}: ${why}`);
+}
+
+function installHint(pinned: Backend | undefined): string {
+  if (pinned === undefined || pinned === 'wasm') return 'npm install @tensorflow/tfjs-backend-wasm';
+  const also = pinned === 'webgpu' ? ' webgpu' : '';
+  return `npm install ${PACKAGES[pinned][0]}${also}, or take \`backend: ${pinned}\` out of the stage; 'dag doctor --backends' tries all`;
+}
+
 async function load(
   backend: Backend,
   name: string,
   folders: readonly string[],
-  pinned: boolean,
-): Promise<LoadedBackend> {
-  const main = find(name, folders);
-  const info = (as: Backend): BackendInfo => ({ name: as, package: name, version: versionOf(main, name) });
-  if (backend === 'gpu' || backend === 'node') {
-    const native = await loadNative(main, pinned && backend === 'node');
-    if (pinned && backend === 'gpu' && !native.gpu) throw new Error('it loads, but finds no GPU that it can use');
-    const namespace = async () => native.tf;
-    return { info: info(native.gpu ? 'gpu' : 'node'), tf: native.tf, registered: 'tensorflow', namespace };
+  pins: BackendPins,
+): Promise<Omit<LoadedBackend, 'passedOver'>> {
+  const main = findPackage(name, folders);
+  if (main === undefined) throw new Error(NOT_INSTALLED);
+  const version = packageVersion(main, name);
+  if (pins.version !== undefined && pins.version !== version) {
+    throw new Error(`the stage pins version ${pins.version}, and ${version} is installed`);
   }
-  const tf = await importAs<TensorFlow>(find('@tensorflow/tfjs-core', [...folders, dirname(main)]));
-  if (backend === 'wasm') await loadWasm(main, tf);
-  else await loadCpu(main, tf);
-  return { info: info(backend), tf, registered: backend, namespace: () => namespaceOf(tf, folders) };
+  const request: LoadRequest = { name, main, folders, pins };
+  const { tf, facts, gpu } = await start(backend, request);
+  await seedDataSets([...folders, dirname(main)]);
+  const native = backend === 'gpu' || backend === 'node';
+  return {
+    info: { name: native ? (gpu === true ? 'gpu' : 'node') : backend, package: name, version, facts },
+    tf,
+    registered: native ? 'tensorflow' : backend,
+    namespace: async () => (native ? tf : await namespaceOf(tf, folders)),
+  };
 }
 
-/** The native library. It calls `util.isNullOrUndefined`, which Node 24 no longer has. */
-async function loadNative(main: string, hideGpus: boolean): Promise<{ tf: TensorFlow; gpu: boolean }> {
-  const legacy: { isNullOrUndefined?: (value: unknown) => boolean } = util;
-  legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
-  if (hideGpus) process.env['CUDA_VISIBLE_DEVICES'] = '-1';
-  const tf = await importAs<TensorFlow>(main);
-  await tf.setBackend('tensorflow');
-  await tf.ready();
-  if (tf.getBackend() !== 'tensorflow') throw new Error('its library did not start');
-  const native = tf.backend() as { isUsingGpuDevice?: boolean };
-  return { tf, gpu: native.isUsingGpuDevice === true };
-}
-
-async function loadWasm(main: string, tf: TensorFlow): Promise<void> {
-  const events = ['uncaughtException', 'unhandledRejection'] as const;
-  const before = events.map((event) => new Set<unknown>(process.listeners(event as 'uncaughtException')));
-  const wasm = await importAs<{ setWasmPaths(folder: string): void }>(main);
-  wasm.setWasmPaths(`${dirname(main)}/`);
-  if (!(await tf.setBackend('wasm'))) throw new Error('its module did not start');
-  // The generated loader installs handlers that throw again, and so hide where an error came from.
-  for (const [i, event] of events.entries()) {
-    for (const listener of process.listeners(event as 'uncaughtException')) {
-      if (!before[i]?.has(listener)) process.off(event, listener as () => void);
-    }
+async function start(backend: Backend, request: LoadRequest): Promise<Started> {
+  const pinned = request.pins.name !== undefined;
+  switch (backend) {
+    case 'gpu':
+      return await startNative(request, pinned ? 'gpu' : 'any');
+    case 'node':
+      return await startNative(request, pinned ? 'cpu' : 'any');
+    case 'webgpu':
+      return await startWebGpu(request, pinned);
+    case 'wasm':
+      return await startWasm(request);
+    case 'cpu':
+      return await startCpu(request);
   }
-  registerWasmGradients(tf);
-}
-
-async function loadCpu(main: string, tf: TensorFlow): Promise<void> {
-  await importAs(main);
-  if (!(await tf.setBackend('cpu'))) throw new Error('it did not start');
-  // Otherwise its first operation prints an advertisement.
-  (tf.backend() as { firstUse?: boolean }).firstUse = false;
 }
 
 /** `@tensorflow/tfjs` where the project has it, otherwise the core with the layers beside it. */
 async function namespaceOf(core: TensorFlow, folders: readonly string[]): Promise<unknown> {
-  const has = (name: string) => {
-    try {
-      return find(name, folders);
-    } catch {
-      return undefined;
-    }
-  };
-  const whole = has('@tensorflow/tfjs');
-  if (whole !== undefined) return await importAs(whole);
-  const layers = has('@tensorflow/tfjs-layers');
-  return layers === undefined ? core : { ...core, ...(await importAs<object>(layers)) };
-}
-
-/** Where a package's main file is, as seen from the first of the folders that sees it. */
-function find(name: string, folders: readonly string[]): string {
-  for (const folder of folders) {
-    try {
-      return createRequire(join(folder, 'worker.js')).resolve(name);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
-    }
-  }
-  throw new Error('not installed');
-}
-
-function versionOf(main: string, name: string): string {
-  const manifest: unknown = createRequire(main)(`${name}/package.json`);
-  const version = (manifest as { version?: unknown }).version;
-  return typeof version === 'string' ? version : 'unknown';
-}
-
-/** Imports a CommonJS or ES module by file; the former's exports, not its wrapper. */
-async function importAs<T>(file: string): Promise<T> {
-  const module: { default?: T } = await import(pathToFileURL(file).href);
-  return module.default ?? (module as T);
+  const whole = findPackage('@tensorflow/tfjs', folders);
+  if (whole !== undefined) return await importFile(whole);
+  const layers = findPackage('@tensorflow/tfjs-layers', folders);
+  return layers === undefined ? core : { ...core, ...(await importFile<object>(layers)) };
 }
 
 function firstLine(text: string): string {

@@ -37,6 +37,12 @@ export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleR
     const folders = [dirname(join(init.root, init.module)), init.root];
     loading ??= loadBackend(folders, init.backend).then((loaded) => {
       state.backend = loaded.info;
+      for (const text of loaded.passedOver) {
+        channel.send({
+          type: 'log',
+          text: `warning: runs on ${loaded.info.name}, as what comes before can't be loaded: ${text}`,
+        });
+      }
       return loaded;
     });
     return loading;
