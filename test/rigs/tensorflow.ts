@@ -5,8 +5,8 @@ import path from 'node:path';
 /** A folder that a rig's script made; undefined where it was not run. */
 function madeBy(script: string): string | undefined {
   try {
-    const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
-    return execFileSync('bash', [path.join(import.meta.dirname, script), 'path'], options).trim();
+    const args = [path.join(import.meta.dirname, script), 'path'];
+    return execFileSync('bash', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   } catch {
     return undefined;
   }
@@ -63,7 +63,11 @@ export function copyTfjsNode(root: string, rig: string): string {
   const others = (folder: string, name: string) => fs.readdirSync(folder).filter((one) => one !== name);
   const [from, to] = [path.join(rig, 'node_modules'), path.join(root, 'node_modules')];
   link(from, to, others(from, '@tensorflow'));
-  link(path.join(from, '@tensorflow'), path.join(to, '@tensorflow'), others(path.join(from, '@tensorflow'), 'tfjs-node'));
+  link(
+    path.join(from, '@tensorflow'),
+    path.join(to, '@tensorflow'),
+    others(path.join(from, '@tensorflow'), 'tfjs-node'),
+  );
   const [original, copy] = [from, to].map((folder) => path.join(folder, '@tensorflow/tfjs-node')) as [string, string];
   fs.mkdirSync(copy);
   for (const name of ['package.json', 'dist', 'lib']) {

@@ -68,16 +68,21 @@ export interface ChildOptions extends Partial<Omit<WorkerInit, 'type'>> {
   onMessage?(message: ChildMessage): unknown;
   /** The same for each piece of its output. */
   onOutput?(text: string): unknown;
+  /** Beside the tests' own environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Bundles and runs the module `main.ts` of a project in a worker process, to its end. */
 export async function runChild(built: Built, root: string, options: ChildOptions = {}): Promise<ChildRun> {
-  const { onMessage, onOutput, ...init } = options;
+  const { onMessage, onOutput, env, ...init } = options;
   const bundle = join(root, '.cache/tmp/main.mjs');
   const module = (init.module ?? 'main.ts') as ProjectPath;
   const result = await bundleModule({ root, module, hash: fakeDigest, outFile: bundle, ...built });
   if (!result.ok) throw new Error(JSON.stringify(result.error));
-  const child = fork(built.childEntry, [], { cwd: root, silent: true, serialization: 'advanced' });
+  const child = fork(built.childEntry, [], {
+    ...{ cwd: root, silent: true, serialization: 'advanced' },
+    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2', ...env },
+  });
   const messages: ChildMessage[] = [];
   const answer = (message: unknown) => {
     if (message !== undefined && child.connected) child.send(message as object);
