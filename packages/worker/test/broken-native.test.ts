@@ -192,12 +192,10 @@ describe('a native library that can’t be loaded says why', () => {
 
   test('and a stage that pins none runs on the next, and says so', async () => {
     fs.rmSync(join(copy, 'lib'), { recursive: true });
-    const { messages } = await runChild(built, root);
+    const { messages, output } = await runChild(built, root);
     expect(messages.at(-1)).toMatchObject({ type: 'done', backend: { name: 'wasm' } });
-    expect(messages.flatMap((message) => (message.type === 'log' ? [message.text] : []))).toEqual([
-      expect.stringMatching(
-        /^warning: runs on wasm, as what comes before can't be loaded: @tensorflow\/tfjs-node: its addon, .* was not built/,
-      ),
-    ]);
+    expect(output).toMatch(
+      /^warning: runs on wasm, as what comes before can't be loaded: @tensorflow\/tfjs-node: its addon, .* was not built/,
+    );
   });
 });

@@ -38,7 +38,7 @@ export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleR
     loading ??= loadBackend(folders, init.backend).then((loaded) => {
       state.backend = loaded.info;
       for (const text of loaded.passedOver) {
-        channel.warn(`warning: runs on ${loaded.info.name}, as what comes before can't be loaded: ${text}`);
+        channel.warn(`runs on ${loaded.info.name}, as what comes before can't be loaded: ${text}`);
       }
       return loaded;
     });
