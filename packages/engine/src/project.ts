@@ -56,3 +56,44 @@ export interface FetchItem {
   readonly path: ProjectPath;
   readonly artifact: Artifact;
 }
+
+/** What keeps checkpoints of running stages where other machines find them: a remote, as the engine sees it. */
+export interface CheckpointKeeper {
+  /** Those that are kept under a name, newest first. */
+  find(name: string, signal: AbortSignal): Promise<readonly KeptCheckpoint[]>;
+  /** To send what one run saves. */
+  copies(name: string): CheckpointCopies;
+  /** Removes all: the run has finished, or begins afresh. */
+  drop(name: string): Promise<void>;
+}
+
+/** A checkpoint that is kept elsewhere. */
+export interface KeptCheckpoint extends CheckpointNote {
+  /** Brings it into an empty folder; false where it is not whole. */
+  bring(folder: string, signal: AbortSignal): Promise<boolean>;
+}
+
+export interface CheckpointCopies {
+  /** Sends files; what was sent before is removed once they are there. `changed`: they were written to meanwhile. */
+  push(
+    snapshot: { readonly folder: string; readonly files: readonly CheckpointFile[]; readonly note: CheckpointNote },
+    signal: AbortSignal,
+  ): Promise<'sent' | 'changed'>;
+}
+
+/** A file or link among checkpoints: its path in their folder; `modified` in milliseconds since 1970. */
+export type CheckpointFile =
+  | { readonly path: string; readonly size: number; readonly modified: number; readonly executable: boolean }
+  | { readonly path: string; readonly link: string };
+
+/** What is said of a checkpoint that is kept elsewhere. */
+export interface CheckpointNote {
+  readonly stage: string;
+  readonly host: string;
+  readonly step?: number;
+  /** When it was saved; ISO 8601. */
+  readonly at: string;
+  /** How often the run had been taken up again, and the seconds that it had worked in all. */
+  readonly resumes: number;
+  readonly seconds: number;
+}

@@ -8,7 +8,7 @@ import type { GpuMonitor } from './gpu/monitor.ts';
 import type { Journal } from './history/journal.ts';
 import type { Leases } from './leases.ts';
 import type { Observer } from './observer.ts';
-import type { Fetcher, Project } from './project.ts';
+import type { CheckpointKeeper, Fetcher, Project } from './project.ts';
 import type { Meter } from './run/meter.ts';
 import type { Others } from './run/strays.ts';
 
@@ -38,6 +38,8 @@ export interface ReproOptions {
   readonly waitForGpus?: boolean;
   /** Where objects and run records that the cache lacks may come from. */
   readonly fetcher?: Fetcher | undefined;
+  /** Where checkpoints are kept of stages that say so. */
+  readonly keeper?: CheckpointKeeper | undefined;
   /** Asked before a stage runs; false leaves it, and what needs it, out. */
   readonly confirm?: ((stage: StageAddress) => Promise<boolean>) | undefined;
 }

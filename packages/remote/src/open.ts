@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { FailureError, type ObjectFailure, type RunKey } from '@dag/model';
 import { hashOf } from '@dag/store';
 import { check as checkRemote } from './check/check.ts';
+import { fetchCheckpoint, findCheckpoints } from './checkpoints/fetch.ts';
+import { nothingSent, pushCheckpoint } from './checkpoints/push.ts';
+import { dropCheckpoints } from './checkpoints/remove.ts';
 import { planRemoval, remove } from './collect/collect.ts';
 import type { OpenOptions, RemoteConfig } from './config.ts';
 import { toFailure } from './failures.ts';
@@ -25,6 +28,7 @@ import { DEFAULT_RETRY } from './transfer/retry.ts';
 import { type Session, startSession } from './transfer/session.ts';
 import { NOWHERE } from './transfer/words.ts';
 
+const CHECKPOINT_JOBS = 4;
 const HEX_DIGITS = '0123456789abcdef';
 
 /**
@@ -116,6 +120,19 @@ export async function openRemote(config: RemoteConfig, options: OpenOptions): Pr
         return found.size < wanted.size && (await catalog.refresh(session)) ? there() : found;
       }),
     findRuns: (key, transfer = {}) => operate(false, transfer, (session) => findRecords(session, key)),
+    checkpoints: (name) => {
+      const sent = nothingSent();
+      // A piece is large: few at once are enough, and leave memory to the training.
+      const few = (transfer: TransferOptions): TransferOptions => ({ jobs: CHECKPOINT_JOBS, ...transfer });
+      return {
+        push: (snapshot, transfer = {}) =>
+          operate(true, few(transfer), (session) => pushCheckpoint(session, name, sent, snapshot)),
+        find: (transfer = {}) => operate(false, transfer, (session) => findCheckpoints(session, name)),
+        fetch: (record, folder, transfer = {}) =>
+          operate(false, few(transfer), (session) => fetchCheckpoint(session, record, folder)),
+        drop: (transfer = {}) => operate(true, transfer, (session) => dropCheckpoints(session, name)),
+      };
+    },
     listRuns: async function* (transfer: TransferOptions = {}): AsyncGenerator<RunKey> {
       for (const digit of HEX_DIGITS) {
         yield* await operate(false, transfer, (session) => listRunKeys(session, digit));

@@ -1,5 +1,8 @@
 import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord } from '@dag/model';
 import type { Store } from '@dag/store';
+import type { CheckpointNote, CheckpointRecord } from './checkpoints/record.ts';
+
+export type { CheckpointNote, CheckpointRecord };
 
 /**
  * Objects and run records on S3 or in a folder (FORMAT.md). All methods may be called again after a failure: what has
@@ -47,11 +50,44 @@ export interface Remote {
   presence(digests: Iterable<Digest>, options?: TransferOptions): Promise<Set<Digest>>;
   /** The run records of one key that hold together, newest first; the rest is ignored. One or two small requests. */
   findRuns(key: RunKey, options?: TransferOptions): Promise<RunRecord[]>;
+  /**
+   * Takes the checkpoints of a run that has not finished. Each snapshot replaces the ones before it, once it is whole there.
+   * @param name 64 hex digits.
+   */
+  checkpoints(name: string): RemoteCheckpoints;
   /** The keys of all run records, each once, sorted. */
   listRuns(options?: TransferOptions): AsyncIterable<RunKey>;
   /** Lets go of connections. */
   close(): void;
 }
+
+/** Checkpoints of one run in a remote. */
+export interface RemoteCheckpoints {
+  /** @returns `changed` where a file was written to meanwhile: nothing counts then. */
+  push(snapshot: CheckpointSnapshot, options?: TransferOptions): Promise<'sent' | 'changed'>;
+  /** Those that are named there, newest first; the rest is ignored. */
+  find(options?: TransferOptions): Promise<CheckpointRecord[]>;
+  /**
+   * Brings one into a folder that is empty, checked and durable.
+   * @returns false where it is not whole there.
+   */
+  fetch(record: CheckpointRecord, folder: string, options?: TransferOptions): Promise<boolean>;
+  /** Removes all: the run has finished, or begins anew. */
+  drop(options?: TransferOptions): Promise<void>;
+}
+
+/** Files of a folder as they were at one moment. */
+export interface CheckpointSnapshot {
+  /** Absolute. */
+  readonly folder: string;
+  readonly files: readonly CheckpointFile[];
+  readonly note: CheckpointNote;
+}
+
+/** A file or relative link by its path in the folder, `/`-separated; `modified` in milliseconds since 1970. */
+export type CheckpointFile =
+  | { readonly path: string; readonly size: number; readonly modified: number; readonly executable: boolean }
+  | { readonly path: string; readonly link: string };
 
 /** An artifact to be moved, with all that is inside, and the path by which the user knows it. */
 export interface Root {
@@ -194,6 +230,8 @@ export interface RemovalPlan {
   readonly copied: number;
   /** Run records that go. */
   readonly records: number;
+  /** What goes of checkpoints: runs that are not gone on with, and the bytes that they take. */
+  readonly checkpoints: { readonly runs: number; readonly bytes: number };
   /** A push that is under way, or died less than a day ago, began then (ms since 1970): nothing more is marked meanwhile. */
   readonly pushing: number | undefined;
   /** Packs that no index names, though they hold what is needed: an index is lost. */

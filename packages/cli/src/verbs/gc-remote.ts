@@ -62,8 +62,8 @@ async function withRemote<T>(
 }
 
 /** Whether a plan changes anything. */
-export function isEmpty({ marks, removes, packs, records, copied }: RemovalPlan): boolean {
-  return marks.length + removes.length + packs.count + records + copied === 0;
+export function isEmpty({ marks, removes, packs, records, checkpoints, copied }: RemovalPlan): boolean {
+  return marks.length + removes.length + packs.count + records + checkpoints.runs + copied === 0;
 }
 
 /** Lists what goes from a remote, by the paths that used it last. */
@@ -90,7 +90,7 @@ function nameOf({ digest, use }: RemoteObject): string {
 
 /** Says what was done to a remote, or would be, and what is next. */
 export function concludeRemote(context: Context, name: string, plan: RemovalPlan, dry: boolean): void {
-  const { marks, removes, waiting, due, kept, packs, unnamed, records } = plan;
+  const { marks, removes, waiting, due, kept, packs, unnamed, records, checkpoints } = plan;
   const amount = (objects: number, bytes: number) => `${count(objects, 'object')}, ${bytesText(bytes)}`;
   const of = (some: readonly RemoteObject[]) =>
     amount(
@@ -104,6 +104,10 @@ export function concludeRemote(context: Context, name: string, plan: RemovalPlan
     done.push(`${of(removes)}, ${would}deleted: ${count(packs.count, 'pack')}, ${bytesText(packs.bytes)}`);
   }
   if (records > 0) done.push(`${count(records, 'run record')} ${would}removed`);
+  if (checkpoints.runs > 0) {
+    const bytes = bytesText(checkpoints.bytes);
+    done.push(`checkpoints of ${count(checkpoints.runs, 'unfinished run')}, ${bytes}, ${would}removed`);
+  }
   if (marks.length > 0) done.push(`${of(marks)}, ${would}marked`);
   context.print(`${name}: ${done.length === 0 ? 'nothing to remove' : done.join('; ')}; ${stay}.`);
   if (waiting.objects > 0) context.print(`${name}: ${amount(waiting.objects, waiting.bytes)}, marked before.`);
@@ -127,7 +131,7 @@ export function concludeRemote(context: Context, name: string, plan: RemovalPlan
 
 /** What is added to the summary under --json. */
 export function remoteSummary(name: string, plan: RemovalPlan) {
-  const { marks, removes, waiting, due, kept, packs, unnamed, records, pushing, lost } = plan;
+  const { marks, removes, waiting, due, kept, packs, unnamed, records, checkpoints, pushing, lost } = plan;
   const bytes = (some: readonly RemoteObject[]) => some.reduce((sum, { size }) => sum + size, 0);
   return {
     remote: name,
@@ -138,6 +142,7 @@ export function remoteSummary(name: string, plan: RemovalPlan) {
     kept,
     unnamed_packs: { packs: unnamed.count, stored: unnamed.bytes },
     runs: records,
+    checkpoints,
     pushing: pushing === undefined ? null : new Date(pushing).toISOString(),
     lost_packs: lost,
   };

@@ -5,6 +5,7 @@ import { type Failure, FailureError, type StageAddress } from '@dag/model';
 import { type SelectOptions, selectStages } from '@dag/pipeline';
 import { EXIT, exitStatus } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
+import { checkpointKeeper } from '../project/checkpoint-keeper.ts';
 import { remoteFetcher } from '../project/fetcher.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
@@ -51,7 +52,8 @@ export async function reproVerb(context: Context, targets: readonly string[], op
     const selection = selectedStages(project, targets, options);
     const trace = await traceOf(context, project, options.trace);
     const remember = async () => (options.dry === true ? undefined : await rememberTracked(project));
-    const engine = engineOptions(context, project, options);
+    const keeper = options.dry === true ? undefined : checkpointKeeper(context, project, selection, options.remote);
+    const engine = { ...engineOptions(context, project, options), keeper };
     const show = { dry: options.dry ?? false, jobs: engine.jobs ?? 1, asks: options.interactive ?? false };
     const reporter = reproReporter(context, project, selection, show);
     try {
@@ -82,6 +84,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
       throw error;
     } finally {
       reporter.close();
+      await keeper?.close();
       const problem = trace?.close();
       if (problem !== undefined) context.say(`warning: '${options.trace}' is not whole: ${problem}`);
     }

@@ -34,12 +34,14 @@ export interface Earlier {
 
 /** The checkpoints of one run key. */
 export interface StageCheckpoints {
+  /** What they are kept under. */
+  readonly name: string;
   /** Absolute. There while the stage runs. */
   readonly folder: string;
-  /** What earlier runs left; undefined where that is nothing. */
-  readonly found: Left | undefined;
-  /** What is there now. */
+  /** What is there; undefined where that is nothing. */
   left(): Left | undefined;
+  /** Whether the folder was made by this run, and so was empty. */
+  readonly isNew: boolean;
   /** The stage has finished: nothing stays. */
   drop(): void;
   /** It ended without a result: what is there stays. */
@@ -66,7 +68,8 @@ export function ownName(address: string, key: string): string {
  * @param fresh begin with an empty one.
  */
 export function openCheckpoints(root: string, stage: Stage, key: RunKey, fresh: boolean): StageCheckpoints {
-  const folder = path.join(checkpointsFolder(root), checkpointName(stage, key));
+  const name = checkpointName(stage, key);
+  const folder = path.join(checkpointsFolder(root), name);
   const isNew = withIo('make the folder', folder, () => {
     if (fresh) fs.rmSync(folder, { recursive: true, force: true });
     if (make(folder)) return true;
@@ -75,8 +78,9 @@ export function openCheckpoints(root: string, stage: Stage, key: RunKey, fresh: 
     return false;
   });
   return {
+    name,
     folder,
-    found: isNew ? undefined : leftIn(folder),
+    isNew,
     left: () => leftIn(folder),
     drop: () => dropCheckpoints(folder),
     keep: () => {

@@ -6,7 +6,8 @@ import type { StageView } from '../observe-stage.ts';
 import type { RunFacts } from '../record.ts';
 import type { ReproRun } from '../repro-run.ts';
 import { nameFingerprint } from '../run-key.ts';
-import { type Earlier, earlierTries, type Left, type StageCheckpoints } from './checkpoints.ts';
+import type { Earlier, Left } from './checkpoints.ts';
+import type { Resumption } from './resumption.ts';
 import { type RunTrace, runStage, type StageEnd } from './stage.ts';
 
 /**
@@ -18,7 +19,7 @@ export async function runNoted(
   stage: Stage,
   view: StageView,
   gpus: GpuLease | undefined,
-  checkpoints: StageCheckpoints,
+  { checkpoints, left, earlier, onSaved }: Resumption,
   record: (outs: ReadonlyMap<AnyPath, Artifact>, facts: RunFacts) => Promise<RunRecord | undefined>,
 ): Promise<StageEnd> {
   const { project, journal } = run;
@@ -28,8 +29,6 @@ export async function runNoted(
   const context = Object.entries({ host, gitCommit, gitDirty, dag }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  const left = checkpoints.found;
-  const earlier = left === undefined ? undefined : earlierTries(project.root, stage, key, left);
   const resumed = left === undefined || earlier === undefined ? {} : resumedContext(left, earlier);
   await run.ignoreOuts();
   const startedAt = project.clock();
@@ -49,6 +48,8 @@ export async function runNoted(
     others: run.others,
     gpus,
     checkpoints,
+    left,
+    onSaved,
     record: (outs, trace) => {
       const { seconds } = trace;
       return record(outs, {

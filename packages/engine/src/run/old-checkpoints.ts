@@ -26,15 +26,17 @@ export function oldCheckpoints(root: string, { before, all }: { before: number; 
   }
   return names.flatMap((name): OldCheckpoints[] => {
     const folder = path.join(top, name);
-    const attempt = last.get(name);
+    // Beside a folder: what a killed dag was removing, bringing or sending.
+    const beside = path.extname(name);
+    const attempt = last.get(path.basename(name, beside));
     const left = leftIn(folder);
     const touched = Math.max(left === undefined ? 0 : Date.parse(left.at), mtimeOf(folder));
     const { bytes = 0 } = left ?? {};
     const old = { folder, stage: attempt?.stage, bytes };
-    if (name.endsWith('.gone')) return [old];
     const state = attempt?.kind === 'restored' ? 'restored' : attempt?.state;
     if (state === 'running') return [];
     if (state === 'unknown') return touched < before ? [old] : [];
+    if (beside !== '') return [old];
     const isFinished = state === 'restored' || (typeof state === 'object' && state.status === 'ok');
     return all || isFinished || touched < before ? [old] : [];
   });

@@ -25,7 +25,7 @@ import type { Project } from '../project.ts';
 import type { ActionEnd } from './action.ts';
 import { watchAttempt } from './attempt.ts';
 import { backoffMs, pause } from './backoff.ts';
-import { CHECKPOINT_VARIABLE, type StageCheckpoints } from './checkpoints.ts';
+import { CHECKPOINT_VARIABLE, type Left, type StageCheckpoints } from './checkpoints.ts';
 import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
 import type { Meter } from './meter.ts';
@@ -81,6 +81,10 @@ export interface StageRunOptions {
   /** Processes of the other runs. */
   readonly others: Others;
   readonly checkpoints: StageCheckpoints;
+  /** What earlier runs left there. */
+  readonly left: Left | undefined;
+  /** Told of each checkpoint that a worker saved. */
+  onSaved(): void;
   /** The devices that it holds. */
   readonly gpus?: GpuLease | undefined;
   /**
@@ -229,7 +233,7 @@ async function runOnce(
       options.emit({ event: 'output', stage: stage.address, stream, line });
     },
   };
-  const resumed = tries.logs.length > 1 ? options.checkpoints.left() : options.checkpoints.found;
+  const resumed = tries.logs.length > 1 ? options.checkpoints.left() : options.left;
   options.emit({
     event: 'started',
     stage: stage.address,
@@ -247,7 +251,7 @@ async function runOnce(
           onProgress: attempt.onProgress,
           emit: options.emit,
           checkpoints: options.checkpoints.folder,
-          onSaved: () => {},
+          onSaved: options.onSaved,
         });
   } finally {
     Object.assign(tries, await attempt.close());

@@ -6,8 +6,8 @@ import type { GpuLease } from '../gpu/gpus.ts';
 import { type StageView, viewStage } from '../observe-stage.ts';
 import { keepListings, recordInLock, recordOf } from '../record.ts';
 import type { Outcome, ReproRun } from '../repro-run.ts';
-import { openCheckpoints } from '../run/checkpoints.ts';
 import { runNoted } from '../run/noted.ts';
+import { openResumption } from '../run/resumption.ts';
 import { runKey } from '../run-key.ts';
 import { cancelled, compareResults, failed } from './announce.ts';
 import { inputPaths, viewOptions } from './decide-now.ts';
@@ -47,9 +47,8 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   let record: RunRecord | undefined;
   let earlier: readonly RunRecord[] = [];
   let hold: Hold | undefined;
-  const fresh = !(run.options.resume ?? run.options.force !== true);
-  const checkpoints = openCheckpoints(project.root, stage, runKey(view.observed.fingerprint), fresh);
-  const end = await runNoted(run, stage, view, gpus, checkpoints, async (outs, facts) => {
+  const resumption = await openResumption(run, stage, runKey(view.observed.fingerprint));
+  const end = await runNoted(run, stage, view, gpus, resumption, async (outs, facts) => {
     hold ??= project.store.hold();
     gpus?.release();
     observer.learn(outs);
@@ -63,9 +62,13 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   });
   if (end.status !== 'ok' || moved.length > 0) hold?.end();
   if (end.status !== 'ok') observer.forget(stage.outs.map((out) => out.path));
-  if (end.status !== 'ok') checkpoints.keep();
-  if (end.status === 'cancelled') return cancelled(run, stage, end.seconds, checkpoints.left());
-  if (end.status === 'failed') return failed(run, stage, end.failure, end.seconds, end.exitCode, checkpoints.left());
+  if (end.status !== 'ok') {
+    gpus?.release();
+    const { left } = await resumption.ended(false);
+    return end.status === 'cancelled'
+      ? cancelled(run, stage, end.seconds, left)
+      : failed(run, stage, end.failure, end.seconds, end.exitCode, left);
+  }
   if (moved.length === 0) {
     try {
       await recordInLock(project, { stage, view, outs: end.outs }, hold, record !== undefined);
@@ -77,7 +80,7 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
     }
   }
   end.keep();
-  checkpoints.drop();
+  await resumption.ended(true);
   if (moved.length === 0) compareResults(run, stage, end.outs, earlier);
   if (moved.length > 0) {
     run.emit({

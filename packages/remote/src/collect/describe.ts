@@ -1,5 +1,6 @@
 import type { Digest } from '@dag/model';
 import { HashSet, hashOf } from '@dag/store';
+import { runOfKey } from '../checkpoints/record.ts';
 import { KIND } from '../format/entry.ts';
 import type { IndexObject, Place } from '../index/object.ts';
 import type { Amount, NamedRoot, RemoteObject, RemovalPlan, RemovalRequest } from '../remote.ts';
@@ -52,6 +53,10 @@ export async function describe(reading: Reading, plan: Plan, request: RemovalReq
     unnamed: packsOf(plan.unnamed),
     copied: survey.copies.reduce((sum, { place }) => sum + place.stored, 0),
     records: plan.records.length,
+    checkpoints: {
+      runs: new Set(plan.checkpoints.map(({ key }) => runOfKey(key))).size,
+      bytes: plan.checkpoints.reduce((sum, { size }) => sum + size, 0),
+    },
     pushing: plan.pushing,
     lost: plan.lost,
   };

@@ -1,5 +1,6 @@
 import { type Digest, FailureError } from '@dag/model';
 import { type HashSet, hashOf } from '@dag/store';
+import { oldCheckpoints } from '../checkpoints/remove.ts';
 import { HASH_SIZE, ROW_SIZE } from '../format/entry.ts';
 import type { Catalog } from '../index/catalog.ts';
 import { latest } from '../index/consolidate.ts';
@@ -28,6 +29,8 @@ export interface Plan {
   /** Those that go later. */
   readonly unnamed: readonly ObjectInfo[];
   readonly records: readonly FoundRecord[];
+  /** What goes of checkpoints. */
+  readonly checkpoints: readonly ObjectInfo[];
   readonly pushing: number | undefined;
   readonly lost: number;
   /** The markings that it knows of. */
@@ -50,7 +53,10 @@ export async function makePlan(reading: Reading, request: RemovalRequest, now: n
   await addLive(reading, live, ownRoots(request));
   await addLive(reading, live, await pushedRoots(reading));
   for (const index of late) await addLive(reading, live, await rootsIn(reading, index));
-  const records = await splitRecords(reading, live, request, await allRecords(session, store));
+  const known = await allRecords(session, store);
+  const records = await splitRecords(reading, live, request, known);
+  const finished = new Set<string>(known.map(({ record }) => record.key));
+  const checkpoints = await oldCheckpoints(session, finished, request.runs.before, now);
   const pushing = openPush(catalog, session);
   const marked = catalog.inForce.filter((index) => index.head.marked !== undefined);
   const ageOf = (index: IndexObject) => now - (index.head.marked?.at ?? now);
@@ -69,6 +75,7 @@ export async function makePlan(reading: Reading, request: RemovalRequest, now: n
     doomed: dropped.filter(isDue).flatMap(({ name }) => packs.get(name) ?? []),
     unnamed: dropped.filter((one) => !isDue(one)).flatMap(({ name }) => packs.get(name) ?? []),
     records,
+    checkpoints,
     pushing,
     lost,
     markings: catalog.markings,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { deleteCheckpoints } from '../checkpoints/remove.ts';
 import { Encoder } from '../chunk/codec.ts';
 import { KIND } from '../format/entry.ts';
 import { IndexBuilder, type IndexBuilders } from '../index/builder.ts';
@@ -37,6 +38,10 @@ export async function carryOut(session: Session, catalog: Catalog, plan: Plan): 
     plan.records.map(({ key }) => key),
   );
   if (plan.records.length > 0) await publishRecords(session);
+  await deleteCheckpoints(
+    session,
+    plan.checkpoints.map(({ key }) => key),
+  );
   if (needsIndex(catalog, plan)) {
     await session.call(() => storage.settle());
     await catalog.refresh(session);
