@@ -25,8 +25,22 @@ export function declareCompare(program: Command): void {
       .option('-A, --all-commits', 'also at all commits')
       .option('-R, --recursive', 'folders are always looked into; taken for scripts that say so')
       .option('--md', 'as a table in Markdown')
-      .option('--precision <n>', 'digits behind the point (default: 5)'),
+      .option('--precision <n>', 'digits behind the point (default: 5)')
+      .option('--live', 'what the newest runs reported while they ran; the targets are stages')
+      .option('--follow', 'the same, as it comes, until none of them runs any more')
+      .option('--system', 'the same of what they used: CPU, memory, GPUs'),
     async () => (await import('./verbs/metrics.ts')).metricsShow,
+  );
+  verb(
+    metrics
+      .command('export')
+      .summary('write what stages reported while they ran for another program')
+      .description(METRICS_EXPORT)
+      .argument('[stage...]', 'only these stages')
+      .requiredOption('--tensorboard <dir>', 'as event files of TensorBoard, a folder for each run')
+      .option('--all', 'all runs that are kept, not only the newest of each stage')
+      .option('--follow', 'go on as it comes, until none of them runs any more'),
+    async () => (await import('./verbs/metrics-export.ts')).metricsExport,
   );
   verb(
     betweenRevisions(metrics.command('diff').summary('show which metrics differ between revisions'))
@@ -93,6 +107,8 @@ function betweenRevisions(command: Command): Command {
 }
 
 const DIFF = `Compares tracked data and outs at two revisions, or at one with the workspace; folders are shown with the files inside them that differ.`;
+
+const METRICS_EXPORT = `Writes the values, histograms and images that stages reported, and what they used of the machine, where other programs read them. What is there already is not written twice: run it again, or with --follow.`;
 
 const METRICS_SHOW = `Shows the numbers, texts and booleans in metrics files (YAML, JSON, TOML, Python): those that stages name, and those under metrics: in pipeline.yaml. What is not in the workspace is read from git or the cache; nothing is checked out.`;
 

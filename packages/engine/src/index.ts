@@ -9,6 +9,7 @@ export { outermost } from './gpu/free.ts';
 export { Gpus, gpuLeases } from './gpu/gpus.ts';
 export { heal } from './heal.ts';
 export { type Durations, type Past, readDurations } from './history/durations.ts';
+export { type ReportingRun, reportingRuns } from './history/newest.ts';
 export { type PastRun, pastRuns } from './history/past.ts';
 export { type Variation, variationOf } from './history/results.ts';
 export { LockBook, type LockFiles, type LockUpdate, lockPath } from './lock-book.ts';

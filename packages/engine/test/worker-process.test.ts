@@ -18,7 +18,7 @@ let folder: string;
 let childEntry: string;
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'dag-worker-run-')));
-  childEntry = join(folder, 'worker-child.mjs');
+  childEntry = join(folder, 'dag/worker-child.mjs');
   await build({ ...BUNDLE, entryPoints: [source('../../worker/src/child.ts')], outfile: childEntry });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -6,6 +6,7 @@ import type { Context } from '../verb.ts';
 import { changeJson, reasonText } from './change.ts';
 import { leftText } from './left.ts';
 import { LiveLines } from './live.ts';
+import { MetricLines, shortNumber } from './metric-lines.ts';
 import { type Paint, paint } from './paint.ts';
 import { ProgressBoard } from './progress-board.ts';
 import { count, secondsText } from './units.ts';
@@ -245,10 +246,6 @@ function* lastWords({ last }: { readonly last?: LastWords }, withOutput: boolean
   }
 }
 
-function shortNumber(value: number): string {
-  return String(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
-}
-
 /** What a stage that did not succeed leaves of its outs: what persists is as the stage left it. */
 function outsText(project: OpenProject, address: StageAddress): string {
   const outs = project.pipeline.stages.get(address)?.outs ?? [];
@@ -282,34 +279,4 @@ function summaryLine(summary: ReproSummary, project: OpenProject, dry: { undecid
 function firstLine(command: string): string {
   const [line = '', ...more] = command.trim().split('\n');
   return more.length === 0 ? line : `${line} …`;
-}
-
-/** Numbers that a worker reports for one step, on one line. */
-class MetricLines {
-  readonly #show: (stage: string, text: string) => void;
-  #stage = '';
-  #step: number | undefined;
-  #parts: string[] = [];
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(show: (stage: string, text: string) => void) {
-    this.#show = show;
-  }
-
-  add(stage: string, name: string, value: number, step: number | undefined): void {
-    if (stage !== this.#stage || step !== this.#step) this.flush();
-    this.#stage = stage;
-    this.#step = step;
-    this.#parts.push(`${name} ${shortNumber(value)}`);
-    this.#timer ??= setTimeout(() => this.flush(), 100);
-  }
-
-  flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#parts.length === 0) return;
-    const step = this.#step === undefined ? '' : `step ${this.#step}  `;
-    this.#show(this.#stage, `${step}${this.#parts.join('  ')}`);
-    this.#parts = [];
-  }
 }

@@ -10,15 +10,19 @@ import { projectPaths } from '../project/targets.ts';
 import { jsonLine } from '../render/json.ts';
 import { metricsJson, metricsLines, sayErrors } from '../render/metrics.ts';
 import type { Context } from '../verb.ts';
+import type { LiveOptions } from './metrics-live.ts';
 import { type ValueDiffOptions, valueDiff } from './value-diff.ts';
 
-interface ShowOptions extends Shown {
+interface ShowOptions extends Shown, LiveOptions {
   readonly md?: boolean;
   readonly precision?: string;
 }
 
 /** `dag metrics show`: what metrics files hold, here and at the revisions asked for. */
 export async function metricsShow(context: Context, targets: readonly string[], options: ShowOptions): Promise<number> {
+  if (options.live === true || options.follow === true || options.system === true) {
+    return await (await import('./metrics-live.ts')).metricsLive(context, targets, options);
+  }
   const precision = precisionOf(options.precision);
   const withRevisions = options.allBranches === true || options.allTags === true || options.allCommits === true;
   const project = await openProject(context, { targets });

@@ -70,7 +70,7 @@ export function pastRuns(project: Project, wanted: (stage: string) => boolean): 
  * Of a run on another machine its lock says whether it still works. Where that is gone it was killed, if the machine has this
  * one's name: it was started anew since then. Of others nobody here knows.
  */
-function lookedAfter({ workspace }: Project, attempt: Attempt): Attempt {
+export function lookedAfter({ workspace }: Project, attempt: Attempt): Attempt {
   if (attempt.kind !== 'run' || attempt.state !== 'unknown') return attempt;
   const { pid, stage } = attempt;
   const host = attempt.context['host'];

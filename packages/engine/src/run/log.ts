@@ -20,8 +20,7 @@ export interface RunLog {
 
 /** Opens a new log, or throws a FailureError, in `logs/<stage>/` of the cache folder; its name is the time, so that names sort by age. */
 export function openLog(cacheDir: string, stage: StageAddress, now: Date): RunLog {
-  const stamp = now.toISOString().replaceAll(':', '').replace('.', '-');
-  const name = `${logFolder(stage)}/${stamp}-${process.pid}.log`;
+  const name = `${logFolder(stage)}/${logStamp(now)}-${process.pid}.log`;
   const file = path.join(cacheDir, 'logs', name);
   const handle = withIo('write the log', file, () => {
     fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -44,6 +43,11 @@ export function openLog(cacheDir: string, stage: StageAddress, now: Date): RunLo
     problem: () => problem,
     close: () => fs.closeSync(handle),
   };
+}
+
+/** How the name of a log begins: these sort by time. */
+export function logStamp(time: Date): string {
+  return time.toISOString().replaceAll(':', '').replace('.', '-');
 }
 
 /** The folder that holds the logs of a stage: its address with the separators of paths replaced. */
