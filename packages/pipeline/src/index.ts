@@ -12,6 +12,7 @@ export {
   type StageDefinition,
   setFrozenText,
 } from './edit/stage.ts';
+export { addPathsText, type ChangedLines, changedLines } from './edit/stage-paths.ts';
 export { expandGlob, globTest } from './graph/glob.ts';
 export { pipelineJsonSchema } from './language/json-schema.ts';
 export { loadPipeline } from './load.ts';

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { runs } from '../../../test/fuzz.ts';
 import {
   addDataText,
+  addPathsText,
   addStageText,
+  changedLines,
   removeDataText,
   removeRemoteText,
   removeStageText,
@@ -261,5 +263,42 @@ describe('remotes', () => {
     expect(renamed('./b', 'x: y')).toBe(before.replace('path: b', "path: 'x: y'"));
     expect(renamed('c', 'd')).toBe(before.replace('path: c', 'path: d'));
     expect(renameDataText(before, FILE, { from: 'd', to: 'e' }).ok).toBe(false);
+  });
+});
+
+describe('deps and outs that a stage lacks', () => {
+  const stages = (deps: string): string => `stages:\n  a:\n    cmd: a\n${deps}  b:\n    cmd: b  # last\n`;
+  const added = (deps: string, key: 'deps' | 'outs' = 'deps', name = 'a') => {
+    const before = stages(deps);
+    const result = addPathsText(before, FILE, name, key, ['x y', 'z: 1']);
+    return result.ok ? changedLines(before, result.value) : `refused: ${words(result.error)}`;
+  };
+
+  it.each([
+    ['    deps: [p,  q]  # why\n', { line: 4, before: 1, after: ["    deps: [p,  q, x y, 'z: 1']  # why"] }],
+    ['    deps:\n    - p  # why\n', { line: 6, before: 0, after: ['    - x y', "    - 'z: 1'"] }],
+    ['    deps:\n      - p\n      # inside\n', { line: 6, before: 0, after: ['      - x y', "      - 'z: 1'"] }],
+    ['    deps: []\n', { line: 4, before: 1, after: ['    deps:', '      - x y', "      - 'z: 1'"] }],
+    ['', { line: 4, before: 0, after: ['    deps:', '      - x y', "      - 'z: 1'"] }],
+    ['    deps: p\n', { line: 4, before: 1, after: ['    deps:', '      - p', '      - x y', "      - 'z: 1'"] }],
+  ])('are written behind those that it has: %j', (deps, { line, before, after }) => {
+    const change = added(deps);
+    expect(change).toMatchObject({ line, after });
+    expect(typeof change === 'string' ? change : change.before.length).toBe(before);
+  });
+
+  it('in a flow map, in a file of Windows lines, and as outs', () => {
+    const flow = 'stages: {a: {cmd: a, deps: [p]}}\r\n';
+    const result = addPathsText(flow, FILE, 'a', 'outs', ['q']);
+    expect(result).toMatchObject({ ok: true, value: 'stages: {a: {cmd: a, deps: [p], outs: [q]}}\r\n' });
+  });
+
+  it('are refused where the list stands elsewhere, or a template makes the stage', () => {
+    const aliased = 'x: &deps [p]\nstages:\n  a: {cmd: a, deps: *deps}\n  g: {foreach: [1], do: {cmd: g}}\n';
+    expect(words((addPathsText(aliased, FILE, 'a', 'deps', ['q']) as { error: Diagnostic[] }).error)).toContain(
+      'the deps of the stage are written elsewhere in the file',
+    );
+    expect(addPathsText(aliased, FILE, 'g@1', 'deps', ['q']).ok).toBe(false);
+    expect(addPathsText(aliased, FILE, 'nope', 'deps', ['q']).ok).toBe(false);
   });
 });

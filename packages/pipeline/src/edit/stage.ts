@@ -214,7 +214,8 @@ interface FoundStage {
   readonly value: Node;
 }
 
-function findStage(text: string, file: ProjectPath, name: string): Result<FoundStage, Diagnostic[]> {
+/** The stage by a name, in the text of its pipeline.yaml; fails for one that a template makes. */
+export function findStage(text: string, file: ProjectPath, name: string): Result<FoundStage, Diagnostic[]> {
   const opened = openDocument(text, file);
   if (!opened.ok) return opened;
   const document = opened.value;
