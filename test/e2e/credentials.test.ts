@@ -68,7 +68,7 @@ describe('credentials', () => {
       said.push(outcome);
       return outcome;
     };
-    expect(await dag('repro', '-v', '--trace', 'trace.json')).toMatchObject({ status: 0 });
+    expect(await dag('repro', '-v', '--timeline', 'trace.json')).toMatchObject({ status: 0 });
     for (const args of [
       ['push', '-v', '--run-cache'],
       ['status', '-c', '-v'],

@@ -57,6 +57,10 @@ copyFileSync(
 // What draws plots is put into the pages of `dag plots` as it is, and into nothing else.
 mkdirSync(at('../dist/vega'));
 for (const name of ['vega', 'vega-lite', 'vega-embed']) placeLibrary(name);
+// What Node and Python load in traced stages, as it is.
+mkdirSync(at('../dist/trace/python'), { recursive: true });
+copyFileSync(at('../../engine/hooks/node-hook.cjs'), at('../dist/trace/node-hook.cjs'));
+copyFileSync(at('../../engine/hooks/sitecustomize.py'), at('../dist/trace/python/sitecustomize.py'));
 // What stages import and run in is a module, as theirs are.
 await build({
   ...common,

@@ -143,7 +143,8 @@ function declareRun(program: Command): void {
       .option(...NO_WAIT)
       .option('-r, --remote <name>', 'with --pull: the remote to fetch from')
       .option('-j, --jobs <n>', 'stages at once (default: jobs of pipeline.yaml, else 1)')
-      .option('--trace <file>', 'write when what ran, and why, as a Chrome trace (for Perfetto)'),
+      .option('--trace', 'watch what stages that run read and write; say what they do not declare')
+      .option('--timeline <file>', 'write when what ran, and why, as a Chrome trace (for Perfetto)'),
     async () => (await import('./verbs/repro.ts')).reproVerb,
   );
   verb(

@@ -3,6 +3,7 @@ import type { Uncacheable } from './decide.ts';
 import type { PastRun } from './history/past.ts';
 import type { Variation } from './history/results.ts';
 import type { Left } from './run/checkpoints.ts';
+import type { StageTrace } from './trace/report.ts';
 
 /** What happens while `repro` works, in order. Reporters render it; the engine itself prints nothing. */
 export type ReproEvent =
@@ -59,6 +60,8 @@ export type ReproEvent =
       /** What its next run goes on from. */
       readonly left?: Left;
     }
+  /** What a run of a stage touched, held against what it declares; before `finished`, once for each try. */
+  | ({ readonly event: 'traced' } & StageTrace)
   /** Tracked data that had changed and is recorded anew. */
   | { readonly event: 'data'; readonly path: ProjectPath; readonly artifact: Artifact }
   /** It waits for paths that another process holds. */

@@ -25,5 +25,7 @@ export { machineContext } from './run/context.ts';
 export { type OldCheckpoints, oldCheckpoints, removeCheckpoints } from './run/old-checkpoints.ts';
 export { symlinkAbove } from './sources.ts';
 export { type Status, status } from './status.ts';
+export { isClean, type StageTrace } from './trace/report.ts';
+export { openTracer, type TraceOptions, type Tracer } from './trace/tracer.ts';
 export { type Agreement, agreement, type DataAgreement, type StageAgreement } from './verify/agree.ts';
 export type { BrokenLink } from './verify/chain.ts';

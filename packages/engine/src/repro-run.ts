@@ -11,6 +11,7 @@ import type { Observer } from './observer.ts';
 import type { CheckpointKeeper, Fetcher, Project } from './project.ts';
 import type { Meter } from './run/meter.ts';
 import type { Others } from './run/strays.ts';
+import type { TraceOptions, Tracer } from './trace/tracer.ts';
 
 export interface ReproOptions {
   /** Run all of the selected stages, whatever is found. */
@@ -40,6 +41,8 @@ export interface ReproOptions {
   readonly fetcher?: Fetcher | undefined;
   /** Where checkpoints are kept of stages that say so. */
   readonly keeper?: CheckpointKeeper | undefined;
+  /** Watch what the stages that run read and write, and tell what of it they don't declare. */
+  readonly trace?: TraceOptions | undefined;
   /** Asked before a stage runs; false leaves it, and what needs it, out. */
   readonly confirm?: ((stage: StageAddress) => Promise<boolean>) | undefined;
 }
@@ -67,6 +70,8 @@ export interface ReproRun {
   readonly gpus: Gpus;
   readonly demand: GpuDemand;
   readonly past: PastRuns;
+  /** What watches the stages that run. */
+  readonly tracer?: Tracer | undefined;
   readonly options: ReproOptions;
   readonly signals: ReproSignals;
   /** Stages of which a `stage` event was sent. */

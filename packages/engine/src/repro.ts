@@ -30,6 +30,7 @@ import { Meter } from './run/meter.ts';
 import { Others } from './run/strays.ts';
 import { schedule } from './schedule.ts';
 import { checkSources } from './sources.ts';
+import { openTracer } from './trace/tracer.ts';
 
 /**
  * Brings the selected stages up to date: each is skipped, restored or run, upstream before downstream, as many at once as
@@ -63,6 +64,7 @@ export async function repro(
     gpus,
     demand: new GpuDemand(project, stages, options, gpus),
     past,
+    tracer: options.trace === undefined || options.dry === true ? undefined : await openTracer(project, options.trace),
     meter: new Meter(),
     monitor: new GpuMonitor(project.env),
     others: new Others(),

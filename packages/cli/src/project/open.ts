@@ -125,6 +125,11 @@ function linkStrategies(pipeline: Pipeline, context: Context): readonly LinkStra
   });
 }
 
+/** What traced stages load where strace can't be had. */
+export function traceHooks(): string {
+  return beside('trace');
+}
+
 /** A file of the built program, beside this one. */
 function beside(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));

@@ -9,6 +9,7 @@ import { LiveLines } from './live.ts';
 import { MetricLines, shortNumber } from './metric-lines.ts';
 import { type Paint, paint } from './paint.ts';
 import { ProgressBoard } from './progress-board.ts';
+import { tracedJson, tracedLines } from './traced.ts';
 import { count, secondsText } from './units.ts';
 
 /** Shows how a `repro` goes: plain lines, a live display on a terminal, or NDJSON. */
@@ -42,7 +43,7 @@ function jsonReporter(context: Context, project: OpenProject): ReproReporter {
       // What is wrong in a file has a line of its own for each problem.
       const failure = event.event === 'finished' ? event.failure : undefined;
       if (failure?.code === 'invalid-pipeline') context.io.out(failureJson(failure));
-      if (event.event !== 'turn') context.emit(eventJson(event, project));
+      if (event.event !== 'turn') context.emit(eventJson(event, project, context.verbose));
     },
     summary: ({ failures: _, savedSeconds, ...lists }) => {
       context.emit({ event: 'summary', ...lists, saved_seconds: savedSeconds });
@@ -51,7 +52,7 @@ function jsonReporter(context: Context, project: OpenProject): ReproReporter {
   };
 }
 
-function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenProject): unknown {
+function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenProject, verbose: boolean): unknown {
   switch (event.event) {
     case 'stage': {
       const { stage, decision, planned } = event;
@@ -90,6 +91,8 @@ function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenP
     case 'waiting':
     case 'warning':
       return event;
+    case 'traced':
+      return tracedJson(event, verbose);
     default:
       return unreachable(event);
   }
@@ -175,6 +178,9 @@ function textReporter(
           }
           return result('failed', 'red', event.stage, outs);
         }
+        case 'traced':
+          for (const line of tracedLines(event, context.verbose, colour.err)) live.say(`${line}\n`);
+          return;
         case 'data':
           return result('recorded', 'green', event.path, 'data as it stands now');
         case 'waiting':

@@ -7,11 +7,11 @@ import { EXIT, exitStatus } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { checkpointKeeper } from '../project/checkpoint-keeper.ts';
 import { remoteFetcher } from '../project/fetcher.ts';
-import { type OpenProject, openProject } from '../project/open.ts';
+import { type OpenProject, openProject, traceHooks } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { mayWait } from '../project/waiting.ts';
 import { reproReporter } from '../render/repro.ts';
-import type { Trace } from '../render/trace.ts';
+import type { Timeline } from '../render/timeline.ts';
 import type { Context } from '../verb.ts';
 
 /** The flags of `repro`, and of verbs that run stages as it does. */
@@ -38,7 +38,8 @@ export interface ReproFlags {
 }
 
 interface Options extends ReproFlags {
-  readonly trace?: string;
+  readonly timeline?: string;
+  readonly trace?: boolean;
 }
 
 export async function reproVerb(context: Context, targets: readonly string[], options: Options): Promise<number> {
@@ -50,7 +51,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
   const project = await openProject(context, { targets, mutates: options.dry !== true });
   try {
     const selection = selectedStages(project, targets, options);
-    const trace = await traceOf(context, project, options.trace);
+    const timeline = await timelineOf(context, project, options.timeline);
     const remember = async () => (options.dry === true ? undefined : await rememberTracked(project));
     const keeper = options.dry === true ? undefined : checkpointKeeper(context, project, selection, options.remote);
     const engine = { ...engineOptions(context, project, options), keeper };
@@ -64,10 +65,11 @@ export async function reproVerb(context: Context, targets: readonly string[], op
           ...engine,
           allData: targets.length === 0,
           inGivenOrder: options.singleItem ?? false,
+          trace: options.trace === true ? { hooks: traceHooks() } : undefined,
         },
         { stop: context.stop, kill: context.kill },
         (event) => {
-          trace?.event(event);
+          timeline?.event(event);
           reporter.event(event);
         },
       );
@@ -85,18 +87,22 @@ export async function reproVerb(context: Context, targets: readonly string[], op
     } finally {
       reporter.close();
       await keeper?.close();
-      const problem = trace?.close();
-      if (problem !== undefined) context.say(`warning: '${options.trace}' is not whole: ${problem}`);
+      const problem = timeline?.close();
+      if (problem !== undefined) context.say(`warning: '${options.timeline}' is not whole: ${problem}`);
     }
   } finally {
     await project.close();
   }
 }
 
-async function traceOf(context: Context, project: OpenProject, file: string | undefined): Promise<Trace | undefined> {
+async function timelineOf(
+  context: Context,
+  project: OpenProject,
+  file: string | undefined,
+): Promise<Timeline | undefined> {
   if (file === undefined) return undefined;
-  const { openTrace } = await import('../render/trace.ts');
-  return openTrace(path.resolve(context.cwd, file), project);
+  const { openTimeline } = await import('../render/timeline.ts');
+  return openTimeline(path.resolve(context.cwd, file), project);
 }
 
 /** The stages that targets and flags name, in the order in which they are to be settled. */

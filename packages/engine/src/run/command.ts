@@ -1,5 +1,6 @@
 import type { Stage } from '@dag/model';
 import type { Project } from '../project.ts';
+import type { Started } from '../trace/strace.ts';
 import type { RunLog } from './log.ts';
 import type { Meter } from './meter.ts';
 import { type ProcessEnd, runProcess } from './process.ts';
@@ -19,6 +20,8 @@ export interface StageIo {
   onLine(stream: 'stdout' | 'stderr', line: string): void;
   /** Notes the process group that works; see `noteRun`. */
   onStart(pid: number): void;
+  /** What to start in the place of a program, so that it is traced. */
+  wrap?(program: Started, folder: string): Started;
   /** Ends what left the group of a process that is gone; see `endMarked`. */
   endStrays(pid: number): Promise<void>;
   readonly meter: Meter;

@@ -50,6 +50,7 @@ export async function runNoted(
     checkpoints,
     left,
     onSaved,
+    tracer: run.tracer,
     record: (outs, trace) => {
       const { seconds } = trace;
       return record(outs, {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
+import type { Started } from '../trace/strace.ts';
 import { LineSplitter } from './lines.ts';
 import type { RunLog } from './log.ts';
 import type { Meter } from './meter.ts';
@@ -24,6 +25,8 @@ export interface ProcessRequest {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: RunLog;
   onLine(stream: 'stdout' | 'stderr', line: string): void;
+  /** What to start in its place, so that it is watched. */
+  wrap?(program: Started, folder: string): Started;
   /** Told the pid of the group's leader as soon as there is one. */
   onStart?(pid: number): void;
   /** Called when the group is gone, to end what has left it. */
@@ -61,9 +64,10 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessEnd> {
   if (request.stop.aborted) return { status: 'stopped' };
   let child: ChildProcess;
   try {
-    child = spawn(request.file, request.args, {
+    const { file, args, env } = request.wrap?.(request, request.cwd) ?? request;
+    child = spawn(file, args, {
       cwd: request.cwd,
-      env: { ...request.env },
+      env: { ...env },
       stdio: request.meter.stdio(STDIO),
       detached: true,
     });

@@ -22,6 +22,7 @@ import { lastValues } from '../metrics/last.ts';
 import type { GpuPeaks } from '../metrics/system.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
+import type { Tracer } from '../trace/tracer.ts';
 import type { ActionEnd } from './action.ts';
 import { watchAttempt } from './attempt.ts';
 import { backoffMs, pause } from './backoff.ts';
@@ -85,6 +86,8 @@ export interface StageRunOptions {
   readonly left: Left | undefined;
   /** Told of each checkpoint that a worker saved. */
   onSaved(): void;
+  /** What traces it. */
+  readonly tracer?: Tracer | undefined;
   /** The devices that it holds. */
   readonly gpus?: GpuLease | undefined;
   /**
@@ -202,10 +205,12 @@ async function runOnce(
     clock: project.clock,
     emit: options.emit,
   });
+  const tracing = options.tracer?.begin(stage, view.observed.fingerprint.worker?.files.keys() ?? []);
   const io: StageIo = {
     log,
     metrics: log.beside.metrics,
     stalled: attempt.stalled,
+    ...(tracing === undefined ? {} : { wrap: tracing.wrap }),
     meter: options.meter,
     onUsage: (usage) => {
       tries.usage = addUsage(tries.usage, usage);
@@ -255,6 +260,8 @@ async function runOnce(
         });
   } finally {
     Object.assign(tries, await attempt.close());
+    const trace = await tracing?.end();
+    if (trace !== undefined) options.emit({ event: 'traced', ...trace });
     const problem = log.problem();
     if (problem !== undefined) {
       const message = `the output of stage '${stage.address}' is not kept in full: ${problem}`;

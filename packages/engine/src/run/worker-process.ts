@@ -8,6 +8,7 @@ import {
   type WorkerInit,
   wrap,
 } from '@dag/worker/protocol';
+import type { Started } from '../trace/strace.ts';
 import { LineSplitter } from './lines.ts';
 import type { Meter } from './meter.ts';
 import { endGroup, outputClosed, outputRead, signalGroup, timerMs } from './process.ts';
@@ -26,6 +27,8 @@ export interface WorkerRequest {
   logLine(line: string, stream: 'stdout' | 'stderr'): void;
   /** Called for each message between the start and the end, in order. */
   onMessage(message: ChildMessage): void;
+  /** What to start in its place, so that it is watched. */
+  wrap?(program: Started, folder: string): Started;
   /** Told the pid as soon as there is one. */
   onStart?(pid: number): void;
   /** Called when its group is gone, to end what has left it. */
@@ -62,9 +65,15 @@ export interface WorkerEnd {
  */
 export async function runWorker(request: WorkerRequest): Promise<WorkerEnd> {
   if (request.signal?.aborted === true) return notRun('cancelled', 'the stage was stopped before it began');
-  const child = spawn(process.execPath, [...(request.execArgv ?? []), request.childEntry], {
+  const node: Started = {
+    file: process.execPath,
+    args: [...(request.execArgv ?? []), request.childEntry],
+    env: request.env,
+  };
+  const started = request.wrap?.(node, request.cwd) ?? node;
+  const child = spawn(started.file, started.args, {
     cwd: request.cwd,
-    env: { ...request.env },
+    env: { ...started.env },
     stdio: request.meter?.stdio(STDIO) ?? [...STDIO],
     serialization: 'advanced',
     detached: true,

@@ -66,6 +66,7 @@ export async function runWorkerStage(
         io.onLine(stream, line);
       },
       onMessage: (message) => passOn(stage, message, io),
+      ...(io.wrap === undefined ? {} : { wrap: io.wrap }),
       onStart: io.onStart,
       endStrays: io.endStrays,
       meter: io.meter,

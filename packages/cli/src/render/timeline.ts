@@ -4,8 +4,8 @@ import { type Decision, FailureError, type StageAddress } from '@dag/model';
 import type { OpenProject } from '../project/open.ts';
 import { reasonText } from './change.ts';
 
-/** Writes what happens as a trace in Chrome's format, which Perfetto and chrome://tracing show. */
-export interface Trace {
+/** Writes what happens, and when, in Chrome's format for traces, which Perfetto and chrome://tracing show. */
+export interface Timeline {
   event(event: ReproEvent): void;
   /** @returns why it is not whole, where the disk refused. */
   close(): string | undefined;
@@ -26,11 +26,11 @@ interface Turn {
 const SHORTEST_WAIT = 1000;
 
 /**
- * Opens a trace: one row for each job slot, a stage as a complete event from its turn to its end; waits, for a slot or for
+ * Opens a timeline: one row for each job slot, a stage as a complete event from its turn to its end; waits, for a slot or for
  * what another process holds, as events of their own. Each event is written when it ends, so that the file is a valid
  * trace (the format needs no closing bracket) if this process is killed.
  */
-export function openTrace(file: string, project: OpenProject): Trace {
+export function openTimeline(file: string, project: OpenProject): Timeline {
   const handle = openFile(file);
   let problem: string | undefined;
   const began = performance.now();
@@ -151,6 +151,6 @@ function openFile(file: string): number {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'EISDIR') throw error;
     const what = code === 'EISDIR' ? 'it is a folder' : 'its folder does not exist';
-    throw new FailureError({ code: 'usage', message: `--trace: '${file}' can't be written: ${what}` });
+    throw new FailureError({ code: 'usage', message: `--timeline: '${file}' can't be written: ${what}` });
   }
 }

@@ -1,0 +1,122 @@
+import { isClean, type StageTrace } from '@dag/engine';
+import { type Paint, paint } from './paint.ts';
+import { count } from './units.ts';
+
+type Read = StageTrace['reads'][number];
+type Write = StageTrace['writes'][number];
+
+/** So many entries of a list that only helps to understand are shown. */
+const FEW = 10;
+
+/** What the trace of a stage found, as a person reads it; no lines where all is declared and nothing is of note. */
+export function tracedLines(trace: StageTrace, verbose: boolean, colour: boolean): readonly string[] {
+  const { stage, reads, writes, edits } = trace;
+  const headed = (style: Paint, word: string, text: string): string => `${paint(style, word, colour)}: ${text}`;
+  const warning = (text: string): string => headed('yellow', 'warning', text);
+  const note = (text: string): string => headed('dim', 'note', text);
+  const lines: string[] = [];
+  if (reads.length > 0) {
+    lines.push(warning(`stage '${stage}' reads what it does not declare`), ...aligned(reads.map(readText)));
+  }
+  if (writes.length > 0) {
+    lines.push(warning(`stage '${stage}' writes what it does not declare`), ...aligned(writes.map(writeText)));
+  }
+  for (const { file, line, before, after } of edits) {
+    const place = before.length > 0 ? `, line ${line}` : ` behind line ${line - 1}`;
+    lines.push(`  to declare it, in ${file}${place}:`);
+    for (const text of before) lines.push(paint('red', `  - ${text}`, colour));
+    for (const text of after) lines.push(paint('green', `  + ${text}`, colour));
+  }
+  if (edits.length === 0 && (reads.length > 0 || writes.length > 0)) {
+    lines.push(`  it is declared in ${trace.file}, line ${trace.line}`);
+  }
+  if (!trace.complete) {
+    lines.push(warning(`stage '${stage}' could not be traced in full`), ...trace.problems.map((text) => `  ${text}`));
+  }
+  lines.push(...notesOf(trace).map(note));
+  if (verbose) lines.push(...detailsOf(trace).map(note));
+  if (verbose && isClean(trace)) lines.push(note(`stage '${stage}' declares all that it reads and writes`));
+  return lines;
+}
+
+/** What the trace found, as an event; long lists that only help to understand on request. */
+export function tracedJson(trace: StageTrace, verbose: boolean): unknown {
+  const { readsGit, absent, packages, ...rest } = trace;
+  return { event: 'traced', ...rest, reads_git: readsGit, ...(verbose ? { absent, packages } : {}) };
+}
+
+function aligned(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.min(48, Math.max(...rows.map(([path]) => path.length)));
+  return rows.map(([path, text]) => `  ${path.padEnd(width)}  ${text}`);
+}
+
+function readText(read: Read): [string, string] {
+  const by = `read by ${read.program}`;
+  return [nameOf(read), `${by}; ${whoHas(read)}`];
+}
+
+function whoHas(read: Read): string {
+  switch (read.from) {
+    case 'git':
+      return 'it is in git';
+    case 'data':
+      return 'it is tracked data';
+    case 'stage':
+      return `stage '${read.stage}' makes it, and may run after this one`;
+    case 'workspace':
+      return 'it is neither in git nor tracked: nobody else has it';
+    case 'outside':
+      return 'it lies outside the project: nobody else may have it';
+  }
+}
+
+function writeText(write: Write): [string, string] {
+  const text = `${write.how} by ${write.program}`;
+  switch (write.of) {
+    case 'dep':
+      return [nameOf(write), `${text}; it is a dep of this stage`];
+    case 'data':
+      return [nameOf(write), `${text}; it is tracked data`];
+    case 'git':
+      return [nameOf(write), `${text}; it is in git`];
+    case 'stage':
+      return [nameOf(write), `${text}; stage '${write.stage}' makes it`];
+    default:
+      return [nameOf(write), text];
+  }
+}
+
+function nameOf({ path, files }: Read | Write): string {
+  return files === undefined ? printable(path) : `${printable(path)}/ (${count(files, 'file')})`;
+}
+
+/** A name with what a terminal would obey written out. */
+function printable(path: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return path.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (char) => JSON.stringify(char).slice(1, -1));
+}
+
+function notesOf({ stage, unread, connections, readsGit }: StageTrace): string[] {
+  const notes: string[] = [];
+  for (const dep of unread) notes.push(`stage '${stage}' opened nothing of its dep '${printable(dep)}'`);
+  if (connections.length > 0) {
+    notes.push(`stage '${stage}' had connections with ${some(connections)}: what came from there is no dep`);
+  }
+  if (readsGit) notes.push(`stage '${stage}' looked into git's folder: which commit it is may decide what it makes`);
+  return notes;
+}
+
+function detailsOf({ stage, absent, leftovers, packages }: StageTrace): string[] {
+  const details: string[] = [];
+  if (absent.length > 0) details.push(`stage '${stage}' looked for ${some(absent)}: there is no such file`);
+  if (leftovers.length > 0) details.push(`stage '${stage}' left ${some(leftovers)}`);
+  if (packages.length > 0) {
+    details.push(`stage '${stage}' read ${count(packages.length, 'file')} of the system and of packages`);
+  }
+  return details;
+}
+
+function some(list: readonly string[]): string {
+  const shown = list.slice(0, FEW).map(printable).join(', ');
+  return list.length > FEW ? `${shown} and ${list.length - FEW} more` : shown;
+}

@@ -1,0 +1,63 @@
+import os from 'node:os';
+import path from 'node:path';
+import type { AnyPath, Stage } from '@dag/model';
+import type { Project } from '../project.ts';
+import { Collect } from './collect.ts';
+import { watchByHooks } from './hooks.ts';
+import { judge } from './judge.ts';
+import type { StageTrace } from './report.ts';
+import { Makers, realPath, Scope, type Surroundings } from './scope.ts';
+import { findStrace, type Started, watchByStrace } from './strace.ts';
+
+export interface TraceOptions {
+  /** The folder of what is loaded into Node and Python where strace can't be had; absolute. */
+  readonly hooks: string;
+}
+
+/** Traces the stages of a project, one or many at once. */
+export interface Tracer {
+  /** Begins to trace one run of a stage. `modules`: files of a worker stage that are known already. */
+  begin(stage: Stage, modules: Iterable<AnyPath>): StageTracing;
+}
+
+/** One run of a stage that is traced. */
+export interface StageTracing {
+  /** What to start in the place of a program of the stage, in a folder; may be called for several, one after another. */
+  wrap(program: Started, folder: string): Started;
+  /** Call it once, when all of its processes are gone and its outs in place. */
+  end(): Promise<StageTrace>;
+}
+
+/** Looks for what can trace here: strace, or else what the languages offer. */
+export async function openTracer(project: Project, { hooks }: TraceOptions): Promise<Tracer> {
+  const tmp = os.tmpdir();
+  const found = await findStrace(project.env, tmp);
+  const makers = new Makers(project.root, project.pipeline);
+  const surroundings: Surroundings = {
+    root: project.root,
+    own: [realPath(project.store.dir), path.join(project.root, '.cache'), path.dirname(project.modules.childEntry)],
+    home: project.env['HOME'],
+    temporary: realPath(project.env['TMPDIR'] || os.tmpdir()),
+  };
+  return {
+    begin: (stage, modules) => {
+      const known = [...modules];
+      const scope = new Scope(stage, surroundings, known);
+      const collect = new Collect(scope);
+      const watch =
+        'missing' in found
+          ? watchByHooks({ tmp, hooks, why: found.missing }, stage, (access) => collect.add(access))
+          : watchByStrace(found, tmp, (access) => collect.add(access));
+      return {
+        wrap: (program, folder) => watch.wrap(program, folder),
+        end: async () => {
+          const problems = await watch.end();
+          const by = 'missing' in found ? 'language-hooks' : 'strace';
+          const trace = judge(project, stage, { scope, makers }, collect.end(), { by, problems });
+          const bundled = new Set(known);
+          return { ...trace, unread: trace.unread.filter((dep) => !bundled.has(dep as AnyPath)) };
+        },
+      };
+    },
+  };
+}
