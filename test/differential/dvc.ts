@@ -140,6 +140,26 @@ export async function startLoaders(python: string): Promise<Loaders> {
   };
 }
 
+/** DVC's command line in one long-lived process: see cli.py. */
+export interface DvcCommands {
+  readonly version: string;
+  /** Runs a command in a folder. One call at a time. */
+  run(cwd: string, args: readonly string[]): Promise<{ readonly status: number; readonly stdout: string }>;
+  close(): void;
+}
+
+export async function startCommands(python: string): Promise<DvcCommands> {
+  const { version, child, lines } = await startHelper(python, 'cli.py');
+  return {
+    version,
+    async run(cwd, args) {
+      child.stdin.write(`${JSON.stringify({ cwd, args })}\n`);
+      return JSON.parse(await lines()) as { status: number; stdout: string };
+    },
+    close: () => child.stdin.end(),
+  };
+}
+
 async function startHelper(python: string, script: string) {
   const file = fileURLToPath(new URL(script, import.meta.url));
   const child = spawn(python, [file], {

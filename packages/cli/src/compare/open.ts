@@ -5,8 +5,10 @@ import {
   type Artifact,
   absolutePath,
   byCodeUnit,
+  type Digest,
   FailureError,
   isExternal,
+  isWithin,
   joinPath,
   type Lock,
   type ProjectPath,
@@ -32,7 +34,7 @@ export function workspaceSnapshot(project: OpenProject): Snapshot {
     lock: (file) => project.locks.lock(file),
     isFolder: (path) =>
       fs.statSync(absolutePath(project.root, path), { throwIfNoEntry: false })?.isDirectory() === true,
-    isFile: (path) => fs.existsSync(absolutePath(project.root, path)),
+    isFile: (path) => fs.statSync(absolutePath(project.root, path), { throwIfNoEntry: false })?.isDirectory() === false,
     prefetch: () => {},
   });
 }
@@ -108,11 +110,15 @@ function snapshotOf(project: OpenProject, { lock, reader, isFolder, isFile, ...p
     },
     files(path) {
       if (isExternal(path)) return [path];
-      if (isFolder(path)) return filesIn(path).sort(byCodeUnit);
       if (isFile(path)) return [path];
+      const inside = new Set(isFolder(path) ? filesIn(path) : []);
+      for (const [tracked, artifact] of locked()) {
+        if (tracked !== path && isWithin(path, tracked))
+          for (const one of filesAt(project, tracked, artifact)) inside.add(one);
+      }
+      if (inside.size > 0) return [...inside].sort(byCodeUnit);
       const recorded = recordedAt(path);
-      if (recorded === undefined || !recorded.isListed || recorded.artifact.kind === 'file') return [path];
-      return filesOfTree(project, path, recorded.artifact).sort(byCodeUnit);
+      return recorded?.isListed === true ? filesAt(project, path, recorded.artifact) : [path];
     },
   };
 }
@@ -152,13 +158,18 @@ function recordedOf(
   return undefined;
 }
 
-function filesOfTree(project: OpenProject, path: ProjectPath, folder: Artifact): ProjectPath[] {
-  const entries = unlessLacking(() => project.store.readTree(folder.digest));
+/** The files of something tracked, sorted. */
+function filesAt(project: OpenProject, path: ProjectPath, artifact: Artifact): ProjectPath[] {
+  return artifact.kind === 'file' ? [path] : filesOfTree(project, path, artifact.digest).sort(byCodeUnit);
+}
+
+function filesOfTree(project: OpenProject, path: ProjectPath, digest: Digest): ProjectPath[] {
+  const entries = unlessLacking(() => project.store.readTree(digest));
   // Nobody knows what is inside: the folder stands for it.
   if (entries === undefined) return [path];
   return entries.flatMap((entry) => {
     const inner = joinPath(path, entry.name);
-    return entry.kind === 'folder' ? filesOfTree(project, inner, entry) : [inner];
+    return entry.kind === 'folder' ? filesOfTree(project, inner, entry.digest) : [inner];
   });
 }
 
