@@ -6,6 +6,7 @@ import {
   absolutePath,
   byCodeUnit,
   type Digest,
+  EMPTY_LOCK,
   FailureError,
   isExternal,
   isWithin,
@@ -60,9 +61,10 @@ export function revisionSnapshot(
     reader,
     lock: (file) => {
       const lockFile = joinPath(parentPath(file), 'pipeline.lock');
-      const parsed = parseLock(Buffer.from(reader.read(lockFile) ?? []).toString('utf8'), lockFile);
-      if (parsed.ok) return parsed.value;
-      throw new FailureError({ code: 'invalid-pipeline', diagnostics: parsed.error });
+      const text = reader.read(lockFile);
+      const parsed = text === undefined ? undefined : parseLock(Buffer.from(text).toString('utf8'), lockFile);
+      // One that is damaged at the commit names nothing.
+      return parsed?.ok === true ? parsed.value : EMPTY_LOCK;
     },
     isFolder: (path) => files.kind(path) === 'folder',
     isFile: (path) => files.kind(path) === 'file',

@@ -81,9 +81,14 @@ const SMOOTH: Value = {
           on: anchor('x'),
           groupby: anchor('group_by'),
           bandwidth: { signal: 'smooth' },
+          as: ['smooth_x', 'smooth_y'],
         },
       ],
-      encoding: { y: axis('y', 'quantitative', FROM_ANYWHERE), ...SERIES },
+      encoding: {
+        x: { field: 'smooth_x', type: 'quantitative', title: anchor('x_label') },
+        y: { field: 'smooth_y', type: 'quantitative', title: anchor('y_label'), ...FROM_ANYWHERE },
+        ...SERIES,
+      },
       layer: [{ ...ZOOM, mark: 'line' }],
     },
     {
