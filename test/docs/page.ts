@@ -93,6 +93,7 @@ export function normalise(text: string): string {
       .replace(/^(\[\S+ (?:\(root-commit\) )?)[0-9a-f]{7,40}\]/gm, '$1COMMIT]')
       .replace(/\b(HEAD is now at|Switched to) [0-9a-f]{7,40}\b/g, '$1 COMMIT')
       .replace(/^[0-9a-f]{7} /gm, 'COMMIT ')
+      .replace(/\bcommit [0-9a-f]{7}\b/g, 'commit COMMIT')
       .replace(/ \([0-9a-f]{7}\)$/gm, ' (COMMIT)')
       .replace(/\/bin\/sh: .*not found$/gm, '/bin/sh: not found')
   );

@@ -185,6 +185,14 @@ function declareRun(program: Command): void {
       .argument('[target...]', 'stages, outs or tracked data (default: all of the project)')
       .option('-r, --remote <name>', 'also whether this remote has every object that pipeline.lock names')
       .option('-c, --cloud', 'the same for the remotes that push sends to')
+      .option(
+        '--run [stage...]',
+        'run stages of the last commit again, each in a clean clone, and compare what they make',
+      )
+      .option('--sample <percent>', 'with --run: only a random share of the stages, such as 10%')
+      .option('--seed <text>', 'with --sample: choose the same ones again')
+      .option('--repeat <n>', 'with --run: run each so often')
+      .option('-j, --jobs <n>', 'with --run: stages at once (default: jobs of pipeline.yaml, else 1)')
       .option('--junit <file>', 'write the verdicts as a JUnit report too')
       .option('--annotations', 'print them for GitHub too (default where GITHUB_ACTIONS is true)')
       .option('--no-annotations', 'do not'),
@@ -305,7 +313,7 @@ const STAGE_ADD = `Writes a stage into the pipeline.yaml of this folder and its 
 
 const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command, deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back.`;
 
-const VERIFY = `Says whether pipeline files, pipeline.lock and what stands here agree, so that nothing would run; downloads nothing, and data may be absent: it is taken for what pipeline.lock says. Exits with 1 where a stage would run, a dep is not what made it, or pipeline.lock has entries too few or too many.`;
+const VERIFY = `Says whether pipeline files, pipeline.lock and what stands here agree, so that nothing would run; downloads nothing, and data may be absent: it is taken for what pipeline.lock says. Exits with 1 where a stage would run, a dep is not what made it, or pipeline.lock has entries too few or too many. With --run it runs stages again: nothing is there for them but what git has and what they declare, and nothing is stored. Exits with 1 where what they make is other than what was recorded, by more than 'verify:' of the stage allows.`;
 
 const WATCH = `Runs as dag repro does, then waits and does so again whenever a dep, a params file, a module or a pipeline.yaml has other content. A file that is touched, or written anew with the same bytes, runs nothing. A change while stages run ends those that it concerns and starts over; others may end first.`;
 

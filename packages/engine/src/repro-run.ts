@@ -1,4 +1,4 @@
-import type { Failure, ProjectPath, StageAddress } from '@dag/model';
+import type { AnyPath, Artifact, Failure, ProjectPath, StageAddress } from '@dag/model';
 import type { PastRuns } from './critical-path.ts';
 import type { Cached } from './decide.ts';
 import type { ReproEvent } from './event.ts';
@@ -43,8 +43,18 @@ export interface ReproOptions {
   readonly keeper?: CheckpointKeeper | undefined;
   /** Watch what the stages that run read and write, and tell what of it they don't declare. */
   readonly trace?: TraceOptions | undefined;
+  /** Told what a stage made, before anything is stored or recorded of it. */
+  readonly onMade?: ((made: Made) => void) | undefined;
   /** Asked before a stage runs; false leaves it, and what needs it, out. */
   readonly confirm?: ((stage: StageAddress) => Promise<boolean>) | undefined;
+}
+
+/** What a stage that ran has made. */
+export interface Made {
+  readonly stage: StageAddress;
+  readonly outs: ReadonlyMap<AnyPath, Artifact>;
+  /** What the run adds to its record: the backend that ran, what it used. */
+  readonly context: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** How the work is ended early: `stop` asks (stages end, outs come back), `kill` doesn't. */

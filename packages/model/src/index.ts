@@ -13,6 +13,7 @@ export * from './lock.ts';
 export * from './merge-tree.ts';
 export * from './metric-line.ts';
 export * from './metric-summary.ts';
+export * from './out-check.ts';
 export * from './path.ts';
 export * from './result.ts';
 export * from './run-record.ts';

@@ -1,6 +1,7 @@
 import type { BackendPins } from './backend.ts';
 import type { Brand } from './brand.ts';
 import type { Value } from './canonical.ts';
+import type { OutCheck } from './out-check.ts';
 import type { AnyPath, ProjectPath } from './path.ts';
 
 /** A stage's name in the whole project: `name` in the root pipeline.yaml, `dir/pipeline.yaml:name` elsewhere. */
@@ -118,6 +119,8 @@ export interface Stage {
   /** Milliseconds without any sign of progress after which it has failed; undefined: never. */
   readonly stall?: number;
   readonly frozen: boolean;
+  /** How `verify` compares what it makes; undefined where it says nothing. */
+  readonly verify?: readonly OutCheck[];
   readonly alwaysChanged: boolean;
   readonly desc?: string;
   readonly meta?: Value;

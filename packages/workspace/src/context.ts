@@ -81,7 +81,8 @@ export function openContext(options: WorkspaceOptions): Context {
     store,
     link,
     home,
-    skip: [home, store.dir],
+    // A work tree that lies in the cache's folder, a temporary one, is no part of the cache.
+    skip: `${root}/`.startsWith(`${store.dir}/`) ? [home] : [home, store.dir],
     isOneName: options.isOneName ?? isOneName,
     gitTop: options.gitTop ?? (() => folderWithGit(root)),
     ignore: () => openIgnoreRules(root, '.dagignore'),

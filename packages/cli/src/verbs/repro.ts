@@ -139,7 +139,7 @@ export function engineOptions(context: Context, project: OpenProject, options: R
 }
 
 /** Stages at once: the flag, else `DAG_JOBS`, else `jobs` of pipeline.yaml, else 1: old pipelines lean on an order they never declared. */
-function jobsOf(project: OpenProject, context: Context, flag: string | undefined): number {
+export function jobsOf(project: OpenProject, context: Context, flag: string | undefined): number {
   if (flag !== undefined) return positiveInteger('--jobs', flag);
   const variable = context.io.env['DAG_JOBS'];
   const set = variable === undefined || variable === '' ? project.pipeline.settings.jobs : variable;

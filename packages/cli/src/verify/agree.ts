@@ -21,6 +21,11 @@ export function agreementVerdicts(project: OpenProject, { stages, data, leftOver
   ];
 }
 
+/** The rows of stages alone. */
+export function stageVerdicts(project: OpenProject, found: readonly StageAgreement[]): Verdict[] {
+  return agreementVerdicts(project, { stages: found, data: [], leftOver: [] });
+}
+
 /** A pipeline.lock that no pipeline.yaml stands beside. */
 export function orphanVerdict(lock: ProjectPath): Verdict {
   return leftOverVerdict(lock, lock, 'there is no pipeline.yaml beside it');

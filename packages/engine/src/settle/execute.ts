@@ -49,6 +49,7 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   let hold: Hold | undefined;
   const resumption = await openResumption(run, stage, runKey(view.observed.fingerprint));
   const end = await runNoted(run, stage, view, gpus, resumption, async (outs, facts) => {
+    run.options.onMade?.({ stage: stage.address, outs, context: facts.context });
     hold ??= project.store.hold();
     gpus?.release();
     observer.learn(outs);

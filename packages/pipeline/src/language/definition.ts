@@ -1,4 +1,4 @@
-import { BACKENDS, INSTRUCTION_SETS } from '@dag/model';
+import { BACKENDS, INSTRUCTION_SETS, OUT_FORMS } from '@dag/model';
 import {
   anything,
   either,
@@ -52,6 +52,23 @@ const out = either(text, table(map(outFields), 'a path'));
 const plotFlags = map({ ...outFields, ...plotLooks });
 const plot = either(text, table(either(plotFlags, list(plotFlags)), 'a path'));
 const vars = list(either(text, table(anything, 'a name')));
+
+const bound = either(number, text);
+
+const verify = table(
+  map({
+    as: field(
+      'What is compared: bytes unless said, or with a tolerance what its name says that it is.',
+      oneOf(...OUT_FORMS),
+    ),
+    tolerance: field(
+      'How far numbers may differ: 0.01, or 5% of what they were; or each by its key, column or tensor.',
+      either(number, text, table(bound, 'a key, column or tensor')),
+    ),
+    ignore: field('Whether it may come out as it likes.', flag),
+  }),
+  'an out, or a path inside one',
+);
 
 /** Keys of a stage, and of the `do:` of a foreach. */
 export const STAGE_FIELDS: Fields = {
@@ -116,6 +133,7 @@ export const STAGE_FIELDS: Fields = {
   outs: field('Files and folders that it makes.', list(out)),
   metrics: field('Metrics files that it makes.', list(out)),
   plots: field('Plot data that it makes.', list(plot)),
+  verify: field('How `dag verify --run` compares what it makes, by path; no reason to run.', verify),
   frozen: field('Whether it is kept as it is, whatever changes.', flag),
   always_changed: field('Whether it runs every time.', flag),
   desc: field('What it does, for people.', words),

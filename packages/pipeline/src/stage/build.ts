@@ -18,6 +18,7 @@ import type { SourceReader, UsedValues } from '../pipeline.ts';
 import { formatScalar } from '../template/format.ts';
 import { findValue, isUnknown, type MapNode, type Node, type Range } from '../yaml/node.ts';
 import type { Draft, DraftDep } from './draft.ts';
+import { readOutChecks } from './out-checks.ts';
 import { type ReadOuts, readOuts } from './outs.ts';
 import { readParamDeps } from './params.ts';
 import { depPath, type PathsPlace, projectPath } from './paths.ts';
@@ -72,6 +73,7 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
   const checkpoints = readCheckpoints(findValue(definition, 'checkpoints'), origin);
   const stall = readTime(findValue(definition, 'stall'), 'stall', origin);
   const shell = action?.kind === 'worker' ? undefined : readShell(definition, origin);
+  const checks = readOutChecks(findValue(paths, 'verify'), made.outs, place('verify'));
   const desc = findValue(definition, 'desc');
   const meta = findValue(definition, 'meta');
   const stage = {
@@ -94,6 +96,7 @@ export function buildStage(definition: MapNode, origin: StageOrigin): Draft {
     ...(checkpoints === undefined ? {} : { checkpoints }),
     ...(stall === undefined ? {} : { stall }),
     frozen: isTrue(findValue(definition, 'frozen')),
+    ...(checks.length === 0 ? {} : { verify: checks }),
     alwaysChanged: isTrue(findValue(definition, 'always_changed')),
     ...(isNull(desc) ? {} : { desc: scalarText(desc) }),
     ...(meta === undefined ? {} : { meta: toValue(meta) }),
