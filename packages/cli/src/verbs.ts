@@ -311,7 +311,7 @@ const ADD = `Tracks data: stores it in the cache, writes its path into pipeline.
 
 const STAGE_ADD = `Writes a stage into the pipeline.yaml of this folder and its cached outs into .gitignore. It is not run.`;
 
-const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command, deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back.`;
+const REPRO = `Brings stages up to date. Each is skipped when nothing changed, restored when an earlier run had the same command, deps, params and variables, and run otherwise; and each says why. Outs of a stage that fails come back. One that was ended early goes on from what it saved in DAG_CHECKPOINT_DIR.`;
 
 const VERIFY = `Says whether pipeline files, pipeline.lock and what stands here agree, so that nothing would run; downloads nothing, and data may be absent: it is taken for what pipeline.lock says. Exits with 1 where a stage would run, a dep is not what made it, or pipeline.lock has entries too few or too many. With --run it runs stages again: nothing is there for them but what git has and what they declare, and nothing is stored. Exits with 1 where what they make is other than what was recorded, by more than 'verify:' of the stage allows.`;
 

@@ -160,18 +160,24 @@ describe('keys that DVC does not have', () => {
     ['retries: 1.5', 'whole number'],
     ['timeout: soon', 'no length of time'],
     ['timeout: 0', 'no length of time'],
+    ['checkpoints: {keep: 0}', 'whole number'],
+    ['checkpoints: {grace: soon}', "checkpoints.grace: 'soon' is no length of time"],
+    ['checkpoints: {push: store}', 'must be true or false'],
+    ['checkpoints: {kept: 2}', "unknown key 'kept'"],
+    ['checkpoints: true', 'must be a map'],
     ['worker: w.ts', 'both cmd and worker'],
     ['backend: cpu', 'worker stages only'],
   ])('%s is refused', (body, message) => expect(problems(stage(body))).toContain(message));
 
   it('are read', () => {
     const text = stage(
-      "env: [A, 'B=x=y', C=], strict_env: true, resources: {cpu: 0.5, gpu: 2, memory: 1.5GiB}, mutex: db, retries: 2, timeout: 1h30m",
+      "env: [A, 'B=x=y', C=], strict_env: true, resources: {cpu: 0.5, gpu: 2, memory: 1.5GiB}, mutex: db, retries: 2, timeout: 1h30m, checkpoints: {keep: 3, grace: 1m, push: true}",
     );
     const [one] = [...sound({ 'pipeline.yaml': text }).stages.values()];
     expect(one).toMatchObject({
       env: [{ name: 'A' }, { name: 'B', value: 'x=y' }, { name: 'C', value: '' }],
       strictEnv: true,
+      checkpoints: { keep: 3, grace: 60_000, push: true },
       resources: { cpu: 0.5, gpu: 2, memory: 1.5 * 2 ** 30 },
       mutex: ['db'],
       retries: 2,
