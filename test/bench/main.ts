@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import type { Bench } from './bench.ts';
 import { engineBench } from './engine.ts';
+import { gitBench } from './git.ts';
 import { measure, type Row } from './measure.ts';
 import { remoteBench } from './remote.ts';
 import { renderSection, renderTable, writeSection } from './report.ts';
@@ -15,7 +16,7 @@ interface LanguageBench {
   run(): Promise<string>;
 }
 
-const BENCHES = [startBench, storeBench, engineBench, remoteBench];
+const BENCHES = [startBench, gitBench, storeBench, engineBench, remoteBench];
 const LANGUAGE = new URL('./language.ts', import.meta.url);
 
 // An exit, so that servers that were started end too.
