@@ -190,6 +190,16 @@ describe('keys that DVC does not have', () => {
     const [one] = [...sound({ 'pipeline.yaml': text }).stages.values()];
     expect(one).toMatchObject({ env: [{ name: 'A', value: '2' }], retries: 2, timeout: 90_000, mutex: ['A'] });
   });
+
+  it('make no result stale by values that only they name', () => {
+    const how = "resources: {gpu: '${gpu}'}, retries: '${n}', timeout: '${n}', mutex: ['${w}']";
+    const text = `stages:\n  s: {cmd: 'run ${'${lr}'}', ${how}}\n`;
+    const { used, stages } = sound({ 'pipeline.yaml': text, 'params.yaml': 'gpu: 1\nn: 2\nw: A\nlr: 0.1\n' });
+    expect([...stages.values()][0]).toMatchObject({ resources: { gpu: 1 }, retries: 2, mutex: ['A'] });
+    expect([...used.values()].map((files) => [...files.values()].map((values) => [...values.keys()]))).toEqual([
+      [['lr']],
+    ]);
+  });
 });
 
 describe('.dagignore', () => {

@@ -38,6 +38,9 @@ export interface StagesPlace {
 const NO_ITEM: Combination = { key: '', current: new Map<string, Bound>() };
 const NOTHING_USED: UsedValues = new Map();
 
+/** Fields that say how a stage is run, not what it makes: values that only they name make no result stale. */
+const HOW_IT_RUNS = new Set(['resources', 'mutex', 'retries', 'timeout', 'checkpoints', 'stall']);
+
 /** What `stages:` of a file says. */
 export interface StagesRead {
   /** Every stage as far as it could be made out; those with problems are broken. */
@@ -209,7 +212,8 @@ function one(
   const before = report.count;
   const context = vars === undefined ? place.context : stageContext(body, vars, item, where, place, report);
   const resolved = resolveBody(body, (field, value) => {
-    const scope = scopeOf(place, context, item.current, `${where}.${field}`, report, used);
+    const counts = HOW_IT_RUNS.has(field) ? undefined : used;
+    const scope = scopeOf(place, context, item.current, `${where}.${field}`, report, counts);
     const known = resolveNode(value, field === 'cmd' ? 'command' : 'scalar', scope);
     const shape = known === value ? undefined : STAGE_FIELDS[field]?.shape;
     return shape === undefined
