@@ -7,5 +7,12 @@ const REPO = path.resolve(import.meta.dirname, '../..');
 export function listPages(): string[] {
   const docs = path.join(REPO, 'docs');
   const names = fs.readdirSync(docs).filter((name) => name.endsWith('.md'));
-  return [path.join(REPO, 'README.md'), ...names.sort().map((name) => path.join(docs, name))];
+  const examples = fs
+    .readdirSync(path.join(REPO, 'examples'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory());
+  return [
+    path.join(REPO, 'README.md'),
+    ...names.sort().map((name) => path.join(docs, name)),
+    ...examples.map(({ name }) => path.join(REPO, 'examples', name, 'README.md')).sort(),
+  ];
 }
