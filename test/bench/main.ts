@@ -1,6 +1,5 @@
 // `npm run bench [-- NAME… --write]`: measures the built program beside others, prints Markdown tables, and with --write
 // puts them into docs/benchmarks.md.
-import { existsSync } from 'node:fs';
 import type { Bench } from './bench.ts';
 import { engineBench } from './engine.ts';
 import { gitBench } from './git.ts';
@@ -12,17 +11,19 @@ import { storeBench } from './store.ts';
 import { makeWorkFolder } from './work-folder.ts';
 
 /** Makes its own section of the page, without the heading. */
-interface LanguageBench {
+interface OwnShape {
   run(): Promise<string>;
 }
 
 const BENCHES = [startBench, gitBench, storeBench, engineBench, remoteBench];
-const LANGUAGE = new URL('./language.ts', import.meta.url);
+
+/** Benches with a section of a shape of their own. */
+const OWN_SHAPE = { language: () => import('./language.ts'), worker: () => import('./worker.ts') } as const;
 
 // An exit, so that servers that were started end too.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-const known = [...BENCHES.map(({ name }) => name), ...(existsSync(LANGUAGE) ? ['language'] : [])];
+const known = [...BENCHES.map(({ name }) => name), ...Object.keys(OWN_SHAPE)];
 const args = process.argv.slice(2);
 const names = args.filter((arg) => arg !== '--write');
 const unknown = names.filter((name) => !known.includes(name));
@@ -34,7 +35,7 @@ if (unknown.length > 0) {
 } else {
   for (const name of known.filter((one) => names.length === 0 || names.includes(one))) {
     const bench = BENCHES.find((one) => one.name === name);
-    if (bench === undefined) report(name, await runLanguage());
+    if (bench === undefined) report(name, await runOwn(name as keyof typeof OWN_SHAPE));
     else await run(bench);
   }
 }
@@ -67,7 +68,7 @@ async function run(bench: Bench): Promise<void> {
   }
 }
 
-async function runLanguage(): Promise<string> {
-  const { run: measureLanguage } = (await import(LANGUAGE.href)) as LanguageBench;
-  return `## language\n\n${await measureLanguage()}`;
+async function runOwn(name: keyof typeof OWN_SHAPE): Promise<string> {
+  const { run: measureOwn }: OwnShape = await OWN_SHAPE[name]();
+  return `## ${name}\n\n${await measureOwn()}`;
 }
