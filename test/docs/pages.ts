@@ -8,11 +8,11 @@ export function listPages(): string[] {
   const docs = path.join(REPO, 'docs');
   const names = fs.readdirSync(docs).filter((name) => name.endsWith('.md'));
   const examples = fs
-    .readdirSync(path.join(REPO, 'examples'), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory());
+    .readdirSync(path.join(REPO, 'examples'))
+    .map((name) => path.join(REPO, 'examples', name, 'README.md'));
   return [
     path.join(REPO, 'README.md'),
     ...names.sort().map((name) => path.join(docs, name)),
-    ...examples.map(({ name }) => path.join(REPO, 'examples', name, 'README.md')).sort(),
+    ...examples.filter((file) => fs.existsSync(file)).sort(),
   ];
 }
