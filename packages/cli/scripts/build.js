@@ -64,7 +64,11 @@ copyFileSync(at('../../engine/hooks/sitecustomize.py'), at('../dist/trace/python
 // What stages import and run in is a module, as theirs are.
 await build({
   ...common,
-  entryPoints: { worker: at('../../worker/src/public.ts'), 'worker-child': at('../../worker/src/child.ts') },
+  entryPoints: {
+    worker: at('../../worker/src/public.ts'),
+    'worker-child': at('../../worker/src/child.ts'),
+    'worker-probe': at('../../worker/src/probe.ts'),
+  },
   outExtension: { '.js': '.mjs' },
   // Bundled CommonJS packages still call require for Node's own modules.
   banner: {

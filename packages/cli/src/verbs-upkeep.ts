@@ -94,7 +94,10 @@ export function declareUpkeep(program: Command): void {
     async () => (await import('./verbs/check-ignore.ts')).checkIgnore,
   );
   verb(
-    program.command('doctor').summary('show what dag uses on this machine, and what is wrong with it'),
+    program
+      .command('doctor')
+      .summary('show what dag uses on this machine, and what is wrong with it')
+      .option('--backends', 'load each TensorFlow backend in a process of its own, and train on it for a second'),
     async () => (await import('./verbs/doctor.ts')).doctor,
   );
 }

@@ -1,4 +1,4 @@
-import type { Artifact, Digest, Failure, ProjectPath, Result, RunKey, RunRecord } from '@dag/model';
+import type { Artifact, BackendPins, Digest, Failure, ProjectPath, Result, RunKey, RunRecord } from '@dag/model';
 import type { Pipeline, SourceReader } from '@dag/pipeline';
 import type { Store } from '@dag/store';
 import type { Workspace } from '@dag/workspace';
@@ -33,6 +33,11 @@ export interface ModuleSource {
   closure(module: ProjectPath): Promise<Result<ModuleClosure, Failure>>;
   /** Writes one file, at an absolute path, that a worker process can run. */
   bundle(module: ProjectPath, outFile: string): Promise<Result<ModuleClosure, Failure>>;
+  /** What makes it sure that the backend which a module's stage pins can't be loaded; nothing is loaded to find out. */
+  missingBackend(
+    module: ProjectPath,
+    pins: BackendPins,
+  ): Promise<{ readonly why: string; readonly hint?: string } | undefined>;
   /** The program that a worker process starts with; absolute. */
   readonly childEntry: string;
 }

@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { heal, LockBook, type Project } from '@dag/engine';
 import { type AnyPath, FailureError, type ProjectPath } from '@dag/model';
 import { LINK_STRATEGIES, type LinkStrategy, type Pipeline } from '@dag/pipeline';
 import { hashBytes, openStore } from '@dag/store';
 import { DEFAULT_LINK, openWorkspace } from '@dag/workspace';
 import type { Context } from '../verb.ts';
+import { beside } from './beside.ts';
 import { runContext } from './context.ts';
 import { workspaceLockFiles } from './files.ts';
 import { trackedByGit } from './git.ts';
@@ -69,6 +69,10 @@ export async function openProject(context: Context, options: OpenProjectOptions 
         const { bundleModule } = await import('@dag/worker');
         return await bundleModule({ root, module, outFile, hash: hashBytes, publicModule: beside('worker.mjs') });
       },
+      missingBackend: async (module, pins) => {
+        const { missingBackend } = await import('@dag/worker');
+        return missingBackend([path.dirname(path.join(root, module)), root], pins);
+      },
       childEntry: beside('worker-child.mjs'),
     },
     reload: () => reload(context),
@@ -128,9 +132,4 @@ function linkStrategies(pipeline: Pipeline, context: Context): readonly LinkStra
 /** What traced stages load where strace can't be had. */
 export function traceHooks(): string {
   return beside('trace');
-}
-
-/** A file of the built program, beside this one. */
-function beside(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url));
 }

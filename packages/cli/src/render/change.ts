@@ -62,8 +62,10 @@ export function reasonText(decision: Decision): string {
 }
 
 /** What is to be said of a stage that makes different bytes from the same inputs. */
-export function variationText({ results, outs }: Variation): string {
-  return `not reproducible: runs with these inputs made ${results} different results (${outs.join(', ')})`;
+export function variationText({ results, outs, made_with: facts = new Map() }: Variation): string {
+  const other = Array.from(facts, ([name, values]) => `${name} (${values.join(', ')})`);
+  const why = other.length === 0 ? '' : `; they were made with other ${other.join(', ')}`;
+  return `not reproducible: runs with these inputs made ${results} different results (${outs.join(', ')})${why}`;
 }
 
 /** A change as scripts read it: the fields of the contract, with values and digests. */

@@ -1,4 +1,4 @@
-import type { PastRun } from '@dag/engine';
+import { backendFacts, type PastRun } from '@dag/engine';
 import type { Value } from '@dag/model';
 import { changeJson, changeText } from './change.ts';
 import { type Paint, paint } from './paint.ts';
@@ -78,6 +78,11 @@ function* notes(run: PastRun, metrics: Metrics): Generator<string> {
   if (run.result !== 'restored' && run.context['resumes'] !== undefined) yield resumedText(run);
   if (from !== undefined) yield `from the run of ${from.slice(0, 19).replace('T', ' ')}`;
   yield* few(changes.map(changeText));
+  const { backend } = run.context;
+  if (backend !== undefined && run.result !== 'restored') {
+    const facts = Array.from(backendFacts(run.context), ([name, value]) => `${name} ${value}`);
+    yield [`on ${backend}`, ...facts].join(', ').replace(', ', ': ');
+  }
   for (const [file, values] of metrics) {
     const texts = Array.from(values, ([key, value]) => `${key} ${numberText(value)}`);
     yield `${file}: ${texts.slice(0, NAMED).join(', ')}${texts.length > NAMED ? ', …' : ''}`;

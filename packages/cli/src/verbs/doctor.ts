@@ -12,12 +12,17 @@ import { defaultRemotes } from '../project/remotes.ts';
 import { otherProjects } from '../project/sharing.ts';
 import { bytesText } from '../render/units.ts';
 import type { Context } from '../verb.ts';
+import { backendFacts, backendLines } from './doctor-backends.ts';
 import { gpuFacts, gpuLines } from './doctor-gpus.ts';
 
 /** Version of the package that this was built into. */
 declare const DAG_VERSION: string;
 
-export async function doctor(context: Context): Promise<number> {
+interface Options {
+  readonly backends?: boolean;
+}
+
+export async function doctor(context: Context, _: readonly string[], options: Options): Promise<number> {
   const problems: string[] = [];
   const machine = machineFacts(context, problems);
   let project: OpenProject | undefined;
@@ -31,9 +36,12 @@ export async function doctor(context: Context): Promise<number> {
   try {
     const own = project === undefined ? undefined : projectFacts(context, project, problems);
     const gpus = await gpuFacts(context, project, problems);
-    context.emit({ ...machine, ...gpus, project: own ?? null, problems });
+    const backends = await backendFacts(context, project, options.backends === true, problems);
+    context.emit({ ...machine, ...gpus, backends, project: own ?? null, problems });
     printFacts(context, machine);
     for (const line of gpuLines(gpus)) context.print(`${'gpu:'.padEnd(12)} ${line}`);
+    for (const [label, line] of backendLines(backends, gpus.gpus.length > 0))
+      context.print(`${label.padEnd(12)} ${line}`);
     printFacts(context, own ?? {});
     for (const problem of problems) context.print(`problem:  ${problem}`);
     if (problems.length === 0) context.print('No problems found.');

@@ -1,9 +1,9 @@
-import type { Failure, Stage, StageAddress } from '@dag/model';
+import type { BackendPins, Failure, Stage, StageAddress } from '@dag/model';
 import type { Project } from '../project.ts';
 import type { ReproOptions } from '../repro-run.ts';
 import type { Gpus } from './gpus.ts';
 
-/** A stage that can't have the GPUs that it wants on this host. */
+/** A stage that can't have the GPUs, or the backend, that it wants on this host. */
 export interface Shortage {
   readonly stage: StageAddress;
   readonly failure: Failure;
@@ -15,8 +15,8 @@ export interface Shortage {
 const TOLD_AHEAD = 10;
 
 /**
- * Tells before hours of work are spent that a stage further down wants GPUs which this host doesn't have. Where no stage
- * runs nothing is asked: a machine without a GPU restores and skips such stages as any other does.
+ * Tells before hours of work are spent that a stage further down wants GPUs, or pins a backend, which this host doesn't have.
+ * Where no stage runs nothing is asked: a machine without a GPU restores and skips such stages as any other does.
  */
 export class GpuDemand {
   readonly #project: Project;
@@ -28,12 +28,12 @@ export class GpuDemand {
 
   constructor(project: Project, stages: readonly Stage[], options: ReproOptions, gpus: Gpus) {
     this.#project = project;
-    this.#stages = stages.filter((stage) => (stage.resources.gpu ?? 0) > 0);
+    this.#stages = stages.filter((stage) => (stage.resources.gpu ?? 0) > 0 || pinsOf(stage)?.name !== undefined);
     this.#options = options;
     this.#gpus = gpus;
   }
 
-  /** Whether any of the selected stages wants a GPU. */
+  /** Whether any of the selected stages wants a GPU or pins a backend. */
   get any(): boolean {
     return this.#stages.length > 0;
   }
@@ -58,7 +58,7 @@ export class GpuDemand {
     const affected = new Map<StageAddress, Shortage[]>();
     let found = 0;
     for (const stage of this.#stages) {
-      const failure = await this.#gpus.shortage(stage);
+      const failure = (await this.#gpus.shortage(stage)) ?? (await this.#backendShortage(stage));
       if (failure === undefined) continue;
       if (++found > TOLD_AHEAD) break;
       const { force = false, fetcher } = this.#options;
@@ -71,10 +71,33 @@ export class GpuDemand {
     return affected;
   }
 
+  /** What keeps the backend that a stage pins from loading, where that is plain: packages that a stage makes may yet come. */
+  async #backendShortage(stage: Stage): Promise<Failure | undefined> {
+    const pins = pinsOf(stage);
+    if (pins?.name === undefined || stage.action.kind !== 'worker' || this.#makesPackages()) return undefined;
+    const missing = await this.#project.modules.missingBackend(stage.action.module, pins);
+    if (missing === undefined) return undefined;
+    return {
+      code: 'resources',
+      stage: stage.address,
+      message: `stage '${stage.address}' (${stage.file}:${stage.line}) pins the backend ${pins.name}, which can't be loaded here: ${missing.why}`,
+      ...(missing.hint === undefined ? {} : { hint: missing.hint }),
+    };
+  }
+
+  #makesPackages(): boolean {
+    const stages = [...this.#project.pipeline.stages.values()];
+    return stages.some(({ outs }) => outs.some(({ path }) => path.split('/').includes('node_modules')));
+  }
+
   /** A stage and all upstream of it. */
   #above(address: StageAddress): Set<StageAddress> {
     const above = new Set([address]);
     for (const next of above) for (const upstream of this.#project.pipeline.upstream(next)) above.add(upstream);
     return above;
   }
+}
+
+function pinsOf({ action }: Stage): BackendPins | undefined {
+  return action.kind === 'worker' ? action.backend : undefined;
 }

@@ -7,6 +7,7 @@ import {
   type RunRecord,
   type Stage,
 } from '@dag/model';
+import { otherFacts } from '../history/made-with.ts';
 import { differingOuts } from '../history/results.ts';
 import type { Outcome, ReproRun } from '../repro-run.ts';
 import type { Left } from '../run/checkpoints.ts';
@@ -49,15 +50,19 @@ export function compareResults(
   stage: Stage,
   outs: ReadonlyMap<AnyPath, Artifact>,
   earlier: readonly RunRecord[],
+  context: RunRecord['context'] | undefined,
 ): void {
   const last = earlier.find((record) => record.context['committed'] !== true);
   const differing = last === undefined ? [] : differingOuts(last, { outs: insideOuts(outs) });
   if (last === undefined || differing.length === 0) return;
+  const facts = context === undefined ? new Map() : otherFacts([last.context, context]);
+  const list = (run: 0 | 1): string => Array.from(facts, ([name, values]) => `${name} ${values[run]}`).join(' and ');
+  const how = facts.size === 0 ? '' : `; that was made with ${list(0)}, now with ${list(1)}`;
   const when = `${last.startedAt.slice(0, 19).replace('T', ' ')} UTC`;
   run.emit({
     event: 'warning',
     stage: stage.address,
-    message: `stage '${stage.address}' made other bytes than the run of ${when} from the same inputs: it is not reproducible (${differing.map((path) => `'${path}'`).join(', ')} differ${differing.length === 1 ? 's' : ''})`,
+    message: `stage '${stage.address}' made other bytes than the run of ${when} from the same inputs: it is not reproducible (${differing.map((path) => `'${path}'`).join(', ')} differ${differing.length === 1 ? 's' : ''})${how}`,
     hint: 'both results are kept, the newest is what comes back; does it draw random numbers, read the clock, or something that is no dep?',
   });
 }

@@ -82,7 +82,7 @@ async function executeWith(run: ReproRun, stage: Stage, view: StageView, gpus: G
   }
   end.keep();
   await resumption.ended(true);
-  if (moved.length === 0) compareResults(run, stage, end.outs, earlier);
+  if (moved.length === 0) compareResults(run, stage, end.outs, earlier, record?.context);
   if (moved.length > 0) {
     run.emit({
       event: 'warning',

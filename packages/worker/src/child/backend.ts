@@ -5,7 +5,7 @@ import { startCpu, startWasm } from './backend/javascript.ts';
 import { LoadError } from './backend/load-error.ts';
 import type { LoadRequest, Started, TensorFlow } from './backend/loaded.ts';
 import { startNative } from './backend/native.ts';
-import { findPackage, importFile, packageVersion } from './backend/packages.ts';
+import { findPackage, importFile, PACKAGES, packageVersion } from './backend/packages.ts';
 import { seedDataSets } from './backend/seeds.ts';
 import { startWebGpu } from './backend/webgpu.ts';
 import { WorkerError } from './error.ts';
@@ -23,15 +23,6 @@ export interface LoadedBackend {
   /** All of TensorFlow.js that the project has, as one object. */
   namespace(): Promise<unknown>;
 }
-
-/** Which packages can provide a backend, in the order in which they are tried. */
-export const PACKAGES: Readonly<Record<Backend, readonly string[]>> = {
-  gpu: ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'],
-  node: ['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'],
-  webgpu: ['@tensorflow/tfjs-backend-webgpu'],
-  wasm: ['@tensorflow/tfjs-backend-wasm'],
-  cpu: ['@tensorflow/tfjs-backend-cpu'],
-};
 
 const NOT_INSTALLED = 'not installed';
 

@@ -1,11 +1,10 @@
-import { dirname } from 'node:path';
 import util from 'node:util';
 import type { BackendPins } from '@dag/model';
 import { findCuda, gpuProblem } from './cuda.ts';
 import { addonProblem } from './diagnose.ts';
 import { LoadError } from './load-error.ts';
 import type { LoadRequest, Started, TensorFlow } from './loaded.ts';
-import { importFile } from './packages.ts';
+import { importFile, packageFolder } from './packages.ts';
 import { nativeSettings, thisProcessor } from './settings.ts';
 
 /**
@@ -29,11 +28,6 @@ export async function startNative(request: LoadRequest, wanted: 'gpu' | 'cpu' | 
   checkVersion(pins, version);
   seedMultinomial(tf);
   return { tf, gpu, facts: { tensorflow: version, ...settings.facts } };
-}
-
-/** The folder of tfjs-node, from its main file. */
-export function packageFolder(main: string): string {
-  return dirname(dirname(main));
 }
 
 interface NativeBackend {
