@@ -205,6 +205,26 @@ test('GitLab: every job runs, and the note that is posted says what changes', as
   expect(gitlabJob(gitlab, 'report', { CI_PIPELINE_SOURCE: 'push' })).toBeUndefined();
 });
 
+test('at night a part of the results is made again, in a clone without history', async () => {
+  const store = path.join(author.home, 'store');
+  await project(store);
+  const folder = path.join(author.home, 'shallow');
+  const night = { 'github.event_name': 'schedule', ...NO_SECRETS };
+  expect(githubSteps(github, 'results', night, () => {})).toEqual([]);
+  const again = gitlabJob(gitlab, 'again', { CI_PIPELINE_SOURCE: 'schedule' });
+  expect(gitlabJob(gitlab, 'verify', { CI_PIPELINE_SOURCE: 'schedule' })).toBeUndefined();
+  for (const steps of [githubSteps(github, 'again', night, () => {}), again === undefined ? [] : [again]]) {
+    expect(steps.at(-1)?.script).toContain('--sample 10%');
+    const all = steps.map((step) => ({ ...step, script: step.script.replace('--sample 10%', '--sample 100%') }));
+    author.git('clone', '-q', '--depth', '1', '-b', 'change', `file://${hub}`, folder);
+    const env = scrubbedEnv(author.home, { GITHUB_RUN_ID: '1', CI_PIPELINE_ID: '1' });
+    const ends = await runSteps(all, folder, env);
+    expect(lastOf(ends)).toMatchObject({ status: 0, output: expect.stringMatching(/Verified 1 stage of commit/) });
+    expect(fs.readFileSync(path.join(folder, 'verify.xml'), 'utf8')).toContain('failures="0"');
+    fs.rmSync(folder, { recursive: true });
+  }
+});
+
 test('the page shows the examples as they are', () => {
   const page = fs.readFileSync(path.join(EXAMPLES, '../../docs/ci.md'), 'utf8');
   for (const name of ['github.yml', 'gitlab.yml']) {

@@ -43,7 +43,7 @@ export function listOf(value: Value | undefined, what: string): Value[] {
 }
 
 /**
- * The steps of a job of GitHub Actions that run a script. Actions are the caller's to stand in for.
+ * The steps of a job of GitHub Actions that run a script, none where the job does not run. Actions are the caller's to stand in for.
  * @param values what `${{ … }}` and `if:` may name; another name is an error, so that no step runs with less than it has there.
  */
 export function githubSteps(
@@ -52,7 +52,8 @@ export function githubSteps(
   values: Readonly<Record<string, string>>,
   onAction: (action: string, inputs: { [key: string]: Value }) => void,
 ): Step[] {
-  const { steps, env } = mapOf(mapOf(workflow['jobs'], 'jobs')[job], job);
+  const { if: condition, steps, env } = mapOf(mapOf(workflow['jobs'], 'jobs')[job], job);
+  if (condition !== undefined && !holds(String(condition), values)) return [];
   const filled = (value: Value): string =>
     String(value).replace(/\$\{\{\s*(.*?)\s*\}\}/g, (_, name: string) => named(values, name));
   const envOf = (map: Value | undefined) =>
@@ -89,11 +90,11 @@ export function gitlabJob(
   return { name, script, env: Object.fromEntries(variables.map(([key, value]) => [key, String(value)])) };
 }
 
-/** `NAME == 'text'`: all that the examples say. */
+/** `NAME == 'text'` and `!=`: all that the examples say. */
 function holds(condition: string, values: Readonly<Record<string, string>>): boolean {
-  const match = /^([\w.]+) == (['"])(.*)\2$/.exec(condition);
+  const match = /^([\w.]+) ([=!])= (['"])(.*)\3$/.exec(condition);
   if (match === null) throw new Error(`a condition that is not understood: ${condition}`);
-  return named(values, match[1] ?? '') === match[3];
+  return (named(values, match[1] ?? '') === match[4]) === (match[2] === '=');
 }
 
 function named(values: Readonly<Record<string, string>>, name: string): string {
