@@ -87,6 +87,7 @@ export function normalise(text: string): string {
       .replace(/\b(pid|process) \d+ on [^\s,)]+/g, '$1 N')
       .replace(/\b\d+(\.\d+)?(ms|s)\b/g, 'N s')
       .replace(/; N s saved/g, '')
+      .replace(/\b[\d.]+ images?\/s/g, 'N images/s')
       // What a run took is a column each, and their widths vary with it.
       .replace(/^(.*WHEN \(UTC\) +RESULT) .*$/gm, '$1')
       .replace(/^(.* TIME {2}(?:ok|failed \(\d+\)|restored))( .*)?$/gm, '$1')
