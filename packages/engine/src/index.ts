@@ -29,7 +29,7 @@ export { runWorker } from './run/worker-process.ts';
 export { symlinkAbove } from './sources.ts';
 export { type Status, status } from './status.ts';
 export { isClean, type StageTrace } from './trace/report.ts';
-export { openTracer, type TraceOptions, type Tracer } from './trace/tracer.ts';
+export { findTraceTools, type TraceTools } from './trace/tracer.ts';
 export { type Agreement, agreement, type DataAgreement, type StageAgreement } from './verify/agree.ts';
 export type { BrokenLink } from './verify/chain.ts';
 export type { Comparison, Deviation, Difference } from './verify/compare/difference.ts';

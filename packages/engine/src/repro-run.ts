@@ -11,7 +11,7 @@ import type { Observer } from './observer.ts';
 import type { CheckpointKeeper, Fetcher, Project } from './project.ts';
 import type { Meter } from './run/meter.ts';
 import type { Others } from './run/strays.ts';
-import type { TraceOptions, Tracer } from './trace/tracer.ts';
+import type { Tracer, TraceTools } from './trace/tracer.ts';
 
 export interface ReproOptions {
   /** Run all of the selected stages, whatever is found. */
@@ -42,7 +42,7 @@ export interface ReproOptions {
   /** Where checkpoints are kept of stages that say so. */
   readonly keeper?: CheckpointKeeper | undefined;
   /** Watch what the stages that run read and write, and tell what of it they don't declare. */
-  readonly trace?: TraceOptions | undefined;
+  readonly trace?: TraceTools | undefined;
   /** Told what a stage made, before anything is stored or recorded of it. */
   readonly onMade?: ((made: Made) => void) | undefined;
   /** Asked before a stage runs; false leaves it, and what needs it, out. */

@@ -64,7 +64,7 @@ export async function repro(
     gpus,
     demand: new GpuDemand(project, stages, options, gpus),
     past,
-    tracer: options.trace === undefined || options.dry === true ? undefined : await openTracer(project, options.trace),
+    tracer: options.trace === undefined ? undefined : openTracer(project, options.trace),
     meter: new Meter(),
     monitor: new GpuMonitor(project.env),
     others: new Others(),

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { heal, LockBook, type Project } from '@dag/engine';
+import { findTraceTools, heal, LockBook, type Project, type TraceTools } from '@dag/engine';
 import { type AnyPath, FailureError, type ProjectPath } from '@dag/model';
 import { LINK_STRATEGIES, type LinkStrategy, type Pipeline } from '@dag/pipeline';
 import { hashBytes, openStore } from '@dag/store';
@@ -129,7 +129,7 @@ function linkStrategies(pipeline: Pipeline, context: Context): readonly LinkStra
   });
 }
 
-/** What traced stages load where strace can't be had. */
-export function traceHooks(): string {
-  return beside('trace');
+/** What traces stages on this machine. */
+export function traceTools(env: Project['env']): Promise<TraceTools> {
+  return findTraceTools(env, beside('trace'));
 }

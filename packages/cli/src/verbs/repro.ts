@@ -7,7 +7,7 @@ import { EXIT, exitStatus } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
 import { checkpointKeeper } from '../project/checkpoint-keeper.ts';
 import { remoteFetcher } from '../project/fetcher.ts';
-import { type OpenProject, openProject, traceHooks } from '../project/open.ts';
+import { type OpenProject, openProject, traceTools } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
 import { mayWait } from '../project/waiting.ts';
 import { reproReporter } from '../render/repro.ts';
@@ -65,7 +65,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
           ...engine,
           allData: targets.length === 0,
           inGivenOrder: options.singleItem ?? false,
-          trace: options.trace === true ? { hooks: traceHooks() } : undefined,
+          trace: options.trace === true && options.dry !== true ? await traceTools(project.env) : undefined,
         },
         { stop: context.stop, kill: context.kill },
         (event) => {

@@ -7,11 +7,18 @@ import { watchByHooks } from './hooks.ts';
 import { judge } from './judge.ts';
 import type { StageTrace } from './report.ts';
 import { Makers, realPath, Scope, type Surroundings } from './scope.ts';
-import { findStrace, type Started, watchByStrace } from './strace.ts';
+import { findStrace, type Started, type Strace, watchByStrace } from './strace.ts';
 
-export interface TraceOptions {
+/** What traces on this machine. */
+export interface TraceTools {
+  readonly strace: Strace | { readonly missing: string };
   /** The folder of what is loaded into Node and Python where strace can't be had; absolute. */
   readonly hooks: string;
+}
+
+/** Looks for what can trace here, by trying it: strace, or else what the languages offer. */
+export async function findTraceTools(env: Project['env'], hooks: string): Promise<TraceTools> {
+  return { strace: await findStrace(env, os.tmpdir()), hooks };
 }
 
 /** Traces the stages of a project, one or many at once. */
@@ -28,10 +35,8 @@ export interface StageTracing {
   end(): Promise<StageTrace>;
 }
 
-/** Looks for what can trace here: strace, or else what the languages offer. */
-export async function openTracer(project: Project, { hooks }: TraceOptions): Promise<Tracer> {
+export function openTracer(project: Project, { strace: found, hooks }: TraceTools): Tracer {
   const tmp = os.tmpdir();
-  const found = await findStrace(project.env, tmp);
   const makers = new Makers(project.root, project.pipeline);
   const surroundings: Surroundings = {
     root: project.root,
