@@ -192,6 +192,7 @@ function declareRun(program: Command): void {
       .option('--sample <percent>', 'with --run: only a random share of the stages, such as 10%')
       .option('--seed <text>', 'with --sample: choose the same ones again')
       .option('--repeat <n>', 'with --run: run each so often')
+      .option('--trace', 'with --run: also watch what they read and write, and fail where they do not declare it')
       .option('-j, --jobs <n>', 'with --run: stages at once (default: jobs of pipeline.yaml, else 1)')
       .option('--junit <file>', 'write the verdicts as a JUnit report too')
       .option('--annotations', 'print them for GitHub too (default where GITHUB_ACTIONS is true)')

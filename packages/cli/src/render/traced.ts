@@ -16,43 +16,53 @@ export function tracedLines(trace: StageTrace, verbose: boolean, colour: boolean
   const note = (text: string): string => headed('dim', 'note', text);
   const lines: string[] = [];
   if (reads.length > 0) {
-    lines.push(warning(`stage '${stage}' reads what it does not declare`), ...aligned(reads.map(readText)));
+    lines.push(warning(`stage '${stage}' reads what it does not declare`), ...aligned(tracedReads(reads)));
   }
   if (writes.length > 0) {
-    lines.push(warning(`stage '${stage}' writes what it does not declare`), ...aligned(writes.map(writeText)));
+    lines.push(warning(`stage '${stage}' writes what it does not declare`), ...aligned(tracedWrites(writes)));
   }
-  for (const { file, line, before, after } of edits) {
-    const place = before.length > 0 ? `, line ${line}` : ` behind line ${line - 1}`;
-    lines.push(`  to declare it, in ${file}${place}:`);
-    for (const text of before) lines.push(paint('red', `  - ${text}`, colour));
-    for (const text of after) lines.push(paint('green', `  + ${text}`, colour));
-  }
+  for (const edit of edits) lines.push(...editLines(edit, colour).map((line) => `  ${line}`));
   if (edits.length === 0 && (reads.length > 0 || writes.length > 0)) {
     lines.push(`  it is declared in ${trace.file}, line ${trace.line}`);
   }
   if (!trace.complete) {
     lines.push(warning(`stage '${stage}' could not be traced in full`), ...trace.problems.map((text) => `  ${text}`));
   }
-  lines.push(...notesOf(trace).map(note));
-  if (verbose) lines.push(...detailsOf(trace).map(note));
+  lines.push(...tracedNotes(trace).map((text) => note(`stage '${stage}' ${text}`)));
+  if (verbose) lines.push(...detailsOf(trace).map((text) => note(`stage '${stage}' ${text}`)));
   if (verbose && isClean(trace)) lines.push(note(`stage '${stage}' declares all that it reads and writes`));
   return lines;
 }
 
-/** What the trace found, as an event; long lists that only help to understand on request. */
-export function tracedJson(trace: StageTrace, verbose: boolean): unknown {
+/** What the trace found, as scripts get it; long lists that only help to understand on request. */
+export function tracedJson(trace: StageTrace, verbose: boolean): object {
   const { readsGit, absent, packages, ...rest } = trace;
-  return { event: 'traced', ...rest, reads_git: readsGit, ...(verbose ? { absent, packages } : {}) };
+  return { ...rest, reads_git: readsGit, ...(verbose ? { absent, packages } : {}) };
+}
+
+/** The lines to write, and those in whose place. */
+export function editLines({ file, line, before, after }: StageTrace['edits'][number], colour: boolean): string[] {
+  const place = before.length > 0 ? `, line ${line}` : ` behind line ${line - 1}`;
+  return [
+    `to declare it, in ${file}${place}:`,
+    ...before.map((text) => paint('red', `- ${text}`, colour)),
+    ...after.map((text) => paint('green', `+ ${text}`, colour)),
+  ];
+}
+
+/** Paths that were read, with by what, and who has them. */
+export function tracedReads(reads: readonly Read[]): [string, string][] {
+  return reads.map((read) => [nameOf(read), `read by ${read.program}; ${whoHas(read)}`]);
+}
+
+/** Paths that were written, with by what, and what they are. */
+export function tracedWrites(writes: readonly Write[]): [string, string][] {
+  return writes.map((write) => [nameOf(write), `${write.how} by ${write.program}${whatIs(write)}`]);
 }
 
 function aligned(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(48, Math.max(...rows.map(([path]) => path.length)));
   return rows.map(([path, text]) => `  ${path.padEnd(width)}  ${text}`);
-}
-
-function readText(read: Read): [string, string] {
-  const by = `read by ${read.program}`;
-  return [nameOf(read), `${by}; ${whoHas(read)}`];
 }
 
 function whoHas(read: Read): string {
@@ -70,19 +80,18 @@ function whoHas(read: Read): string {
   }
 }
 
-function writeText(write: Write): [string, string] {
-  const text = `${write.how} by ${write.program}`;
+function whatIs(write: Write): string {
   switch (write.of) {
     case 'dep':
-      return [nameOf(write), `${text}; it is a dep of this stage`];
+      return '; it is a dep of this stage';
     case 'data':
-      return [nameOf(write), `${text}; it is tracked data`];
+      return '; it is tracked data';
     case 'git':
-      return [nameOf(write), `${text}; it is in git`];
+      return '; it is in git';
     case 'stage':
-      return [nameOf(write), `${text}; stage '${write.stage}' makes it`];
+      return `; stage '${write.stage}' makes it`;
     default:
-      return [nameOf(write), text];
+      return '';
   }
 }
 
@@ -96,22 +105,23 @@ function printable(path: string): string {
   return path.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (char) => JSON.stringify(char).slice(1, -1));
 }
 
-function notesOf({ stage, unread, connections, readsGit }: StageTrace): string[] {
+/** What is to be known of a trace and is no mistake. */
+export function tracedNotes({ unread, connections, readsGit }: StageTrace): string[] {
   const notes: string[] = [];
-  for (const dep of unread) notes.push(`stage '${stage}' opened nothing of its dep '${printable(dep)}'`);
+  for (const dep of unread) notes.push(`opened nothing of its dep '${printable(dep)}'`);
   if (connections.length > 0) {
-    notes.push(`stage '${stage}' had connections with ${some(connections)}: what came from there is no dep`);
+    notes.push(`had connections with ${some(connections)}: what came from there is no dep`);
   }
-  if (readsGit) notes.push(`stage '${stage}' looked into git's folder: which commit it is may decide what it makes`);
+  if (readsGit) notes.push(`looked into git's folder: which commit it is may decide what it makes`);
   return notes;
 }
 
-function detailsOf({ stage, absent, leftovers, packages }: StageTrace): string[] {
+function detailsOf({ absent, leftovers, packages }: StageTrace): string[] {
   const details: string[] = [];
-  if (absent.length > 0) details.push(`stage '${stage}' looked for ${some(absent)}: there is no such file`);
-  if (leftovers.length > 0) details.push(`stage '${stage}' left ${some(leftovers)}`);
+  if (absent.length > 0) details.push(`looked for ${some(absent)}: there is no such file`);
+  if (leftovers.length > 0) details.push(`left ${some(leftovers)}`);
   if (packages.length > 0) {
-    details.push(`stage '${stage}' read ${count(packages.length, 'file')} of the system and of packages`);
+    details.push(`read ${count(packages.length, 'file')} of the system and of packages`);
   }
   return details;
 }

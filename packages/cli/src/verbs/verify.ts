@@ -28,6 +28,7 @@ interface Options {
   readonly seed?: string;
   readonly repeat?: string;
   readonly jobs?: string;
+  readonly trace?: boolean;
   readonly junit?: string;
   readonly annotations?: boolean;
 }
@@ -81,7 +82,7 @@ interface RunFlags {
 
 /** Before anything is opened: a mistake on the command line touches nothing. */
 function runFlags(options: Options): RunFlags {
-  for (const flag of ['sample', 'seed', 'repeat', 'jobs'] as const) {
+  for (const flag of ['sample', 'seed', 'repeat', 'jobs', 'trace'] as const) {
     if (options[flag] === undefined || options.run !== undefined) continue;
     throw new FailureError({ code: 'usage', message: `--${flag} is for stages that run again: it needs --run` });
   }
@@ -110,6 +111,7 @@ async function ranAgain(
     jobs: jobsOf(home, context, options.jobs),
     repeat,
     remote: options.remote,
+    trace: options.trace === true,
     choose: (project) => {
       const selected = selectStages(
         project.pipeline,

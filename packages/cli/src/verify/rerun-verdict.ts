@@ -2,6 +2,7 @@ import type { OneRun, PathComparison, Rerun } from '@dag/engine';
 import { unreachable } from '@dag/model';
 import { EXIT, exitStatus } from '../failure.ts';
 import { comparisonJson, comparisonText, isNumeric } from './difference.ts';
+import { withTrace } from './traced-verdict.ts';
 import type { Verdict } from './verdict.ts';
 
 type Ran = Extract<OneRun, { status: 'ran' }>;
@@ -18,10 +19,11 @@ export function rerunVerdict({ stage, runs, elsewhere, varies }: Rerun): Verdict
     case 'no-inputs':
       return noInputsVerdict(row, last);
     case 'failed':
-      return failedVerdict(row, last);
+      return withTrace(failedVerdict(row, last), last.trace);
     case 'ran': {
       const ran = runs.filter((run): run is Ran => run.status === 'ran');
-      return { ...row, ...ranVerdict(ran, elsewhere, varies) };
+      const told = ran.flatMap(({ strays, touched }) => [...strays.changed, ...strays.added, ...touched]);
+      return { ...row, ...withTrace(ranVerdict(ran, elsewhere, varies), last.trace, told) };
     }
     default:
       return unreachable(last);

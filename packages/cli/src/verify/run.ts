@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { agreement, type CleanTree, rerun, type StageAgreement } from '@dag/engine';
 import type { Stage } from '@dag/model';
-import type { OpenProject } from '../project/open.ts';
+import { type OpenProject, traceTools } from '../project/open.ts';
 import { gitTop } from '../project/root.ts';
 import type { Context } from '../verb.ts';
 import { stageVerdicts } from './agree.ts';
@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly jobs: number;
   readonly repeat: number;
   readonly remote: string | undefined;
+  /** Whether to watch what they read and write. */
+  readonly trace: boolean;
   /** The stages to run, of those that the commit has. */
   choose(project: OpenProject): readonly Stage[];
   onVerdict(verdict: Verdict): void;
@@ -42,6 +44,7 @@ export async function runAgain(context: Context, home: OpenProject, options: Run
       signals: { stop: context.stop, kill: context.kill },
       withTree: trees.withTree,
       originals,
+      trace: options.trace ? await traceTools(home.env) : undefined,
       emit: (event) => {
         if (event.event === 'started') context.say(`running  ${event.stage}`);
         if (event.event === 'output' && context.verbose) context.say(`${event.stage} │ ${event.line}`);

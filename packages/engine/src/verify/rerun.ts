@@ -25,8 +25,10 @@ import { viewStage } from '../observe-stage.ts';
 import { Observer } from '../observer.ts';
 import type { FetchItem, Project } from '../project.ts';
 import { repro } from '../repro.ts';
-import type { Made, ReproSignals } from '../repro-run.ts';
+import type { Made, ReproOptions, ReproSignals } from '../repro-run.ts';
 import { runKey } from '../run-key.ts';
+import type { StageTrace } from '../trace/report.ts';
+import type { TraceTools } from '../trace/tracer.ts';
 import { anyHolds, compareOut, type ImageCompare, type PathComparison } from './compare/out.ts';
 import { eachFitting } from './each-fitting.ts';
 import { inputsOf } from './inputs.ts';
@@ -70,6 +72,8 @@ export interface RerunOptions {
   withTree<T>(work: (tree: CleanTree) => Promise<T>): Promise<T>;
   readonly originals: Originals;
   readonly images?: ImageCompare | undefined;
+  /** What traces the runs; undefined where they are not to be traced. */
+  readonly trace?: TraceTools | undefined;
   emit(event: ReproEvent): void;
   onResult(result: Rerun): void;
 }
@@ -94,7 +98,13 @@ export interface ContextDifference {
 export type OneRun =
   /** `failure`: the remote that might have them can't be asked. */
   | { readonly status: 'no-inputs'; readonly missing: readonly AnyPath[]; readonly failure?: Failure | undefined }
-  | { readonly status: 'failed'; readonly failure: Failure; readonly tail: readonly string[]; readonly seconds: number }
+  | {
+      readonly status: 'failed';
+      readonly failure: Failure;
+      readonly tail: readonly string[];
+      readonly seconds: number;
+      readonly trace?: StageTrace | undefined;
+    }
   | { readonly status: 'cancelled' }
   | {
       readonly status: 'ran';
@@ -108,6 +118,7 @@ export type OneRun =
       /** Deps that it changed itself. */
       readonly touched: readonly AnyPath[];
       readonly strays: Strays;
+      readonly trace?: StageTrace | undefined;
     };
 
 /**
@@ -179,42 +190,53 @@ async function runOnce(
   const committed = await keepCommitted(tree, stage, locked);
   const tail: string[] = [];
   let made: Made | undefined;
+  let trace: StageTrace | undefined;
   let [seconds, failure]: [number, Failure | undefined] = [0, undefined];
   // Tracked data is what the entry of this stage says, whatever its own says by now.
   const { summary, problem } = await attempt(
     { ...project, pipeline: { ...project.pipeline, data: [] } },
     stage,
-    (one) => {
-      made = one;
+    {
+      trace: options.trace,
+      onMade: (one) => {
+        made = one;
+      },
     },
     signals,
     (event) => {
       options.emit(event);
+      if (event.event === 'traced') {
+        const { event: _, ...found } = event;
+        trace = found;
+      }
       if (event.event === 'output') tail.push(event.line);
       if (tail.length > TAIL) tail.shift();
       if (event.event === 'finished') ({ seconds, failure } = { failure: undefined, ...event });
     },
   );
   failure ??= problem ?? summary?.failures[0];
-  if (failure !== undefined) return { one: { status: 'failed', failure, tail, seconds } };
+  if (failure !== undefined) return { one: { status: 'failed', failure, tail, seconds, trace } };
   if (made === undefined) return { one: { status: 'cancelled' } };
   const compared = await compareOuts(tree, stage, locked, made, committed, options);
   const after = await project.workspace.observe([...locked.deps.keys()]);
   const touched = [...locked.deps].flatMap(([path, artifact]) =>
     sameArtifact(after.get(path), artifact) ? [] : [path],
   );
-  return { one: { status: 'ran', seconds, ...compared, touched, strays: strayFiles(tree, stage, inputs) }, made };
+  return {
+    one: { status: 'ran', seconds, ...compared, touched, strays: strayFiles(tree, stage, inputs), trace },
+    made,
+  };
 }
 
 /** Runs one stage, and nothing else. What keeps it from beginning is its problem, and nobody else's. */
 async function attempt(
   project: Project,
   stage: Stage,
-  onMade: (made: Made) => void,
+  more: Pick<ReproOptions, 'trace' | 'onMade'>,
   signals: ReproSignals,
   emit: (event: ReproEvent) => void,
 ): Promise<{ readonly summary?: ReproSummary; readonly problem?: Failure }> {
-  const options = { force: true, noRunCache: true, noCommit: true, inGivenOrder: true, onMade };
+  const options = { force: true, noRunCache: true, noCommit: true, inGivenOrder: true, ...more };
   try {
     return { summary: await repro(project, [stage.address], options, signals, emit) };
   } catch (error) {
