@@ -91,15 +91,16 @@ const NOT_FINITE: Readonly<Record<string, number>> = {
 
 /** JSON; or what Python's json module makes of a number that is not finite, which is none. */
 function parseJson(text: string): Record<string, unknown> | undefined {
-  for (const candidate of [text, text.replace(/:\s*(NaN|-?Infinity)\s*(?=[,}])/g, ':"$1"')]) {
-    try {
-      const value: unknown = JSON.parse(candidate);
-      return isRecord(value) ? value : undefined;
-    } catch {
-      // Not this way.
-    }
+  const value = tryJson(text) ?? tryJson(text.replace(/:\s*(NaN|-?Infinity)\s*(?=[,}])/g, ':"$1"'));
+  return isRecord(value) ? value : undefined;
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
 function readHistogram(raw: unknown): Histogram | undefined {

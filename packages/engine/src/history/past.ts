@@ -128,7 +128,10 @@ function ofAttempt(attempt: Attempt, records: ReadonlyMap<string, RunRecord>): E
 
 const UNKNOWN = { context: {}, usage: {}, logs: [], metrics: {}, outs: new Map() } as const;
 
-const USAGE = ['cpuUser', 'cpuSystem', 'peakRss', 'bytesRead', 'bytesWritten', 'diskRead', 'diskWritten'] as const;
+const USAGE = [
+  ...(['cpuUser', 'cpuSystem', 'peakRss', 'bytesRead', 'bytesWritten', 'diskRead', 'diskWritten'] as const),
+  ...(['gpuUse', 'gpuMemory', 'gpuTemperature'] as const),
+];
 
 function ofRecord(record: RunRecord): Entry {
   const { stage, startedAt: at, key, outs, seconds, fingerprint } = record;

@@ -66,7 +66,7 @@ export async function runNoted(
   journal.end(id, {
     status,
     seconds,
-    usage,
+    usage: { ...usage, ...end.gpus },
     logs,
     ...(metrics.size === 0 ? {} : { metrics: lastValues(metrics) }),
     ...(status === 'ok' ? { exitCode: 0 } : {}),

@@ -13,6 +13,10 @@ export interface Usage {
   /** What of it storage had to deliver or take. */
   readonly diskRead?: number;
   readonly diskWritten?: number;
+  /** Of its devices: mean part of the time in which they computed (0 to 1), most memory of one, highest temperature (°C). */
+  readonly gpuUse?: number;
+  readonly gpuMemory?: number;
+  readonly gpuTemperature?: number;
 }
 
 /** Two in a row: what adds up is added, of the peaks the higher one counts. What one of them lacks is not known. */

@@ -77,7 +77,8 @@ export class Vitals {
     const group = this.#options.look();
     if (group === undefined) return undefined;
     this.#countCpu(group.cpu, now);
-    if (stall !== undefined && !this.#stalled && now - this.#progressAt >= stall) {
+    if (this.#stalled) return group;
+    if (stall !== undefined && now - this.#progressAt >= stall) {
       this.#stalled = true;
       this.#options.onStalled();
       return group;
