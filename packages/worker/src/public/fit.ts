@@ -27,10 +27,17 @@ export interface FitCallbacks {
   setModel(model: object): void;
 }
 
+/** The longest time for which training holds the event loop between two batches, in milliseconds. */
+const TURN_MS = 100;
+
+/** As much of a tfjs model as ending its training needs. */
+export interface Stoppable {
+  stopTraining: boolean;
+}
+
 /** What tfjs puts on a callback before training, or on the object that it makes of one. */
 interface Surroundings {
   params?: { readonly epochs?: unknown } | undefined;
-  model?: { stopTraining?: boolean } | undefined;
 }
 
 /**
@@ -39,9 +46,11 @@ interface Surroundings {
  *
  * In a list, it goes beside other plain callbacks; beside objects of `tf.callbacks` (`earlyStopping`), which must come first,
  * too.
+ * @param model the one that is trained.
  */
 export function fitCallbacks(
   context: Pick<WorkerContext, 'metric' | 'progress' | 'signal'>,
+  model: Stoppable,
   options: FitOptions = {},
 ): FitCallbacks {
   const { batches = false, prefix = '', firstEpoch = 1, progress = true } = options;
@@ -49,49 +58,56 @@ export function fitCallbacks(
   let epochs = 0;
   let batchesSeen = 0;
   let wrapped = true;
-  // tfjs calls these as methods: of an object that it made of this one, or of this one.
-  const stopIfAsked = (self: Surroundings) => {
-    if (signal.aborted && self.model !== undefined) self.model.stopTraining = true;
+  let turnedAt = performance.now();
+  /** Lets the event loop turn now and then: tfjs does so only with callbacks that it made itself, and no signal comes else. */
+  const turn = async () => {
+    if (wrapped || performance.now() - turnedAt < TURN_MS) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    turnedAt = performance.now();
   };
-  async function onBatchEnd(this: Surroundings, _batch: number, logs?: object) {
+  const stopIfAsked = () => {
+    if (signal.aborted) model.stopTraining = true;
+  };
+  const onBatchEnd = async (_batch: number, logs?: object) => {
     batchesSeen++;
     if (batches) await report(context, `${prefix}batch/`, logs, batchesSeen);
-    stopIfAsked(this);
-  }
-  const callbacks: FitCallbacks & ThisType<Surroundings> = {
-    async onTrainBegin() {
+    stopIfAsked();
+  };
+  return {
+    // tfjs calls it as a method: of an object that it made of this one, or of this one.
+    async onTrainBegin(this: Surroundings) {
       const { epochs: all } = this.params ?? {};
       epochs = typeof all === 'number' ? all : 0;
-      stopIfAsked(this);
+      stopIfAsked();
     },
     async onTrainEnd() {},
     async onEpochBegin() {
-      stopIfAsked(this);
+      stopIfAsked();
     },
-    async onEpochEnd(epoch, logs) {
-      await report(context, prefix, logs, epoch + firstEpoch);
-      const total = epochs + firstEpoch - 1;
-      if (progress && epochs > 0)
-        context.progress({ done: epoch + firstEpoch, total, text: `epoch ${epoch + firstEpoch}` });
-      stopIfAsked(this);
+    async onEpochEnd(epoch: number, logs?: object) {
+      const number = epoch + firstEpoch;
+      await report(context, prefix, logs, number);
+      if (progress && epochs > 0) {
+        context.progress({ done: number, total: epochs + firstEpoch - 1, text: `epoch ${number}` });
+      }
+      stopIfAsked();
     },
     async onBatchBegin() {
-      stopIfAsked(this);
+      await turn();
+      stopIfAsked();
     },
     // Left out where tfjs asks for it only to know whether to wait for the numbers of each batch.
     get onBatchEnd() {
       return batches || !wrapped ? onBatchEnd : undefined;
     },
-    setParams(params) {
+    setParams(this: Surroundings, params: object) {
       this.params = params;
     },
     // Only called on callbacks that are used as they are, which must have all methods.
-    setModel(model) {
+    setModel() {
       wrapped = false;
-      this.model = model;
     },
-  } as FitCallbacks & ThisType<Surroundings>;
-  return callbacks;
+  } as FitCallbacks;
 }
 
 async function report(
