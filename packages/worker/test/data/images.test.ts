@@ -1,8 +1,12 @@
+import { execFile } from 'node:child_process';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { batches, openImages } from '../../src/public/data.ts';
+import { buildWorker } from '../rig.ts';
 import { collect, failure, readAll, testFolder } from './folder.ts';
 
 const folder = testFolder();
@@ -76,4 +80,20 @@ it('decodes again only what memory had no room for', async () => {
     (i) => String(before.slice(4 * i, 4 * i + 4)) !== String(after.slice(4 * i, 4 * i + 4)),
   );
   expect(changed).toHaveLength(1);
+});
+
+it('says how to get sharp where the project has none', async () => {
+  await write('lonely/a.png', 2, 2, 1, 1);
+  const built = await buildWorker();
+  try {
+    const publicModule = JSON.stringify(pathToFileURL(built.publicModule));
+    writeFileSync(
+      join(folder, 'lonely.mjs'),
+      `import { openImages } from ${publicModule}; await openImages('lonely').catch((error) => console.log(error.message));`,
+    );
+    const { stdout } = await promisify(execFile)(process.execPath, ['lonely.mjs'], { cwd: folder });
+    expect(stdout).toBe('images are decoded by the package sharp, which is not installed: npm install sharp\n');
+  } finally {
+    built.remove();
+  }
 });
