@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { PIXELS, SIDE, writeDigits } from '../../packages/digits/src/data.ts';
+import { missingTfjsNode, tfjsNode } from '../rigs/tensorflow.ts';
 import { dag, must } from './bench.ts';
 import { median } from './measure.ts';
 import { renderSection } from './report.ts';
@@ -25,14 +26,13 @@ const ROUNDS = 3;
 /** Digits in the data: as many of each class. */
 const COUNT = 2000;
 
-/** Where a project is whose node_modules have @tensorflow/tfjs-node, built. */
-const NATIVE = process.env['TFJS_NODE'];
 const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
 
 /** The section on workers, without its heading. */
 export async function run(): Promise<string> {
   const work = makeWorkFolder();
-  const backends: Backend[] = NATIVE === undefined ? ['wasm'] : ['wasm', 'node'];
+  const missing = missingTfjsNode();
+  const backends: Backend[] = missing === undefined ? ['wasm', 'node'] : ['wasm'];
   try {
     const loads: number[] = [];
     const overhead: string[] = [];
@@ -46,8 +46,7 @@ export async function run(): Promise<string> {
     }
     const first = table(['', 'dag', 'node', 'overhead', 'CPU: dag', 'node', 'overhead'], overhead);
     const second = table(['', 'delivered', 'trained', 'waited'], feeding);
-    const native =
-      NATIVE === undefined ? '\nThe native backend was not there: TFJS_NODE names a folder that has it.\n' : '';
+    const native = missing === undefined ? '' : `\nNot measured: ${missing}.\n`;
     const load = `\nThe machine's load average was ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}; \`node -e 0\` used ${median(idle.map(({ cpu }) => cpu)).toFixed(2)} s of CPU.`;
     return renderSection('worker', ABOUT, [], `${first}\n${second}${native}${load}`).replace(/^## .*\n\n/, '');
   } finally {
@@ -58,7 +57,7 @@ export async function run(): Promise<string> {
 /** A project with the data in all forms, the module as a stage, and the same as a script. */
 async function makeProject(work: WorkFolder, backend: Backend): Promise<string> {
   const folder = work.project(backend);
-  const modules = backend === 'node' ? join(NATIVE ?? '', 'node_modules') : MODULES;
+  const modules = backend === 'node' ? join(tfjsNode(), 'node_modules') : MODULES;
   mkdirSync(join(folder, 'node_modules'));
   for (const name of ['@tensorflow', 'seedrandom', 'long']) {
     if (existsSync(join(modules, name))) symlinkSync(join(modules, name), join(folder, 'node_modules', name));
