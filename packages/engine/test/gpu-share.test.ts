@@ -58,10 +58,6 @@ function exited(process: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => process.once('exit', (code) => resolve(code)));
 }
 
-function said(process: ChildProcess): Promise<void> {
-  return new Promise((resolve) => process.stdout?.once('data', () => resolve()));
-}
-
 test('parts that fit together share a device, and no more', async () => {
   const [five, four] = [await lease({ memory: 5 }), await lease({ memory: 4 })];
   expect([five.shared, four.shared]).toEqual([['a'], ['a']]);
@@ -204,19 +200,31 @@ test('an older dag reads a part as the whole device', async () => {
   held.release();
 });
 
-test('processes that share three devices never take more than there is, and some are killed', async () => {
-  const workers = Array.from({ length: 4 }, () => child('a,b,c', runs(500)));
-  const victims = Array.from({ length: 6 }, (_, index) => child('abc'.charAt(index % 3), 0));
-  const killed = victims.map(async (victim) => {
-    await said(victim);
-    victim.kill('SIGKILL');
-    await (victim.signalCode ?? exited(victim));
-  });
+test('processes that share three devices never take more than there is, and others are killed at any moment', async () => {
+  const workers = Array.from({ length: 4 }, () => child('a,b,c', runs(400)));
+  const killed: Promise<unknown>[] = [];
+  let victims = 0;
+  const next = (): void => {
+    const victim = child('a,b,c', Number.MAX_SAFE_INTEGER);
+    victims++;
+    let lines = 0;
+    // Wherever it is when it has said so much: choosing, waiting, taking or giving back.
+    victim.stdout?.on('data', () => {
+      if (++lines === 1 + (victims % 3)) victim.kill('SIGKILL');
+    });
+    const end = exited(victim).then(() => {
+      if (workers.some((worker) => worker.exitCode === null)) next();
+    });
+    killed.push(end);
+  };
+  next();
   expect(await Promise.all(workers.map(exited))).toEqual(workers.map(() => 0));
-  await Promise.all(killed);
+  // Each end may begin another one.
+  for (let at = 0; at < killed.length; at++) await killed[at];
+  expect(victims).toBeGreaterThan(2);
   expect(readClaims(folder, Date.now())).toEqual([]);
   (await lease({ among: ['a', 'b', 'c'], count: 3 })).release();
-  expect(fs.readdirSync(folder)).toEqual([]);
+  expect(fs.readdirSync(folder).filter((name) => name.endsWith('.claim'))).toEqual([]);
 });
 
 test('in any order of requests and releases, no device has more than it has, and all are served', async () => {

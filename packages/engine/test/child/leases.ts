@@ -4,7 +4,8 @@ import { leaseDevices } from '../../src/gpu/queue.ts';
 
 // leases.js FOLDER WITNESS DEVICES ROUNDS [TOTAL]: leases one or two of the devices again and again, whole or, where TOTAL
 // says how much memory each has, every other time a part. Each holder leaves a file that says how much it has of a device
-// in a folder of that device, and fails when there is more than the device has. With ROUNDS = 0 it takes all, or half of
+// in a folder of that device, and fails when there is more than the device has; those of killed processes don't count. It
+// prints a line now and then. With ROUNDS = 0 it takes all, or half of
 // all, says so, and keeps them until it is killed.
 const [folder = '', witness = '', list = '', rounds = '0', size = ''] = process.argv.slice(2);
 const among = list.split(',');
@@ -33,10 +34,22 @@ for (let round = 0; round < Number(rounds); round++) {
   for (const mark of marks) {
     fs.mkdirSync(path.dirname(mark), { recursive: true });
     fs.writeFileSync(mark, '');
-    const used = fs.readdirSync(path.dirname(mark)).reduce((sum, name) => sum + Number.parseInt(name, 10), 0);
-    if (used > total) throw new Error(`${used} of ${total} in use: ${fs.readdirSync(path.dirname(mark))}`);
+    const there = fs.readdirSync(path.dirname(mark)).filter(isAlive);
+    const used = there.reduce((sum, name) => sum + Number.parseInt(name, 10), 0);
+    if (used > total) throw new Error(`${used} of ${total} in use: ${there}`);
   }
   await new Promise((resolve) => setImmediate(resolve));
   for (const mark of marks) fs.unlinkSync(mark);
   lease.release();
+  if (round % 10 === 0) console.log(round);
+}
+
+/** Whether the process that left a mark lives: as one that was killed is, its devices are free. */
+function isAlive(mark: string): boolean {
+  const pid = mark.split('-')[1] ?? '';
+  try {
+    return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
