@@ -149,6 +149,8 @@ describe('keys that DVC does not have', () => {
     ['env: {A: 1}', 'must be a list'],
     ['strict_env: 1', 'must be true or false'],
     ['resources: {gpu: 0.5}', 'whole number'],
+    ['resources: {gpu: 0.5}', 'write `gpu_memory: 8GB`'],
+    ['resources: {vram: 8GB}', "did you mean 'gpu_memory'?"],
     ['resources: {gpu: -1}', 'whole number'],
     ['resources: {memory: much}', 'no amount of memory'],
     ['resources: {gpu_memory: much}', "'much' is no amount of memory"],

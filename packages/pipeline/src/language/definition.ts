@@ -303,6 +303,12 @@ export const OTHER_WORDS: { readonly [word: string]: string } = {
   environment: 'env',
   description: 'desc',
   items: 'foreach',
+  gpus: 'gpu',
+  num_gpus: 'gpu',
+  vram: 'gpu_memory',
+  mem: 'memory',
+  cpus: 'cpu',
+  num_cpus: 'cpu',
 };
 
 /** Keys that would hold a secret. */

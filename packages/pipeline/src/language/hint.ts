@@ -80,6 +80,8 @@ export function typeHint(node: Node, shape: Shape, name: string): string | undef
     if (node.kind === 'scalar') return dashHint(node.value) ?? listHint(node.value, key);
     if (node.kind === 'map') return `put \`- \` before each of its lines, or write \`${key}: [{…}]\``;
   }
+  if (name.endsWith('.resources.gpu') && node.kind === 'scalar' && typeof node.value === 'number' && node.value > 0)
+    return 'a part of a GPU is so much of its memory: write `gpu_memory: 8GB`';
   if (name === 'stages' && node.kind === 'seq')
     return 'write the name of each stage as a key: `train:`, and below it `cmd:`';
   if (/^stages\.[^.]+$/.test(name) && node.kind === 'scalar') return `write \`${key}: {cmd: ${shown(node.value)}}\``;
