@@ -2,7 +2,7 @@ import type { Comparison, Deviation, Difference, PathComparison } from '@dag/eng
 import { unreachable } from '@dag/model';
 
 /** How a path differs, on one line. */
-export function comparisonText({ path, comparison, as, sameAs }: PathComparison): string {
+export function comparisonText({ path, comparison, as, sameAs, problem }: PathComparison): string {
   switch (comparison.verdict) {
     case 'identical':
       return `${path} is the same`;
@@ -13,7 +13,8 @@ export function comparisonText({ path, comparison, as, sameAs }: PathComparison)
     case 'different': {
       const off = comparison.deviation === undefined ? '' : `; ${deviationText(comparison.deviation)}`;
       const same = sameAs === undefined ? '' : `; it says the same as ${sameAs}`;
-      return `${path}: ${differenceText(comparison.difference)}${off}${same}`;
+      const lacks = problem === undefined ? '' : `; ${problem}`;
+      return `${path}: ${differenceText(comparison.difference)}${off}${same}${lacks}`;
     }
     default:
       return unreachable(comparison);

@@ -7,6 +7,7 @@ import { gitTop } from '../project/root.ts';
 import type { Context } from '../verb.ts';
 import { stageVerdicts } from './agree.ts';
 import { type Commit, headCommit } from './git-tree.ts';
+import { imagesOf } from './images.ts';
 import { openOriginals } from './originals.ts';
 import { rerunVerdict } from './rerun-verdict.ts';
 import { openTrees, temporaryFolder } from './trees.ts';
@@ -45,6 +46,7 @@ export async function runAgain(context: Context, home: OpenProject, options: Run
       withTree: trees.withTree,
       originals,
       trace: options.trace ? await traceTools(home.env) : undefined,
+      images: imagesOf(home.root),
       emit: (event) => {
         if (event.event === 'started') context.say(`running  ${event.stage}`);
         if (event.event === 'output' && context.verbose) context.say(`${event.stage} │ ${event.line}`);

@@ -1,4 +1,13 @@
-import { type AnyPath, type Bound, isWithin, type Out, type OutCheck, type OutForm, resolveAnyPath } from '@dag/model';
+import {
+  type AnyPath,
+  type Bound,
+  isWithin,
+  type Out,
+  type OutCheck,
+  type OutForm,
+  relativePath,
+  resolveAnyPath,
+} from '@dag/model';
 import { keyText } from '../data/value.ts';
 import { suggestionOrAll } from '../diagnostic/nearest.ts';
 import { quote } from '../diagnostic/quote.ts';
@@ -15,7 +24,7 @@ export function readOutChecks(node: Node | undefined, outs: readonly Out[], plac
     if (path === undefined || !outs.some((out) => isWithin(out.path, path))) {
       const hint = suggestionOrAll(
         written,
-        outs.map((out) => out.path),
+        outs.map((out) => relativePath(place.folder, out.path)),
       );
       problem(place, key, `${quote(written)} is no out of this stage, and lies in none`, hint);
       return [];

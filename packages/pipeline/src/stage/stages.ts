@@ -39,7 +39,7 @@ const NO_ITEM: Combination = { key: '', current: new Map<string, Bound>() };
 const NOTHING_USED: UsedValues = new Map();
 
 /** Fields that say how a stage is run, not what it makes: values that only they name make no result stale. */
-const HOW_IT_RUNS = new Set(['resources', 'mutex', 'retries', 'timeout', 'checkpoints', 'stall']);
+const HOW_IT_RUNS = new Set(['resources', 'mutex', 'retries', 'timeout', 'checkpoints', 'stall', 'verify']);
 
 /** What `stages:` of a file says. */
 export interface StagesRead {

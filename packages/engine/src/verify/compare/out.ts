@@ -14,6 +14,8 @@ export interface PathComparison {
   readonly comparison: Comparison;
   /** The form in which it was compared. */
   readonly as: OutForm;
+  /** Why it could not be compared in the form that is declared. */
+  readonly problem?: string;
   /** It would be the same, but for the way it is written, if it were declared as this. */
   readonly sameAs?: OutForm;
 }
@@ -24,12 +26,12 @@ export interface CompareOptions {
   readonly images?: ImageCompare | undefined;
 }
 
-/** Compares the pixels of two images; undefined where one of them can't be read. */
+/** Compares the pixels of two files, absolute; or says why it can't. */
 export type ImageCompare = (
-  before: Uint8Array,
-  after: Uint8Array,
+  before: string,
+  after: string,
   check: OutCheck | undefined,
-) => Comparison | undefined;
+) => Comparison | { readonly problem: string };
 
 /** Files above this are compared by their bytes only: what is read as values is read whole. */
 const MOST = 1 << 29;
@@ -102,39 +104,43 @@ function compareFile(
   check: OutCheck | undefined,
   images: ImageCompare | undefined,
 ): PathComparison {
-  const bytes = compareBytes(before, after);
-  if (bytes.verdict === 'identical') return { path: out, comparison: bytes, as: 'bytes' };
-  const guessed = formOf(out);
+  const bytes: PathComparison = { path: out, comparison: compareBytes(before, after), as: 'bytes' };
+  if (bytes.comparison.verdict === 'identical') return bytes;
   const isDeclared = check?.as !== undefined || check?.tolerance !== undefined || check?.tolerances !== undefined;
-  const form = check?.as ?? guessed;
+  const form = check?.as ?? formOf(out);
   const isLarge = Math.max(fs.statSync(before).size, fs.statSync(after).size) > MOST;
-  if (form === 'bytes' || isLarge) return { path: out, comparison: bytes, as: 'bytes' };
-  const comparison = compareAs(form, out, fs.readFileSync(before), fs.readFileSync(after), check, images);
-  if (comparison === undefined) return { path: out, comparison: bytes, as: 'bytes' };
-  if (isDeclared || comparison.verdict === 'different')
-    return { path: out, comparison, as: isDeclared ? form : 'bytes' };
-  return { path: out, comparison: bytes, as: 'bytes', sameAs: form };
+  const found = form === 'bytes' || isLarge ? undefined : compareAs(form, out, { before, after, check, images });
+  if (found === undefined) return bytes;
+  if ('problem' in found) return isDeclared ? { ...bytes, ...found } : bytes;
+  if (isDeclared) return { path: out, comparison: found, as: form };
+  return found.verdict === 'different' ? { ...bytes, comparison: found } : { ...bytes, sameAs: form };
 }
 
+interface Two {
+  readonly before: string;
+  readonly after: string;
+  readonly check: OutCheck | undefined;
+  readonly images: ImageCompare | undefined;
+}
+
+/** Undefined where one of the files is none of this form. */
 function compareAs(
   form: OutForm,
   name: string,
-  before: Uint8Array,
-  after: Uint8Array,
-  check: OutCheck | undefined,
-  images: ImageCompare | undefined,
-): Comparison | undefined {
+  { before, after, check, images }: Two,
+): Comparison | { readonly problem: string } | undefined {
+  const read = (): [Uint8Array, Uint8Array] => [fs.readFileSync(before), fs.readFileSync(after)];
   switch (form) {
     case 'json':
     case 'yaml':
     case 'toml':
-      return compareValues(before, after, `x.${form}`, check);
+      return compareValues(...read(), `x.${form}`, check);
     case 'csv':
-      return compareTables(before, after, /\.(tsv|tab)$/i.test(name) ? '\t' : ',', check);
+      return compareTables(...read(), /\.(tsv|tab)$/i.test(name) ? '\t' : ',', check);
     case 'text':
-      return compareText(before, after);
+      return compareText(...read());
     case 'npy':
-      return compareNpy(before, after, check);
+      return compareNpy(...read(), check);
     case 'image':
       return images?.(before, after, check);
     case 'tfjs':
