@@ -194,7 +194,8 @@ describe('keys that DVC does not have', () => {
   });
 
   it('make no result stale by values that only they name', () => {
-    const how = "resources: {gpu: '${gpu}'}, retries: '${n}', timeout: '${n}', mutex: ['${w}'], outs: [o], verify: {o: {tolerance: '${t}'}}";
+    const how =
+      "resources: {gpu: '${gpu}'}, retries: '${n}', timeout: '${n}', mutex: ['${w}'], outs: [o], verify: {o: {tolerance: '${t}'}}";
     const text = `stages:\n  s: {cmd: 'run ${'${lr}'}', ${how}}\n`;
     const { used, stages } = sound({ 'pipeline.yaml': text, 'params.yaml': 'gpu: 1\nn: 2\nw: A\nt: 1%\nlr: 0.1\n' });
     expect([...stages.values()][0]).toMatchObject({ resources: { gpu: 1 }, retries: 2, mutex: ['A'] });
