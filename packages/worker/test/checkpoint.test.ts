@@ -1,6 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { needRig } from '../../../test/rigs/s3.ts';
+import { missingTfjsNode, tfjsNode, usePackages } from '../../../test/rigs/tensorflow.ts';
 import { type ChildMessage, wrap } from '../src/protocol.ts';
 import {
   type Built,
@@ -195,15 +197,14 @@ function useTensorFlow(): void {
 
 /** Dropout, shuffles and an optimizer with state: all that a resumed training could lose. */
 const TRAIN = `
-import * as tf from '@tensorflow/tfjs-core';
-import * as L from '@tensorflow/tfjs-layers';
 import { saveLayersModel, type WorkerContext } from 'dag/worker';
 export default async (ctx: WorkerContext<{ optimizer: string; kill: number }>) => {
-  const model = L.sequential();
-  model.add(L.layers.dense({ inputShape: [16], units: 12, activation: 'relu' }));
-  model.add(L.layers.dropout({ rate: 0.25 }));
-  model.add(L.layers.batchNormalization());
-  model.add(L.layers.dense({ units: 2, activation: 'softmax' }));
+  const tf = await ctx.tensorflow<any>();
+  const model = tf.sequential();
+  model.add(tf.layers.dense({ inputShape: [16], units: 12, activation: 'relu' }));
+  model.add(tf.layers.dropout({ rate: 0.25 }));
+  model.add(tf.layers.batchNormalization());
+  model.add(tf.layers.dense({ units: 2, activation: 'softmax' }));
   model.compile({ optimizer: ctx.params.optimizer, loss: 'categoricalCrossentropy' });
   const pixels = Float32Array.from({ length: 64 * 16 }, (_, i) => ((i >> 4) % 2) + ctx.random());
   const x = tf.tensor2d(pixels, [64, 16]);
@@ -216,13 +217,14 @@ export default async (ctx: WorkerContext<{ optimizer: string; kill: number }>) =
 };`;
 
 describe('a training that was killed and went on gives the bytes of one that was not', () => {
-  async function train(backend: 'cpu' | 'wasm', optimizer: string, kill: number) {
+  async function train(backend: 'cpu' | 'wasm' | 'node', optimizer: string, kill: number) {
     const ended = await runChild(built, root, {
       ...{ seed: 5, outs: ['model'], backend: { name: backend }, checkpoints: { folder, keep: 2 } },
       params: { 'params.yaml': { optimizer, kill } },
     });
     if (kill < 6) return expect(ended.signal).toBe('SIGKILL');
     if (ended.code !== 0) throw new Error(errorOf(ended.messages));
+    expect(ended.messages.at(-1)).toMatchObject({ backend: { name: backend } });
     for (const name of readdirSync(folder)) rmSync(join(folder, name));
     return readFileSync(join(root, 'model/weights.bin'));
   }
@@ -238,6 +240,53 @@ describe('a training that was killed and went on gives the bytes of one that was
     await train(backend, optimizer, 2);
     await train(backend, optimizer, 4);
     expect(await train(backend, optimizer, 9)).toEqual(whole);
+  });
+
+  test('node, adam', async (context) => {
+    needRig(context, missingTfjsNode());
+    usePackages(root, tfjsNode());
+    writeFiles(root, { 'main.ts': TRAIN });
+    const whole = await train('node', 'adam', 9);
+    await train('node', 'adam', 2);
+    await train('node', 'adam', 4);
+    expect(await train('node', 'adam', 9)).toEqual(whole);
+  });
+
+  test('a loop of its own: variables and an optimizer by name', async () => {
+    useTensorFlow();
+    writeFiles(root, {
+      'main.ts': `import * as tf from '@tensorflow/tfjs-core';
+        import '@tensorflow/tfjs-layers';
+        export default async (ctx) => {
+          const [a, b] = [tf.variable(tf.randomNormal([3, 2])), tf.variable(tf.scalar(1))];
+          const optimizer = tf.train.momentum(0.1, 0.9);
+          const parts = { 'the a': a, b, optimizer };
+          const from = (await ctx.checkpoint.restore(parts))?.step ?? 0;
+          for (let step = from + 1; step <= 5; step++) {
+            // The one has no effect on this optimizer, the other has.
+            optimizer.learningRate = 1 / step;
+            if (step === 2) optimizer.setLearningRate(0.05);
+            optimizer.minimize(() => tf.sum(tf.square(tf.sub(tf.mul(a, b), ctx.random()))) as tf.Scalar, false, [a, b]);
+            await ctx.checkpoint.save(parts, { step });
+            if (step === ctx.params.kill) process.kill(process.pid, 'SIGKILL');
+          }
+          ctx.log([...a.dataSync(), ...b.dataSync(), optimizer.iterations].join());
+        };`,
+    });
+    const once = async (kill: number) => {
+      const params = { 'params.yaml': { kill } };
+      const { messages, output } = await runChild(built, root, {
+        backend: { name: 'cpu' },
+        checkpoints: { folder, keep: 2 },
+        params,
+      });
+      return messages.some(({ type }) => type === 'failed') ? errorOf(messages) : output;
+    };
+    const whole = await once(9);
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    await once(2);
+    expect(whole).toMatch(/^(-?[\d.]+,){7}5\n$/);
+    expect(await once(9)).toEqual(whole);
   });
 
   test('an optimizer that TensorFlow.js can not save is named', async () => {

@@ -9,7 +9,7 @@ import type { RandomPosition } from '../../public/random.ts';
 const MAGIC = Buffer.from('dag checkpoint 1\n');
 const DIGEST_BYTES = 32;
 /** Written and hashed side by side, piece by piece. */
-const PIECE = 4 * 1024 * 1024;
+const PIECE = 16 * 1024 * 1024;
 const HEADER_MOST = 64 * 1024 * 1024;
 
 /** The values of one tensor, as bytes. */

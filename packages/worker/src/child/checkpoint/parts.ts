@@ -47,8 +47,7 @@ export async function takeWeights(parts: CheckpointParts): Promise<Weights> {
         for (const [key, own] of Object.entries(place.part)) {
           if (isVariable(own)) tensors.push(await stored(`${name}/own/${key}`, own));
         }
-        const { learningRate } = place.part as { learningRate?: unknown };
-        if (typeof learningRate === 'number') numbers[`${name}/learningRate`] = learningRate;
+        Object.assign(numbers, await ratesOf(place.part, name));
       }
     }
   }
@@ -109,10 +108,20 @@ async function putPlace(
     const kept = tensors.find((tensor) => tensor.name === `${name}/own/${key}`);
     if (kept !== undefined && isVariable(own)) own.assign(make(kept));
   }
-  const rate = numbers[`${name}/learningRate`];
-  if (rate === undefined || rate === optimizer.learningRate) return;
-  if (optimizer.setLearningRate === undefined) optimizer.learningRate = rate;
-  else optimizer.setLearningRate(rate);
+  const [said, used] = [numbers[`${name}/learningRate`], numbers[`${name}/usedRate`]];
+  if (used !== undefined) optimizer.setLearningRate?.(used);
+  if (said !== undefined) optimizer.learningRate = said;
+}
+
+/** The rate that an optimizer says and, where it keeps another copy that it uses, that one: they differ where only one was set. */
+async function ratesOf(optimizer: CheckpointOptimizer, name: string): Promise<Record<string, number>> {
+  const { learningRate, c } = optimizer as { learningRate?: unknown; c?: CheckpointTensor };
+  const isCopied = c !== undefined && has(c, 'data') && has(optimizer, 'setLearningRate');
+  const copied = isCopied ? ((await c.data()) as Float32Array)[0] : undefined;
+  return {
+    ...(typeof learningRate === 'number' ? { [`${name}/learningRate`]: learningRate } : {}),
+    ...(copied === undefined ? {} : { [`${name}/usedRate`]: -copied }),
+  };
 }
 
 /** Some optimizers of TensorFlow.js 4 say that they can't be saved. */
