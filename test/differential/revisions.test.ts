@@ -1,18 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeProject, type TestProject } from '../rigs/project.ts';
 import { type DvcCommands, findDvcPython, startCommands, WITHOUT_DVC } from './dvc.ts';
-
-/** The same history in a project of ours and in one of DVC's: what each says of it is compared. */
-interface Both {
-  readonly ours: TestProject;
-  readonly theirs: TestProject;
-}
+import { type History, type SideBySide, sideBySide } from './side-by-side.ts';
 
 let dvc: DvcCommands | undefined;
-let both: Both;
+let both: SideBySide | undefined;
 
 const PIPELINE = `vars: [more.yaml]
 params: [top.toml]
@@ -51,8 +43,7 @@ const SUB = `stages:
     metrics: [sub/m.json]
 `;
 
-/** States of the project, one after the other: files that change; null takes one away. */
-const HISTORY: readonly { readonly [file: string]: string | null }[] = [
+const HISTORY: History = [
   {
     'pipeline.yaml': PIPELINE,
     'sub/pipeline.yaml': SUB,
@@ -98,55 +89,17 @@ beforeAll(async () => {
   const python = findDvcPython();
   if (python === undefined) return;
   dvc = await startCommands(python);
-  both = { ours: makeProject(), theirs: makeProject() };
-  await theirs('init', '-q');
-  for (const [step, files] of HISTORY.entries()) {
-    for (const [file, text] of Object.entries(files)) {
-      put(both.ours, file, text);
-      put(both.theirs, file.replace('pipeline.yaml', 'dvc.yaml'), text);
-    }
-    const run = await both.ours.dag(['repro', '-P', '-q', '-k']);
-    expect(run.status, run.stderr).toBe(0);
-    await theirs('repro', '-P', '-q', '-k');
-    await both.ours.dag(['add', 'data', 'file', '-q']);
-    await theirs('add', '-q', 'data', 'file');
-    if (step > 0) continue;
-    for (const { root } of Object.values(both) as TestProject[]) {
-      const git = (...args: string[]) => execFileSync('git', args, { cwd: root, env: GIT });
-      git('add', '-A');
-      git('commit', '-qm', 'one');
-      git('tag', 'v1');
-      git('branch', 'old');
-    }
-  }
+  both = await sideBySide(dvc, HISTORY, ['data', 'file']);
 }, 120_000);
 afterAll(() => {
   dvc?.close();
-  for (const project of Object.values(both ?? {}) as TestProject[]) project.remove();
+  both?.remove();
 });
 
-const GIT = {
-  ...process.env,
-  GIT_CONFIG_GLOBAL: '/dev/null',
-  GIT_AUTHOR_NAME: 'A',
-  GIT_AUTHOR_EMAIL: 'a@example.com',
-  GIT_COMMITTER_NAME: 'A',
-  GIT_COMMITTER_EMAIL: 'a@example.com',
-};
-
-function put(project: TestProject, file: string, text: string | null): void {
-  if (text === null) fs.rmSync(project.path(file));
-  else project.write(file, text);
-}
-
-async function theirs(...args: string[]): Promise<string> {
-  return (await dvc?.run(both.theirs.root, args))?.stdout ?? '';
-}
-
 /** Compares what a command prints, from a folder of the project. */
-async function compare(args: readonly string[], cwd = '.'): Promise<void> {
-  const our = await both.ours.dag(args, { cwd });
-  const their = await dvc?.run(path.join(both.theirs.root, cwd), args);
+async function compare({ ours, theirs }: SideBySide, args: readonly string[], cwd: string): Promise<void> {
+  const our = await ours.dag(args, { cwd });
+  const their = await dvc?.run(path.join(theirs.root, cwd), args);
   expect([our.status, our.stderr]).toEqual([their?.status, our.stderr]);
   if (args.includes('--json')) expect(normal(bigJson(our.stdout))).toEqual(normal(bigJson(their?.stdout ?? '')));
   else expect(sorted(our.stdout)).toEqual(sorted(their?.stdout ?? ''));
@@ -206,11 +159,11 @@ const COMMANDS: readonly (readonly [string, cwd?: string])[] = [
 describe('verbs that compare revisions say what DVC says', () => {
   for (const [command, cwd = '.'] of COMMANDS) {
     test(`${command} in ${cwd}`, { timeout: 60_000 }, async (context) => {
-      if (dvc === undefined) {
+      if (both === undefined) {
         if (process.env['DAG_REQUIRE_RIGS'] === '1') throw new Error(WITHOUT_DVC);
         return context.skip(WITHOUT_DVC);
       }
-      await compare(command.split(' '), cwd);
+      await compare(both, command.split(' '), cwd);
     });
   }
 });
