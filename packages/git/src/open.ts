@@ -3,6 +3,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { FailureError } from '@dag/model';
 import { parseBatch } from './batch.ts';
+import { fetchPromised, promisorOf } from './promised.ts';
 import type { CommitId, Repository } from './repository.ts';
 
 /** Objects asked for in one go. */
@@ -64,6 +65,7 @@ export function openRepository(folder: string, env: Env): Repository | undefined
     return found;
   };
   const tips = (pattern: string): CommitId[] => [...named(pattern).values()];
+  let promisor: { readonly remote: string | undefined } | undefined;
   const home = realpathSync(resolve(folder, lines('rev-parse', '--git-common-dir')[0] ?? '.'));
   return {
     home,
@@ -92,6 +94,8 @@ export function openRepository(folder: string, env: Env): Repository | undefined
       head().length === 0 ? [] : (lines('rev-list', '--first-parent', `--max-count=${count}`, 'HEAD') as CommitId[]),
     read(ids) {
       const wanted = [...new Set(ids)];
+      if (wanted.length > 1) promisor ??= { remote: promisorOf(run) };
+      if (promisor?.remote !== undefined) fetchPromised(run, promisor.remote, wanted);
       const found = new Map<string, Buffer>();
       for (let from = 0; from < wanted.length; from += BATCH) {
         const part = wanted.slice(from, from + BATCH);

@@ -142,3 +142,32 @@ test('outside a work tree there is no repository', () => {
   expect(openRepository(outside, env)).toBeUndefined();
   fs.rmSync(outside, { recursive: true });
 });
+
+test('a partial clone fetches what it lacks in one go, and a whole one asks nobody', () => {
+  for (let at = 0; at < 5; at++) {
+    fs.writeFileSync(
+      path.join(project, 'pipeline.lock'),
+      `schema: 1\ndata:\n  d: {digest: 'blake3:${String(at).repeat(64)}', size: ${at}}\n`,
+    );
+    git('add', '-A');
+    git('commit', '-qm', `${at}`);
+  }
+  const hub = path.join(base, 'hub');
+  git('clone', '-q', '--bare', base, hub);
+  git('-C', hub, 'config', 'uploadpack.allowFilter', 'true');
+  const fetches = (...flags: string[]): number => {
+    const clone = fs.mkdtempSync(path.join(base, 'clone-'));
+    execFileSync('git', ['clone', '-q', '--no-checkout', ...flags, `file://${hub}`, clone], { env });
+    const trace = path.join(base, 'trace');
+    fs.writeFileSync(trace, '');
+    const repository = openRepository(clone, { ...env, GIT_TRACE: trace });
+    if (repository === undefined) throw new Error('no repository');
+    const locks = locksOf(repository, repository.commits());
+    expect(locks.map(({ lock }) => lock?.data.size)).toEqual([1, 1, 1, 1, 1]);
+    return fs
+      .readFileSync(trace, 'utf8')
+      .split('\n')
+      .filter((line) => /built-in: git .*fetch /.test(line)).length;
+  };
+  expect([fetches('--filter=blob:none'), fetches()]).toEqual([1, 0]);
+});
