@@ -58,6 +58,10 @@ describe('a fingerprint', () => {
     };
     const text = fingerprintText({ ...rest, worker });
     expect(text).toContain(`"worker":{"backend":"wasm","files":{"w.ts":"blake3:${'ef'.repeat(32)}"},"module":"w.ts"}`);
+    const pinned = { ...worker, backend: { threads: 2, name: 'node', onednn: false } as const };
+    const more = fingerprintText({ ...rest, worker: pinned });
+    expect(more).toContain('"worker":{"backend":{"name":"node","onednn":false,"threads":2},');
+    expect(parseFingerprint(more)?.worker).toEqual(pinned);
     expect(parseFingerprint(text)?.worker).toEqual(worker);
   });
 

@@ -171,6 +171,37 @@ describe('keys that DVC does not have', () => {
     ['backend: cpu', 'worker stages only'],
   ])('%s is refused', (body, message) => expect(problems(stage(body))).toContain(message));
 
+  describe('backend', () => {
+    const worker = (backend: string): string => `stages:\n  s: {worker: w.ts, deps: [a], backend: ${backend}}\n`;
+
+    it.each([
+      ['abacus', 'must be one of gpu, node, webgpu, wasm, cpu or a map'],
+      ['{name: abacus}', 'backend.name must be one of gpu, node, webgpu, wasm, cpu'],
+      ['{threads: 0}', 'a whole number from 1 up'],
+      ['{tensorflow: 2.15}', 'backend.tensorflow must be a string, not the number 2.15'],
+      ['{onednn: yes}', 'backend.onednn must be true or false'],
+      ['{isa: mmx}', 'backend.isa must be one of sse41, avx, avx2'],
+      ['{cores: 2}', "unknown key 'cores'"],
+      ['gpu, resources: {gpu: 0}', 'the backend gpu needs a GPU, and resources say gpu: 0'],
+    ])('%s is refused, and pointed at', (backend, message) => {
+      const text = problems(worker(backend));
+      expect(text).toContain(message);
+      expect(text).toMatch(/^pipeline\.yaml:2:\d+: [\s\S]*\n +\^/);
+    });
+
+    it('is a name, or a map of pins; on a GPU it holds one', () => {
+      const read = (backend: string) => [...sound({ 'pipeline.yaml': worker(backend), a: '' }).stages.values()][0];
+      expect(read('node')).toMatchObject({ action: { backend: { name: 'node' } }, resources: {} });
+      expect(read("{name: node, threads: 2, onednn: false, isa: avx2, tensorflow: '2.15.1'}")?.action).toEqual({
+        ...{ kind: 'worker', module: 'w.ts' },
+        backend: { name: 'node', threads: 2, onednn: false, isa: 'avx2', tensorflow: '2.15.1' },
+      });
+      expect(read('{}')?.action).toEqual({ kind: 'worker', module: 'w.ts' });
+      expect(read('gpu')?.resources).toEqual({ gpu: 1 });
+      expect(read('{name: gpu}, resources: {gpu: 2}')?.resources).toEqual({ gpu: 2 });
+    });
+  });
+
   it('are read', () => {
     const text = stage(
       "env: [A, 'B=x=y', C=], strict_env: true, resources: {cpu: 0.5, gpu: 2, memory: 1.5GiB}, mutex: db, retries: 2, timeout: 1h30m, checkpoints: {keep: 3, grace: 1m, push: true}",

@@ -62,7 +62,7 @@ export async function bundle(
 }
 
 /** A local CommonJS file that is inlined still needs `require`, with absolute paths in it. */
-const BANNER = `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`;
+const BANNER = `import { createRequire as __dag_create_require } from 'node:module'; const require = __dag_create_require(import.meta.url);`;
 
 const OPTIONS = {
   bundle: true,

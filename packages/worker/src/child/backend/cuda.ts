@@ -37,7 +37,7 @@ export function findCuda(
       libraries[library].push(file);
     }
   }
-  const version = /Kernel Module\D*\s(\d+\.[\d.]+)/.exec(read(join(root, 'proc/driver/nvidia/version')))?.[1];
+  const version = /Kernel Module\b.*?\s(\d+\.[\d.]+)\s/.exec(read(join(root, 'proc/driver/nvidia/version')))?.[1];
   return { driver: version ?? null, libraries };
 }
 
