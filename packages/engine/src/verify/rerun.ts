@@ -19,6 +19,7 @@ import {
 import type { ReproEvent, ReproSummary } from '../event.ts';
 import { Gpus } from '../gpu/gpus.ts';
 import { readDurations } from '../history/durations.ts';
+import { BACKEND_FACTS } from '../history/made-with.ts';
 import { Leases } from '../leases.ts';
 import { memoryLimit } from '../machine.ts';
 import { viewStage } from '../observe-stage.ts';
@@ -333,7 +334,7 @@ async function contextsOf(
 
 /** What of the surroundings may decide the last bits of a number. */
 const PLATFORM = ['platform', 'backend', 'backendPackage'];
-const WORKER = ['cpu', 'node'];
+const WORKER = ['cpu', 'node', ...BACKEND_FACTS, 'gpus', 'gpuDriver'];
 
 function copy(from: string, to: string): void {
   fs.mkdirSync(path.dirname(to), { recursive: true });
