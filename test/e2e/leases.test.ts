@@ -188,6 +188,33 @@ test('stages of two projects share a device whose memory is enough for both; one
   expect(fs.readdirSync(leases())).toEqual([]);
 });
 
+test('what a killed dag left at work keeps its part until somebody needs it, and is ended then', async () => {
+  host = { env: { ...host.env, DAG_GPUS: '0' } };
+  for (const project of [one, two]) project.write('in', '');
+  one.write('pipeline.yaml', `stages:\n${partStage('left', 'gpu_memory: 50GB')}`);
+  two.write(
+    'pipeline.yaml',
+    `stages:\n${partStage('small', 'gpu_memory: 30GB')}${partStage('large', 'gpu_memory: 60GB')}`,
+  );
+  const first = one.start(['repro'], host);
+  const left = await held.started('left');
+  first.child.kill('SIGKILL');
+  await first.ended;
+  const second = two.start(['repro', 'small'], host);
+  (await held.started('small')).release();
+  expect((await second.ended).status).toBe(0);
+  expect(held.running()).toEqual(['left']);
+  const third = two.start(['repro', 'large', '--json'], host);
+  (await held.started('large')).release();
+  await left.gone;
+  const { status, stdout } = await third.ended;
+  expect([status, stdout]).toEqual([
+    0,
+    expect.stringContaining('ended what a killed dag had left running on GPU GPU-a'),
+  ]);
+  expect(fs.readdirSync(leases())).toEqual([]);
+});
+
 test('what others use is not shared out, and a stage may say itself how its memory is taken', async () => {
   const smi = programNvidiaSmi(
     path.join(one.home, 'busy'),
