@@ -362,6 +362,29 @@ const model = (w, order) => {
     project.write('pipeline.yaml', project.read('pipeline.yaml').replace('cmd: node', 'cmd: echo >> raw/a; node'));
   });
 
+  test('with a baseline, the numbers of metrics decide: those of a file, or of a revision', async () => {
+    const stage = (extra: string) =>
+      `  s:\n    cmd: node make.cjs o.json numbers; date +%s%N > log\n    deps: [raw, make.cjs]\n    outs: [log]\n    metrics: [o.json]\n    verify: {o.json: {tolerance: {acc: 0.01, loss: ${extra}}}}\n`;
+    await begin(stage('5%'), { 'make.cjs': MAKE });
+    expect((await verify(['--save-baseline', 'base.json'])).status).toBe(1);
+    expect(JSON.parse(project.read('base.json'))).toEqual({
+      schema: 1,
+      commit: project.git('rev-parse', 'HEAD').trim(),
+      metrics: { 'o.json': { acc: 0.9, 'loss.val': 1 } },
+    });
+    const within = await verify(['--baseline', 'base.json'], { VARIANT: 'b' });
+    expect([within.status, within.verdicts]).toEqual([0, { s: 'within' }]);
+    expect(within.row('s')?.reasons.join()).toContain('2 of 2 numbers off, by 0.04 (4.0%) at most (base.json)');
+    expect((await verify(['--baseline', 'HEAD'], { VARIANT: 'b' })).verdicts).toEqual({ s: 'within' });
+    project.write('base.json', project.read('base.json').replace('0.9', '0.5'));
+    const beyond = await verify(['--baseline', 'base.json'], { VARIANT: 'b' });
+    expect([beyond.status, beyond.verdicts]).toEqual([1, { s: 'beyond' }]);
+    expect(beyond.row('s')?.reasons.join()).toContain('o.json: acc is 0.905, was 0.5');
+    project.write('base.json', '[]');
+    expect((await verify(['--baseline', 'base.json'])).status).toBe(2);
+    expect((await verify(['--baseline', 'nowhere'])).status).toBe(2);
+  });
+
   test('a change of what is tolerated is no reason to run', async () => {
     await begin(variants('o.json', 'node make.cjs o.json numbers', 'o.json: {tolerance: 1}'), { 'make.cjs': MAKE });
     project.write('pipeline.yaml', project.read('pipeline.yaml').replace('tolerance: 1', 'tolerance: 2'));

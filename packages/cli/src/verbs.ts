@@ -194,6 +194,11 @@ function declareRun(program: Command): void {
       .option('--repeat <n>', 'with --run: run each so often')
       .option('--trace', 'with --run: also watch what they read and write, and fail where they do not declare it')
       .option('-j, --jobs <n>', 'with --run: stages at once (default: jobs of pipeline.yaml, else 1)')
+      .option(
+        '--baseline <what>',
+        'with --run: compare the numbers of metrics, with those of a file or a revision, and nothing else',
+      )
+      .option('--save-baseline <file>', 'with --run: write the numbers of metrics that were made')
       .option('--junit <file>', 'write the verdicts as a JUnit report too')
       .option('--annotations', 'print them for GitHub too (default where GITHUB_ACTIONS is true)')
       .option('--no-annotations', 'do not'),

@@ -33,5 +33,6 @@ export { findTraceTools, type TraceTools } from './trace/tracer.ts';
 export { type Agreement, agreement, type DataAgreement, type StageAgreement } from './verify/agree.ts';
 export type { BrokenLink } from './verify/chain.ts';
 export type { Comparison, Deviation, Difference } from './verify/compare/difference.ts';
+export { compareNumbers, numbersIn } from './verify/compare/numbers.ts';
 export type { ImageCompare, PathComparison } from './verify/compare/out.ts';
 export { type CleanTree, type OneRun, type Originals, type Rerun, rerun, type Strays } from './verify/rerun.ts';

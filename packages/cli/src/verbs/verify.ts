@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { agreement } from '@dag/engine';
+import { agreement, type Rerun } from '@dag/engine';
 import { FailureError } from '@dag/model';
 import { selectStages } from '@dag/pipeline';
 import { EXIT } from '../failure.ts';
@@ -29,6 +29,8 @@ interface Options {
   readonly repeat?: string;
   readonly jobs?: string;
   readonly trace?: boolean;
+  readonly baseline?: string;
+  readonly saveBaseline?: string;
   readonly junit?: string;
   readonly annotations?: boolean;
 }
@@ -82,9 +84,12 @@ interface RunFlags {
 
 /** Before anything is opened: a mistake on the command line touches nothing. */
 function runFlags(options: Options): RunFlags {
-  for (const flag of ['sample', 'seed', 'repeat', 'jobs', 'trace'] as const) {
+  for (const flag of ['sample', 'seed', 'repeat', 'jobs', 'baseline', 'saveBaseline', 'trace'] as const) {
     if (options[flag] === undefined || options.run !== undefined) continue;
-    throw new FailureError({ code: 'usage', message: `--${flag} is for stages that run again: it needs --run` });
+    throw new FailureError({
+      code: 'usage',
+      message: `--${flag === 'saveBaseline' ? 'save-baseline' : flag} is for stages that run again: it needs --run`,
+    });
   }
   if (options.run !== undefined && options.cloud === true) {
     const hint = "'dag verify -c' asks the remotes; with --run, -r names the one that content is fetched from";
@@ -105,7 +110,10 @@ async function ranAgain(
   { repeat, sample }: RunFlags,
 ): Promise<Found> {
   const { runAgain } = await import('../verify/run.ts');
+  const { baselineText, judgedBy, readBaseline } = await import('../verify/baseline.ts');
+  const baseline = options.baseline === undefined ? undefined : readBaseline(context, home, options.baseline);
   const verdicts: Verdict[] = [];
+  const results: Rerun[] = [];
   let id = '';
   await runAgain(context, home, {
     jobs: jobsOf(home, context, options.jobs),
@@ -126,7 +134,9 @@ async function ranAgain(
       context.say(`chose ${chosen.length} of ${stages.length} stages (--seed ${sample.seed} chooses them again)`);
       return chosen;
     },
-    onVerdict: (verdict) => {
+    onVerdict: (found, result) => {
+      if (result !== undefined) results.push(result);
+      const verdict = baseline === undefined || result === undefined ? found : judgedBy(baseline, result, found);
       verdicts.push(verdict);
       context.emit({ event: 'verdict', ...verdictJson(verdict) });
     },
@@ -141,6 +151,7 @@ async function ranAgain(
       );
     },
   });
+  if (options.saveBaseline !== undefined) writeReport(context, options.saveBaseline, baselineText(id, results));
   const order = new Map(home.pipeline.order.map((address, place) => [address as string, place]));
   verdicts.sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
   return { verdicts, commit: id };

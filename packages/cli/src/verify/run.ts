@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { agreement, type CleanTree, rerun, type StageAgreement } from '@dag/engine';
+import { agreement, type CleanTree, type Rerun, rerun, type StageAgreement } from '@dag/engine';
 import type { Stage } from '@dag/model';
 import { type OpenProject, traceTools } from '../project/open.ts';
 import { gitTop } from '../project/root.ts';
@@ -21,7 +21,8 @@ export interface RunOptions {
   readonly trace: boolean;
   /** The stages to run, of those that the commit has. */
   choose(project: OpenProject): readonly Stage[];
-  onVerdict(verdict: Verdict): void;
+  /** `result` is undefined for a stage that did not run. */
+  onVerdict(verdict: Verdict, result: Rerun | undefined): void;
   onCommit(commit: Commit): void;
 }
 
@@ -37,7 +38,7 @@ export async function runAgain(context: Context, home: OpenProject, options: Run
   const trees = openTrees(context, home, commit, base);
   try {
     const { able, verdicts } = await trees.withTree((tree) => sortOut(tree, options));
-    for (const verdict of verdicts) options.onVerdict(verdict);
+    for (const verdict of verdicts) options.onVerdict(verdict, undefined);
     const originals = openOriginals(context, home, { dir: path.join(base, 'fetched'), remote: options.remote });
     await rerun(home, able, {
       jobs: options.jobs,
@@ -54,7 +55,7 @@ export async function runAgain(context: Context, home: OpenProject, options: Run
       },
       onResult: (result) => {
         const verdict = rerunVerdict(result);
-        if (verdict !== undefined) options.onVerdict(verdict);
+        if (verdict !== undefined) options.onVerdict(verdict, result);
       },
     });
   } finally {

@@ -30,6 +30,7 @@ import type { Made, ReproOptions, ReproSignals } from '../repro-run.ts';
 import { runKey } from '../run-key.ts';
 import type { StageTrace } from '../trace/report.ts';
 import type { TraceTools } from '../trace/tracer.ts';
+import { type NumbersByKey, numbersIn } from './compare/numbers.ts';
 import { anyHolds, compareOut, type ImageCompare, type PathComparison } from './compare/out.ts';
 import { eachFitting } from './each-fitting.ts';
 import { inputsOf } from './inputs.ts';
@@ -116,6 +117,8 @@ export type OneRun =
       readonly unknown: readonly AnyPath[];
       /** Outs that hold the path of the folder in which it ran. */
       readonly holdsPath: readonly AnyPath[];
+      /** The numbers in its metrics files. */
+      readonly metrics: ReadonlyMap<AnyPath, NumbersByKey>;
       /** Deps that it changed itself. */
       readonly touched: readonly AnyPath[];
       readonly strays: Strays;
@@ -224,7 +227,15 @@ async function runOnce(
     sameArtifact(after.get(path), artifact) ? [] : [path],
   );
   return {
-    one: { status: 'ran', seconds, ...compared, touched, strays: strayFiles(tree, stage, inputs), trace },
+    one: {
+      status: 'ran',
+      seconds,
+      ...compared,
+      metrics: metricsOf(project, stage),
+      touched,
+      strays: strayFiles(tree, stage, inputs),
+      trace,
+    },
     made,
   };
 }
@@ -244,6 +255,14 @@ async function attempt(
     if (!(error instanceof FailureError)) throw error;
     return { problem: error.failure };
   }
+}
+
+/** The numbers in the metrics files that a stage has made. */
+function metricsOf({ root }: Project, stage: Stage): Map<AnyPath, NumbersByKey> {
+  const files = stage.outs.filter(({ kind, path: at }) => {
+    return kind === 'metric' && fs.statSync(absolutePath(root, at), { throwIfNoEntry: false })?.isFile() === true;
+  });
+  return new Map(files.map(({ path: at }) => [at, numbersIn(fs.readFileSync(absolutePath(root, at)), at)]));
 }
 
 /** Lines of what a stage printed last. */
