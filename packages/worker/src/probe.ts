@@ -21,7 +21,7 @@ export default async function probe(ctx: WorkerContext): Promise<void> {
   const [first, second] = [weight(5, 5, 1, 8), weight(3, 3, 8, 16)] as const;
   const [hidden, out] = [weight(400, 64), weight(64, 10)] as const;
   const optimizer = tf.train.adam(0.002);
-  const batch = ctx.backend === 'cpu' ? 8 : BATCH;
+  const batch = ctx.backend === 'cpu' ? 4 : BATCH;
   const x = tf.randomUniform([batch, 28, 28, 1]) as import('@tensorflow/tfjs-core').Tensor4D;
   const y = tf.cast(tf.oneHot(tf.range(0, batch, 1, 'int32'), 10), 'float32');
   const pool = (of: import('@tensorflow/tfjs-core').Tensor4D) => tf.maxPool(tf.relu(of), 2, 2, 'valid');

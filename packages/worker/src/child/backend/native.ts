@@ -15,6 +15,8 @@ export async function startNative(request: LoadRequest, wanted: 'gpu' | 'cpu' | 
   const { name, main, pins } = request;
   const settings = nativeSettings(pins, process.env, thisProcessor());
   Object.assign(process.env, settings.env);
+  // Else each run begins with the same remarks on the processor; warnings stay.
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '1';
   if (wanted === 'cpu') process.env['CUDA_VISIBLE_DEVICES'] = '-1';
   const tf = await load(name, main);
   const { isUsingGpuDevice, binding } = tf.backend() as NativeBackend;
