@@ -121,6 +121,51 @@ describe('diff', () => {
   });
 });
 
+describe('diff --stages', () => {
+  const PIPELINE = `stages:
+  gone: {cmd: echo > g, outs: [g]}
+  kept: {cmd: cp in k, deps: [in], params: [lr], outs: [k]}
+  same: {cmd: echo > s, outs: [s]}
+`;
+
+  test('stages that came and went, and what set the last runs of the others apart', async () => {
+    project.write('pipeline.yaml', PIPELINE);
+    project.write('params.yaml', 'lr: 1\n');
+    project.write('in', 'one\n');
+    await project.repro();
+    commit('one');
+    expect(await json('diff', '--stages')).toEqual({});
+    project.write('pipeline.yaml', PIPELINE.replace('gone', 'new').replace('cp in k', 'cat in > k'));
+    project.write('params.yaml', 'lr: 2\n');
+    project.write('in', 'other\n');
+    await project.repro();
+    expect(await json('diff', '--stages')).toMatchObject({
+      stages: {
+        added: ['new'],
+        deleted: ['gone'],
+        modified: {
+          kept: [
+            { changed: 'command', how: 'modified' },
+            { changed: 'dep', path: 'in', how: 'modified' },
+            { changed: 'param', path: 'params.yaml:lr', before: 1, after: 2 },
+            { changed: 'out', path: 'k', how: 'modified' },
+          ],
+        },
+      },
+    });
+    const text = (await project.dag(['diff', '--stages'])).stdout.split('Stages:\n')[1];
+    expect(text?.replaceAll(/\([0-9a-f]{8} → [0-9a-f]{8}\)/g, '(…)')).toBe(`    added new
+    deleted gone
+    modified kept
+        command modified: "cp in k" → "cat in > k"
+        dep in modified (…)
+        param params.yaml:lr modified (1 → 2)
+        out k modified (…)
+`);
+    expect((await project.dag(['diff', '--stages', '--md'])).stdout).toContain('| Status   | Stage   | Change ');
+  });
+});
+
 describe('plots', () => {
   beforeEach(() => {
     project.write('pipeline.yaml', 'plots:\n  - loss.csv: {x: step}\n  - img\n');

@@ -9,6 +9,7 @@ export function declareCompare(program: Command): void {
       .option('--targets <path...>', 'only these tracked paths, or paths inside them')
       .option('--show-hash', 'show digests too')
       .option('--show-size', 'show sizes too')
+      .option('--stages', 'show which stages differ too, and what their last runs differ in')
       .option('--md', 'as a table in Markdown')
       .option('--hide-missing', 'leave out what the cache lacks'),
     async () => (await import('./verbs/diff.ts')).diff,

@@ -15,6 +15,7 @@ import {
   type ProjectPath,
   parentPath,
   ROOT,
+  stageAddress,
 } from '@dag/model';
 import { loadPipeline, type Pipeline, parseLock, type SourceReader } from '@dag/pipeline';
 import type { OpenProject } from '../project/open.ts';
@@ -101,6 +102,12 @@ function snapshotOf(project: OpenProject, { lock, reader, isFolder, isFile, ...p
     });
   return {
     ...parts,
+    lockedStages: () =>
+      new Map(
+        (parts.pipeline?.files ?? []).flatMap((file) =>
+          Array.from(lock(file).stages, ([name, stage]) => [stageAddress(file, name), stage] as const),
+        ),
+      ),
     content(path): Content {
       const bytes = reader.read(path);
       if (bytes !== undefined) return { kind: 'bytes', bytes };

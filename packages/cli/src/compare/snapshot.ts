@@ -1,4 +1,4 @@
-import type { AnyPath, Artifact } from '@dag/model';
+import type { AnyPath, Artifact, LockedStage, StageAddress } from '@dag/model';
 import type { Pipeline } from '@dag/pipeline';
 
 /** What is at a path: the content, nothing at all, or something that is known by its digest alone. */
@@ -17,6 +17,8 @@ export interface Snapshot {
   /** Undefined where its files did not hold together; `problem` says why. */
   readonly pipeline: Pipeline | undefined;
   readonly problem?: string;
+  /** What pipeline.lock says of the last good run of each stage. */
+  lockedStages(): ReadonlyMap<StageAddress, LockedStage>;
   content(path: AnyPath): Content;
   /** The files at a path: those inside a folder, sorted, or the path itself, whether there is anything or not. */
   files(path: AnyPath): readonly AnyPath[];

@@ -1,9 +1,12 @@
 import { type Digest, digestHex } from '@dag/model';
 import { WORKSPACE } from '../compare/open.ts';
+import { openRevisions } from '../compare/revisions.ts';
+import { compareStages, type StageDifferences } from '../compare/stages.ts';
 import { EXIT } from '../failure.ts';
 import { compare, type Differences } from '../project/compare.ts';
 import { openProject } from '../project/open.ts';
 import { revisionSide, type Side, workspaceSide } from '../project/sides.ts';
+import { changeJson, changeText } from '../render/change.ts';
 import { type Paint, paint } from '../render/paint.ts';
 import { workProgress } from '../render/progress.ts';
 import { tableLines } from '../render/table.ts';
@@ -15,6 +18,7 @@ interface Options {
   readonly showHash?: boolean;
   readonly showSize?: boolean;
   readonly md?: boolean;
+  readonly stages?: boolean;
   readonly hideMissing?: boolean;
 }
 
@@ -34,21 +38,60 @@ export async function diff(context: Context, [a = 'HEAD', b]: readonly string[],
     if (old === undefined || now === undefined) return report(context, undefined, options);
     for (const target of targets) old.require(target, now);
     const found = compare(project.store, old, now);
+    const revisions = options.stages === true ? openRevisions(project) : undefined;
+    const stages =
+      revisions === undefined ? undefined : compareStages(revisions.snapshot(a), revisions.snapshot(b ?? WORKSPACE));
     const withMissing = b === undefined && options.hideMissing !== true;
-    return report(context, withMissing ? found : { ...found, missing: [] }, options);
+    return report(context, withMissing ? found : { ...found, missing: [] }, options, stages);
   } finally {
     await project.close();
   }
 }
 
-function report(context: Context, found: Differences | undefined, options: Options): number {
-  const isEmpty = found === undefined || Object.values(found).every((list) => list.length === 0);
-  context.emit(isEmpty ? {} : asJson(found, options));
+function report(context: Context, found: Differences | undefined, options: Options, stages?: StageDifferences): number {
+  const isEmpty =
+    found === undefined || [...Object.values(found), ...stageLists(stages)].every((list) => list.length === 0);
+  context.emit(
+    isEmpty ? {} : { ...asJson(found, options), ...(stages === undefined ? {} : { stages: stagesJson(stages) }) },
+  );
   if (isEmpty) return EXIT.done;
   for (const line of options.md === true ? markdownLines(found, options) : lines(context, found, options)) {
     context.print(line);
   }
+  if (stages !== undefined) for (const line of stageLines(context, stages, options)) context.print(line);
   return EXIT.done;
+}
+
+function stageLists(stages: StageDifferences | undefined): readonly (readonly unknown[])[] {
+  return stages === undefined ? [] : [stages.added, stages.deleted, [...stages.modified]];
+}
+
+function stagesJson({ added, deleted, modified }: StageDifferences) {
+  return { added, deleted, modified: new Map([...modified].map(([name, changes]) => [name, changes.map(changeJson)])) };
+}
+
+/** Stages with what set their last runs apart, as `dag why` says it. */
+function stageLines(context: Context, { added, deleted, modified }: StageDifferences, { md }: Options): string[] {
+  const rows = [
+    ...added.map((stage) => ['added', stage, ''] as const),
+    ...deleted.map((stage) => ['deleted', stage, ''] as const),
+    ...[...modified].flatMap(([stage, changes]) =>
+      changes.map((change) => ['modified', stage, changeText(change)] as const),
+    ),
+  ];
+  if (rows.length === 0) return [];
+  if (md === true) return tableLines(['Status', 'Stage', 'Change'], rows, { markdown: true });
+  const named = [...new Set(rows.map(([status, stage]) => `${status} ${stage}`))];
+  return [
+    '',
+    `${paint('yellow', 'Stages', context.io.colour.out)}:`,
+    ...named.flatMap((name) => [
+      `    ${name}`,
+      ...rows.flatMap(([status, stage, text]) =>
+        `${status} ${stage}` === name && text !== '' ? [`        ${text}`] : [],
+      ),
+    ]),
+  ];
 }
 
 /** A path of a list, as text. */
