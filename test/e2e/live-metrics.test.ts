@@ -100,11 +100,18 @@ describe('what a stage reports', () => {
   });
 
   test('nothing leaves a file behind where nothing was reported; gc takes the files with the log', async () => {
-    project.write('pipeline.yaml', 'stages:\n  train: {cmd: echo 1 > out.txt, outs: [out.txt]}\n');
+    project.write('dep', '');
+    project.write('pipeline.yaml', 'stages:\n  train: {cmd: echo 1 > out.txt, deps: [dep], outs: [out.txt]}\n');
     await project.repro();
     expect(fs.readdirSync(project.path('.cache/logs/train')).filter((name) => !name.endsWith('.log'))).toEqual([]);
     worker(`ctx.metric('loss', 1); ctx.image('seen', { width: 1, height: 1, channels: 1, pixels: [7] }); ${done}`);
-    project.write('pipeline.yaml', project.read('pipeline.yaml').replace('{out.txt: {cache: false}}', 'out.txt'));
+    project.write(
+      'pipeline.yaml',
+      project
+        .read('pipeline.yaml')
+        .replace('{out.txt: {cache: false}}', 'out.txt')
+        .replace('outs:', 'deps: [dep]\n    outs:'),
+    );
     await project.repro();
     const names = fs.readdirSync(project.path('.cache/logs/train')).map((name) => name.replace(/^[^.]*\./, ''));
     expect(names.sort()).toEqual(['images', 'log', 'log', 'metrics.ndjson']);
