@@ -15,8 +15,9 @@ import { makeWorkFolder, type WorkFolder, writeText } from './work-folder.ts';
 
 const ABOUT = `A training (the network of \`packages/digits\`, batches of 32) as a worker stage, by \`dag repro\`, and as the same code run by
 \`node\` alone, with the same backend set up the same way. Both in turn; medians. CPU is what the processes used, on all
-cores; \`node -e 0\`, which takes 0.03 s of it on a quiet machine, tells how far other work stretches that. Then what the helpers of \`dag/worker\` deliver when nothing is trained,
-what is trained from it, and the share of its time that the training waits for input.`;
+cores; \`node -e 0\`, which takes 0.03 s of it on a quiet machine, tells how far other work stretches that. Then what the
+helpers of \`dag/worker\` deliver when nothing is trained, what is trained from it, and the share of its time that the training
+waits for input.`;
 
 /** Steps of a training, so that it takes some ten seconds. */
 const STEPS = { wasm: 80, node: 800 } as const;
