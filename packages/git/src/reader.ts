@@ -35,34 +35,14 @@ export function revisionReader(
 ): RevisionReader {
   const folders = new Map<AnyPath, ReadonlyMap<string, GitEntry>>();
   const idLength = commit.length / 2;
-  const load = (ids: readonly string[]): void => {
-    const wanted = ids.filter((id) => !contents.has(id));
-    if (wanted.length > 0) for (const [id, bytes] of repository.read(wanted)) contents.set(id, bytes);
-  };
-  const parsed = (id: string | undefined): readonly GitEntry[] => {
-    const bytes = id === undefined ? undefined : contents.get(id);
-    return bytes === undefined ? [] : parseGitTree(bytes, idLength);
-  };
-  const rootName = `${commit}:${repository.prefix}`;
-  /** Reads a folder with all that lies below it, as far as somebody is likely to ask. */
-  const loadBelow = (top: string): void => {
-    const seen = new Set<string>();
-    for (let level = [top]; level.length > 0; ) {
-      load(level);
-      const below = level.flatMap(parsed).filter(({ name, kind, id }) => {
-        const isWanted = kind === 'folder' ? !UNLIKELY.has(name) : LIKELY.has(name);
-        return isWanted && !seen.has(id) && seen.add(id);
-      });
-      load(below.map(({ id }) => id));
-      level = below.flatMap(({ kind, id }) => (kind === 'folder' ? id : []));
-    }
-  };
+  const objects = cachedObjects(repository, contents);
+  const rootName = rootOf(repository, commit);
   const entriesOf = (folder: AnyPath): ReadonlyMap<string, GitEntry> => {
     const known = folders.get(folder);
     if (known !== undefined) return known;
     const id = folder === '' ? rootName : isExternal(folder) ? outside(folder) : find(folder, 'folder');
-    if (id !== undefined && !contents.has(id)) loadBelow(id);
-    const entries = new Map(parsed(id).map((entry) => [entry.name, entry]));
+    if (id !== undefined && !contents.has(id)) loadBelow(objects, [id], idLength);
+    const entries = new Map(objects.entries(id, idLength).map((entry) => [entry.name, entry]));
     folders.set(folder, entries);
     return entries;
   };
@@ -83,11 +63,60 @@ export function revisionReader(
     read(path) {
       const id = nameOf(path);
       if (id === undefined) return undefined;
-      load([id]);
+      objects.load([id]);
       return contents.get(id);
     },
     list: (folder) => Array.from(entriesOf(folder).values(), ({ name, kind }) => ({ name, kind })),
     kind: (path) => (path === '' ? 'folder' : entryAt(path)?.kind),
-    prefetch: (paths) => load([...paths].flatMap((path) => nameOf(path) ?? [])),
+    prefetch: (paths) => objects.load([...paths].flatMap((path) => nameOf(path) ?? [])),
   };
+}
+
+/** Reads the folders of many commits in one go, with the files that are asked for first, for readers that share `contents`. */
+export function preloadRevisions(
+  repository: Repository,
+  commits: readonly CommitId[],
+  contents: Map<string, Buffer>,
+): void {
+  const roots = commits.map((commit) => rootOf(repository, commit));
+  loadBelow(cachedObjects(repository, contents), roots, (commits[0]?.length ?? 0) / 2);
+}
+
+function rootOf(repository: Repository, commit: CommitId): string {
+  return `${commit}:${repository.prefix}`;
+}
+
+interface Objects {
+  load(ids: readonly string[]): void;
+  /** What stands in a folder that was loaded. */
+  entries(id: string | undefined, idLength: number): readonly GitEntry[];
+}
+
+function cachedObjects(repository: Repository, contents: Map<string, Buffer>): Objects {
+  return {
+    load(ids) {
+      const wanted = ids.filter((id) => !contents.has(id));
+      if (wanted.length > 0) for (const [id, bytes] of repository.read(wanted)) contents.set(id, bytes);
+    },
+    entries(id, idLength) {
+      const bytes = id === undefined ? undefined : contents.get(id);
+      return bytes === undefined ? [] : parseGitTree(bytes, idLength);
+    },
+  };
+}
+
+/** Reads folders with all that lies below them, as far as somebody is likely to ask. */
+function loadBelow(objects: Objects, tops: readonly string[], idLength: number): void {
+  const seen = new Set<string>();
+  for (let level = tops; level.length > 0; ) {
+    objects.load(level);
+    const below = level
+      .flatMap((id) => objects.entries(id, idLength))
+      .filter(({ name, kind, id }) => {
+        const isWanted = kind === 'folder' ? !UNLIKELY.has(name) : LIKELY.has(name);
+        return isWanted && !seen.has(id) && seen.add(id);
+      });
+    objects.load(below.map(({ id }) => id));
+    level = below.flatMap(({ kind, id }) => (kind === 'folder' ? id : []));
+  }
 }

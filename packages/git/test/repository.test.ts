@@ -5,7 +5,14 @@ import path from 'node:path';
 import type { ProjectPath, StageAddress } from '@dag/model';
 import { loadPipeline } from '@dag/pipeline';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type CommitId, locksOf, openRepository, type Repository, revisionReader } from '../src/index.ts';
+import {
+  type CommitId,
+  locksOf,
+  openRepository,
+  preloadRevisions,
+  type Repository,
+  revisionReader,
+} from '../src/index.ts';
 
 let base: string;
 let project: string;
@@ -108,6 +115,43 @@ test('reads the project as it stood at a commit', () => {
   ).toBe(1);
   expect(reader.list('' as ProjectPath).find(({ name }) => name === 'link')?.kind).toBe('other');
   expect(reader.read('nowhere/x' as ProjectPath)).toBeUndefined();
+});
+
+test('git is asked a depth at a time, for many commits at once; then for files that were not to be expected', () => {
+  const commits = [1, 2, 3].map((n) => {
+    for (const folder of ['', 'a/', 'a/b/', 'c/']) {
+      write(`${folder}pipeline.yaml`, `metrics: [m.json]\n# ${n}\n`);
+      write(`${folder}m.json`, `{"n": ${n}}`);
+    }
+    write('node_modules/p/pipeline.yaml', `# ${n}\n`);
+    return commit(`2024-01-0${n}T00:00:00Z`);
+  });
+  const repository = open();
+  let asked = 0;
+  const counted: Repository = {
+    ...repository,
+    read: (ids) => {
+      asked++;
+      return repository.read(ids);
+    },
+  };
+  const contents = new Map<string, Buffer>();
+  preloadRevisions(counted, commits, contents);
+  // The project's folder, and twice those below; each with its files.
+  expect(asked).toBeLessThanOrEqual(6);
+  asked = 0;
+  const readers = commits.map((one) => revisionReader(counted, one, contents));
+  const texts = readers.map((reader) => {
+    expect(loadPipeline(reader).diagnostics).toEqual([]);
+    return Buffer.from(reader.read('a/b/pipeline.yaml' as ProjectPath) ?? []).toString();
+  });
+  expect(texts).toEqual([1, 2, 3].map((n) => `metrics: [m.json]\n# ${n}\n`));
+  expect(asked).toBe(0);
+  const files = ['m.json', 'a/m.json', 'a/b/m.json', 'gone', 'c/m.json'] as ProjectPath[];
+  readers[0]?.prefetch(files);
+  expect(files.map((file) => readers[0]?.kind(file))).toEqual(['file', 'file', 'file', undefined, 'file']);
+  expect(readers[0]?.read('c/m.json' as ProjectPath)?.toString()).toBe('{"n": 1}');
+  expect(asked).toBe(1);
 });
 
 test('finds each lock once, and says where one is damaged', () => {

@@ -1,4 +1,4 @@
-import type { CommitId, Repository } from '@dag/git';
+import { type CommitId, preloadRevisions, type Repository } from '@dag/git';
 import type { OpenProject } from '../project/open.ts';
 import { repositoryOf, requireCommit } from '../project/roots.ts';
 import { revisionSnapshot, WORKSPACE, workspaceSnapshot } from './open.ts';
@@ -30,8 +30,11 @@ export function openRevisions(project: OpenProject): Revisions | undefined {
     revisionSnapshot(project, repository, { name, commit }, contents);
   return {
     snapshot: (name) => (name === WORKSPACE ? workspaceSnapshot(project) : at(name, requireCommit(repository, name))),
-    shown: (shown) =>
-      Array.from(namesOf(repository, shown), ([commit, names]) => at([...new Set(names)].join(','), commit)),
+    shown: (shown) => {
+      const named = namesOf(repository, shown);
+      preloadRevisions(repository, [...named.keys()], contents);
+      return Array.from(named, ([commit, names]) => at([...new Set(names)].join(','), commit));
+    },
     currentBranch: () => repository.currentBranch(),
   };
 }
