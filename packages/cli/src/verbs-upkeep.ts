@@ -104,7 +104,7 @@ export function declareUpkeep(program: Command): void {
 
 const MOVE = `Renames a tracked file or folder: the data itself, its entry in pipeline.yaml and pipeline.lock, and its line in .gitignore. Outs of stages are moved by changing their stage.`;
 
-const GC = `Removes objects from the cache that are named by nothing in the scope: the workspace always counts, and so do run records of the last 30 days (cache.keep_runs) and other projects that share the cache. A scope is required. What is to go is shown first. In a remote (-c), others may be at work: what nothing needs is marked first, can still be fetched for a day, and is deleted by the next gc -c after that. What others have pushed to it within 14 days stays.`;
+const GC = `Removes objects from the cache that are named by nothing in the scope: the workspace always counts, and so do run records of the last 30 days (cache.keep_runs) and other projects that share the cache. Checkpoints go that were not touched for as long. A scope is required. What is to go is shown first. In a remote (-c), others may be at work: what nothing needs is marked first, can still be fetched for a day, and is deleted by the next gc -c after that. What others have pushed to it within 14 days stays.`;
 
 const CHECK_IGNORE = `Prints those of the paths that .dagignore leaves out of tracked folders. Exits with 0 where there is one, else with 1.`;
 
