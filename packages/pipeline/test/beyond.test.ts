@@ -162,6 +162,7 @@ describe('keys that DVC does not have', () => {
     ['retries: 1.5', 'whole number'],
     ['timeout: soon', 'no length of time'],
     ['timeout: 0', 'no length of time'],
+    ['stall: never', "stages.s.stall: 'never' is no length of time"],
     ['checkpoints: {keep: 0}', 'whole number'],
     ['checkpoints: {grace: soon}', "checkpoints.grace: 'soon' is no length of time"],
     ['checkpoints: {push: store}', 'must be true or false'],
@@ -204,7 +205,7 @@ describe('keys that DVC does not have', () => {
 
   it('are read', () => {
     const text = stage(
-      "env: [A, 'B=x=y', C=], strict_env: true, resources: {cpu: 0.5, gpu: 2, memory: 1.5GiB}, mutex: db, retries: 2, timeout: 1h30m, checkpoints: {keep: 3, grace: 1m, push: true}",
+      "env: [A, 'B=x=y', C=], strict_env: true, resources: {cpu: 0.5, gpu: 2, memory: 1.5GiB}, mutex: db, retries: 2, timeout: 1h30m, stall: 10m, checkpoints: {keep: 3, grace: 1m, push: true}",
     );
     const [one] = [...sound({ 'pipeline.yaml': text }).stages.values()];
     expect(one).toMatchObject({
@@ -215,6 +216,7 @@ describe('keys that DVC does not have', () => {
       mutex: ['db'],
       retries: 2,
       timeout: 5_400_000,
+      stall: 600_000,
     });
   });
 
