@@ -8,6 +8,7 @@ import { remoteBench } from './remote.ts';
 import { renderSection, renderTable, writeSection } from './report.ts';
 import { startBench } from './start.ts';
 import { storeBench } from './store.ts';
+import { traceBench } from './trace.ts';
 import { makeWorkFolder } from './work-folder.ts';
 
 /** Makes its own section of the page, without the heading. */
@@ -15,7 +16,7 @@ interface OwnShape {
   run(): Promise<string>;
 }
 
-const BENCHES = [startBench, gitBench, storeBench, engineBench, remoteBench];
+const BENCHES = [startBench, gitBench, storeBench, engineBench, remoteBench, traceBench];
 
 /** Benches with a section of a shape of their own. */
 const OWN_SHAPE = { language: () => import('./language.ts'), worker: () => import('./worker.ts') } as const;

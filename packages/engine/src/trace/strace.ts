@@ -144,6 +144,7 @@ function readPipe(pipe: string, follow: Follow): { readonly told: Promise<readon
   };
   let timer: NodeJS.Timeout | undefined;
   let rest = '';
+  let isCut = false;
   const told = new Promise<readonly string[]>((resolve) => {
     socket.setEncoding('latin1').on('data', (chunk: string) => {
       release();
@@ -155,14 +156,17 @@ function readPipe(pipe: string, follow: Follow): { readonly told: Promise<readon
     socket.once('close', () => {
       clearTimeout(timer);
       if (rest !== '') follow.line(rest);
-      resolve(follow.end());
+      resolve(isCut ? ['a process that it started lives on: what that does is not seen'] : follow.end());
     });
   });
   return {
     told,
     end: () => {
       release();
-      timer = setTimeout(() => socket.destroy(), REST_MS);
+      timer = setTimeout(() => {
+        isCut = true;
+        socket.destroy();
+      }, REST_MS);
     },
   };
 }
