@@ -250,6 +250,11 @@ describe('verify --run', () => {
     const ran = await project.dag(['verify', '--run']);
     expect(ran.status).toBe(2);
     expect(ran.stderr).toMatch(/there is none here\n {2}git init/);
+    project.git('commit', '-q', '--allow-empty', '-m', 'nothing');
+    const uncommitted = await project.dag(['verify', '--run']);
+    expect(uncommitted.status).toBe(2);
+    expect(uncommitted.stderr).toMatch(/^error: commit [0-9a-f]{7} has no pipeline\.yaml/);
+    expect(temporary()).toEqual([]);
   });
 
   test('broken off, it ends what runs and removes its folder', async () => {

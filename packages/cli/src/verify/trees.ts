@@ -2,10 +2,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { CleanTree, Strays } from '@dag/engine';
-import { foldersAbove, type ProjectPath } from '@dag/model';
+import { FailureError, foldersAbove, type ProjectPath } from '@dag/model';
 import { isErrno, tempName } from '@dag/store';
 import { openWorkspace } from '@dag/workspace';
 import { type OpenProject, openProject } from '../project/open.ts';
+import { PIPELINE_FILE } from '../project/root.ts';
 import type { Context } from '../verb.ts';
 import { type Commit, makeTree, resetTree, strangersIn } from './git-tree.ts';
 import { linkPackages } from './packages.ts';
@@ -45,6 +46,7 @@ export function openTrees(context: Context, home: OpenProject, commit: Commit, b
     makeTree(commit, top);
     const inTop = path.relative(commit.top, home.root);
     const root = path.join(top, inTop);
+    if (!fs.existsSync(path.join(root, PIPELINE_FILE))) throw notCommitted(commit, inTop);
     packages = linkPackages(commit.top, top, packageFolders(home, inTop));
     const project = await openIn(context, home, root, path.join(base, `cache-${number}`));
     opened.push(project);
@@ -64,6 +66,12 @@ export function openTrees(context: Context, home: OpenProject, commit: Commit, b
       for (const project of opened) await project.close();
     },
   };
+}
+
+function notCommitted({ id }: Commit, inTop: string): FailureError {
+  const file = path.posix.join(inTop, PIPELINE_FILE);
+  const message = `commit ${id.slice(0, 7)} has no ${file}, and verify --run runs what a commit holds`;
+  return new FailureError({ code: 'usage', message, hint: `git add ${file} and pipeline.lock, and git commit` });
 }
 
 /** The project in a tree, as that commit has it, with a cache of its own. */
