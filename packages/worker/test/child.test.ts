@@ -136,6 +136,24 @@ describe('a module that goes wrong', () => {
     expect(failed(lost.messages).stack).toMatch(/Error: lost\n.*main\.ts:2:/);
   });
 
+  test('packages keep the places that they have, and their source maps are not read', async () => {
+    const { messages } = await run(
+      `const { thrower } = await import('thrower');\n  thrower();`,
+      {},
+      {
+        'node_modules/thrower/package.json': '{ "main": "main.js" }',
+        'node_modules/thrower/main.js':
+          "exports.thrower = () => { throw new Error('theirs') };\n//# sourceMappingURL=main.js.map\n",
+        'node_modules/thrower/main.js.map':
+          '{"version":3,"file":"main.js","sources":["other.ts"],"names":[],"mappings":"AAAA"}',
+      },
+    );
+    const { stack } = failed(messages);
+    expect(stack).toMatch(/^Error: theirs\n.*node_modules\/thrower\/main\.js:1:33/);
+    expect(stack).toMatch(/main\.ts:2:3/);
+    expect(stack).not.toContain('other.ts');
+  });
+
   test('what is thrown need not be an error', async () => {
     expect(failed((await run(`throw { code: 7 }`)).messages)).toEqual({ name: 'Error', message: '{ code: 7 }' });
   });

@@ -8,6 +8,7 @@ import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openStreams } from './checkpoint/streams.ts';
 import { createContext } from './context.ts';
 import { WorkerError } from './error.ts';
+import { nameSources } from './source-map.ts';
 
 export interface Surroundings {
   readonly channel: Channel;
@@ -28,7 +29,7 @@ export interface ModuleRun {
 /** Loads the backend and the module, and calls its default export. */
 export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleRun {
   const { channel, abort, state } = surroundings;
-  process.setSourceMapsEnabled(true);
+  nameSources(init.bundle);
   const streams = openStreams();
   Math.random = streams.take(init.seed, 'Math.random').next;
 

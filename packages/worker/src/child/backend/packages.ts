@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { types } from 'node:util';
 import type { Backend } from '@dag/model';
 
 /** Which packages can provide a backend, in the order in which they are tried. */
@@ -31,11 +32,24 @@ export function packageVersion(main: string, name: string): string {
   return typeof version === 'string' ? version : 'unknown';
 }
 
-/** Imports a CommonJS or ES module by file; the former's exports, not its wrapper. */
+/**
+ * Loads a CommonJS or ES module by file; the former's exports, not its wrapper. CommonJS is required: an import would first look
+ * through the whole text for names to export, which takes longer than to compile it.
+ */
 export async function importFile<T>(file: string): Promise<T> {
-  const module: { default?: T } = await import(pathToFileURL(file).href);
-  return module.default ?? (module as T);
+  let loaded: T & { readonly default?: T };
+  try {
+    loaded = createRequire(file)(file);
+    if (!types.isModuleNamespaceObject(loaded)) return loaded;
+  } catch (error) {
+    if (!MODULE_ONLY.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    loaded = await import(pathToFileURL(file).href);
+  }
+  return loaded.default ?? loaded;
 }
+
+/** What `require` says of ES modules: of any, or of those that await. */
+const MODULE_ONLY = ['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'];
 
 /** The folder of tfjs-node, from its main file. */
 export function packageFolder(main: string): string {
