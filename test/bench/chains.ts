@@ -80,13 +80,13 @@ export function writeForeach(work: WorkFolder, name: string, file: 'pipeline.yam
   );
 }
 
-/** What DVC keeps of a chain that has run, written for it: it would take an hour over a thousand. */
-export function writeDvcResults(work: WorkFolder, program: string): void {
-  writeChain(work, '1000-dvc', 'dvc.yaml', 1000);
-  const folder = work.at('1000-dvc');
+/** What DVC keeps of a chain that has run, written for it: it would take an hour over a thousand. Its stat cache is warm. */
+export function writeDvcChain(work: WorkFolder, program: string, name: string, length: number): void {
+  writeChain(work, name, 'dvc.yaml', length);
+  const folder = work.at(name);
   initDvc(work, program, folder);
   let [lock, text, before] = ["schema: '2.0'\nstages:\n", 'text\n', ''];
-  for (let i = 0; i <= 1000; i++) {
+  for (let i = 0; i <= length; i++) {
     if (i > 0) text += '1\n';
     const md5 = createHash('md5').update(text).digest('hex');
     const entry = `    - path: ${nameOf(i)}\n      hash: md5\n      md5: ${md5}\n      size: ${text.length}\n`;
@@ -98,6 +98,5 @@ export function writeDvcResults(work: WorkFolder, program: string): void {
     before = entry;
   }
   writeText(join(folder, 'dvc.lock'), lock);
-  // So that its own stat cache is warm.
   must([program, 'repro', '-q'], folder, work.env);
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bench, contenders, dag, initDvc, must } from './bench.ts';
-import { type GraphFile, writeChain, writeDvcResults, writeForeach, writeWide } from './chains.ts';
+import { type GraphFile, writeChain, writeDvcChain, writeForeach, writeWide } from './chains.ts';
 import type { Step, Trial } from './measure.ts';
 import type { PeerId } from './peers.ts';
 import type { WorkFolder } from './work-folder.ts';
@@ -104,7 +104,7 @@ function forget(work: WorkFolder, who: Who, length: number): void {
 function ran1000(work: WorkFolder, who: Who, program: string): () => void {
   return () => {
     const folder = work.at(`1000-${who}`);
-    if (who === 'dvc' && !existsSync(folder)) writeDvcResults(work, program);
+    if (who === 'dvc' && !existsSync(folder)) writeDvcChain(work, program, '1000-dvc', 1000);
     if (who !== 'dvc') must(commandOf(who, program, 1000), folder, work.env);
   };
 }

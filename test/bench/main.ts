@@ -9,6 +9,7 @@ import { renderSection, renderTable, writeSection } from './report.ts';
 import { startBench } from './start.ts';
 import { storeBench } from './store.ts';
 import { traceBench } from './trace.ts';
+import { verifyBench } from './verify.ts';
 import { makeWorkFolder } from './work-folder.ts';
 
 /** Makes its own section of the page, without the heading. */
@@ -16,7 +17,7 @@ interface OwnShape {
   run(): Promise<string>;
 }
 
-const BENCHES = [startBench, gitBench, storeBench, engineBench, remoteBench, traceBench];
+const BENCHES = [startBench, gitBench, storeBench, engineBench, remoteBench, traceBench, verifyBench];
 
 /** Benches with a section of a shape of their own. */
 const OWN_SHAPE = { language: () => import('./language.ts'), worker: () => import('./worker.ts') } as const;
