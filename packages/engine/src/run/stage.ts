@@ -18,7 +18,6 @@ import { keptOuts } from '../decide.ts';
 import type { ReproEvent } from '../event.ts';
 import type { GpuLease } from '../gpu/gpus.ts';
 import type { GpuMonitor } from '../gpu/monitor.ts';
-import { lastValues } from '../metrics/last.ts';
 import type { GpuPeaks } from '../metrics/system.ts';
 import type { StageView } from '../observe-stage.ts';
 import type { Project } from '../project.ts';
@@ -31,10 +30,10 @@ import { runCommand, type StageIo } from './command.ts';
 import { openLog } from './log.ts';
 import type { Meter } from './meter.ts';
 import { groupOf, noteRun } from './orphans.ts';
-import { GRACE_MS, type ProcessEnd } from './process.ts';
+import { GRACE_MS } from './process.ts';
+import { endFailure, exitOf, messageOf, missingOuts, withLastWords, workingFolder } from './stage-failure.ts';
 import { endMarked, type Others, RUN_VARIABLE } from './strays.ts';
 import { addUsage, type Usage } from './usage.ts';
-import { duration } from './vitals.ts';
 import { runWorkerStage } from './worker.ts';
 
 /** What a run leaves behind, however it ended. */
@@ -174,11 +173,6 @@ interface Tries {
   output: readonly string[];
 }
 
-function exitOf(end: ProcessEnd): { readonly exitCode?: number; readonly signal?: string } {
-  if (end.status === 'exited') return { exitCode: end.exitCode };
-  return end.status === 'signalled' ? { signal: end.signal } : {};
-}
-
 async function runOnce(
   project: Project,
   stage: Stage,
@@ -298,72 +292,4 @@ async function keepOuts(
     },
   });
   return outs;
-}
-
-/** Adds what it said last. */
-function withLastWords(failure: Failure, { output, metrics }: Tries): Failure {
-  if (failure.code !== 'stage-failed' || output.length + metrics.size === 0) return failure;
-  return { ...failure, last: { output, metrics: lastValues(metrics) } };
-}
-
-function messageOf(failure: Failure): string {
-  return failure.code === 'invalid-pipeline' ? 'its module does not compile' : failure.message;
-}
-
-function missingOuts(project: Project, stage: Stage): Failure | undefined {
-  const missing = stage.outs.filter((out) => !exists(absolutePath(project.root, out.path)));
-  if (missing.length === 0) return undefined;
-  const names = missing.map((out) => `'${out.path}'`).join(', ');
-  return {
-    code: 'stage-failed',
-    stage: stage.address,
-    message: `stage '${stage.address}' ended without making its out${missing.length > 1 ? 's' : ''} ${names}`,
-    hint: 'make the command write there, or mend the path in pipeline.yaml',
-  };
-}
-
-function endFailure(stage: Stage, end: ProcessEnd, attempt: number): Failure | undefined {
-  const tries = attempt > 1 || stage.retries > 0 ? ` (try ${attempt} of ${stage.retries + 1})` : '';
-  const failed = (what: string, hint?: string): Failure => ({
-    code: 'stage-failed',
-    stage: stage.address,
-    message: `stage '${stage.address}' ${what}${tries}`,
-    ...(hint === undefined ? {} : { hint }),
-  });
-  switch (end.status) {
-    case 'exited':
-      if (end.exitCode === 0) return undefined;
-      if (end.exitCode === 127) return failed('failed with exit status 127', 'a command was not found: see its output');
-      return failed(`failed with exit status ${end.exitCode}`);
-    case 'signalled':
-      return end.signal === 'SIGKILL'
-        ? failed('was killed (SIGKILL)', 'often the kernel does this when memory runs out')
-        : failed(`was ended by ${end.signal}`);
-    case 'timed-out':
-      return failed(`took longer than its timeout of ${(stage.timeout ?? 0) / 1000} s and was ended`);
-    case 'stalled':
-      return failed(
-        `made no progress for ${duration(stage.stall ?? 0)} (stall): no output, no metric and no CPU time; it was ended`,
-        'its last output may say what it waited for',
-      );
-    case 'not-started':
-      return failed(`could not be started: ${end.message}`);
-    case 'stopped':
-      return undefined;
-  }
-}
-
-function workingFolder(project: Project, stage: Stage): { path: string; failure?: Failure } {
-  const folder = path.join(project.root, stage.wdir);
-  const stat = fs.statSync(folder, { throwIfNoEntry: false });
-  if (stat?.isDirectory() === true) return { path: folder };
-  const what = stat === undefined ? 'does not exist' : 'is not a folder';
-  return {
-    path: folder,
-    failure: { code: 'usage', message: `the wdir of stage '${stage.address}', '${stage.wdir}', ${what}` },
-  };
-}
-
-function exists(file: string): boolean {
-  return fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined;
 }
