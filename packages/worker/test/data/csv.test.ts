@@ -48,6 +48,15 @@ it('reads files without header, with tabs, and with cells that are missing', asy
   expect((await readCsv(write('empty.csv', 'a,b\n'), { a: 'a' })).a.count).toBe(0);
 });
 
+it('goes on where only a parser can tell what is meant, with no row lost or twice, and the lines right', async () => {
+  const mixed = 'a,b\n1,"x"\n2,"y\r\nz"\n3,w\n4\r,v\n';
+  const file = write('mixed.csv', mixed);
+  expect(await readAll((await readCsv(file, { a: 'a' })).a)).toEqual([1, 2, 3, 4]);
+  expect(await failure(streamCsv(write('mixed.csv', `${mixed}five,u\n`), { a: 'a' }))).toContain('column a: "five"');
+  const long = `a,b\n1,x\n2,"${'y\n'.repeat(3 * 2 ** 20)}"\n3,z\n`;
+  expect(await readAll((await readCsv(write('long.csv', long), { a: 'a' })).a)).toEqual([1, 2, 3]);
+});
+
 it.each([
   ['a word', 'a,b\n1,2\n3,four\n', ':3: column b: "four" is not a number; if it holds words, name them with `classes`'],
   ['an empty cell', 'a,b\n1,\n', ':2: column b: the cell is empty; say what that stands for with `missing`'],

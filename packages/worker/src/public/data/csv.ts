@@ -1,6 +1,8 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { CsvError, Options } from 'csv-parse';
+import { type Cells, CsvScanner, textCells } from './csv-scan.ts';
 import { DataError } from './error.ts';
 import { arrayRows, type Dtype, type Rows } from './rows.ts';
 import type { RowStream } from './stream-source.ts';
@@ -89,21 +91,69 @@ function columnsOf<Name extends string>(parts: CsvParts<Name>): Record<Name, rea
   return Object.fromEntries(lists) as Record<Name, readonly string[]>;
 }
 
+/** By the scanner as long as it can tell what is meant; what it can't, and whatever is no file, by the parser. */
 async function* readRows(
   file: string,
   wanted: readonly string[],
   options: CsvOptions,
 ): AsyncGenerator<Float64Array[], void, undefined> {
-  const { Parser } = await import('csv-parse');
   const toRow = rowReader(file, wanted, options);
+  const delimiter = options.delimiter ?? (extname(file) === '.tsv' ? '\t' : ',');
+  const records = { seen: 0 };
+  const isScanned = Buffer.byteLength(delimiter) === 1 && !/["\r\n]/.test(delimiter) && (await stat(file)).isFile();
+  const isWhole = isScanned && (yield* scanRows(file, delimiter, toRow, records));
+  if (!isWhole) yield* parseRows(file, delimiter, toRow, records.seen);
+  toRow(undefined, 1);
+}
+
+/** @returns whether these were all rows; where not, `records.seen` says how many were gone through. */
+async function* scanRows(
+  file: string,
+  delimiter: string,
+  toRow: RowReader,
+  records: { seen: number },
+): AsyncGenerator<Float64Array[], boolean, undefined> {
+  const scanner = new CsvScanner(delimiter.charCodeAt(0));
   let rows: Float64Array[] = [];
+  const onRecord = (cells: Cells, line: number) => {
+    const row = toRow(cells, line);
+    records.seen++;
+    if (row !== undefined) rows.push(row);
+  };
+  const input = createReadStream(file, { highWaterMark: CHUNK });
+  try {
+    for await (const chunk of input) {
+      const isClear = scanner.read(chunk, false, onRecord);
+      const ready = rows;
+      rows = [];
+      if (ready.length > 0) yield ready;
+      if (!isClear) return false;
+    }
+    const isClear = scanner.read(Buffer.alloc(0), true, onRecord);
+    if (rows.length > 0) yield rows;
+    return isClear;
+  } finally {
+    input.destroy();
+  }
+}
+
+/** @param skipped how many records are passed over. */
+async function* parseRows(
+  file: string,
+  delimiter: string,
+  toRow: RowReader,
+  skipped: number,
+): AsyncGenerator<Float64Array[], void, undefined> {
+  const { Parser } = await import('csv-parse');
+  let rows: Float64Array[] = [];
+  let seen = 0;
   const settings: Options = {
     bom: true,
-    delimiter: options.delimiter ?? (extname(file) === '.tsv' ? '\t' : ','),
+    delimiter,
     relax_column_count: true,
     skip_empty_lines: true,
     on_record: (cells: readonly string[], { lines }) => {
-      const row = toRow(cells, lines);
+      const row = seen++ < skipped ? undefined : toRow(textCells(cells), lines);
       if (row !== undefined) rows.push(row);
       return null;
     },
@@ -127,38 +177,42 @@ async function* readRows(
       parser.resume().once('end', resolve).end();
     });
     if (rows.length > 0) yield rows;
-    toRow(undefined, 1);
   } finally {
     input.destroy();
     parser.destroy();
   }
 }
 
-/** What makes numbers of a line's cells. It is called for each line, and with undefined behind the last. */
-function rowReader(file: string, wanted: readonly string[], options: CsvOptions) {
+/** What makes numbers of a record's cells. It is called for each record, with its line, and with undefined behind the last. */
+type RowReader = (cells: Cells | undefined, line: number) => Float64Array | undefined;
+
+function rowReader(file: string, wanted: readonly string[], options: CsvOptions): RowReader {
   const { classes = {}, header = true, missing } = options;
   const words = wanted.map((column) =>
     Object.hasOwn(classes, column) ? new Map(classes[column]?.map((word, i) => [word, i])) : undefined,
   );
   let names: readonly string[] | undefined;
   let places: readonly number[] = [];
-  return (cells: readonly string[] | undefined, line: number): Float64Array | undefined => {
+  return (cells, line) => {
     if (names === undefined) {
       if (cells === undefined) throw new DataError(file, 'it is empty');
-      names = header ? cells : cells.map((_, i) => String(i + 1));
+      names = Array.from({ length: cells.count }, (_, i) => (header ? cells.text(i) : String(i + 1)));
       places = wanted.map((column) => placeOf(file, names ?? [], column));
       if (header) return undefined;
     }
     if (cells === undefined) return undefined;
-    if (cells.length !== names.length) {
-      const many = `${cells.length} ${cells.length === 1 ? 'cell' : 'cells'}`;
+    if (cells.count !== names.length) {
+      const many = `${cells.count} ${cells.count === 1 ? 'cell' : 'cells'}`;
       throw new DataError(file, `it has ${many}, and the first line has ${names.length}`, { line });
     }
     const row = new Float64Array(places.length);
     for (let i = 0; i < row.length; i++) {
-      const cell = cells[places[i] ?? 0] ?? '';
-      const value = words[i] === undefined ? toNumber(cell, missing) : words[i]?.get(cell);
-      if (value === undefined) throw new DataError(file, complaint(cell, words[i]), { line, column: wanted[i] ?? '' });
+      const place = places[i] ?? 0;
+      const known = words[i];
+      const value = known === undefined ? numberOf(cells, place, missing) : known.get(cells.text(place));
+      if (value === undefined) {
+        throw new DataError(file, complaint(cells.text(place), known), { line, column: wanted[i] ?? '' });
+      }
       row[i] = value;
     }
     return row;
@@ -171,7 +225,10 @@ function placeOf(file: string, names: readonly string[], column: string): number
   return place;
 }
 
-function toNumber(cell: string, missing: number | undefined): number | undefined {
+function numberOf(cells: Cells, place: number, missing: number | undefined): number | undefined {
+  const plain = cells.plain(place);
+  if (plain !== undefined) return plain;
+  const cell = cells.text(place);
   const value = Number(cell);
   if (cell.trim() === '') return missing;
   return Number.isNaN(value) && !/^\s*nan\s*$/i.test(cell) ? undefined : value;
