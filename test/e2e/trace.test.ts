@@ -360,6 +360,24 @@ stages:
     expect(fs.existsSync(`/proc/${other}`) && isAtWork(other)).toBe(false);
   });
 
+  test('what a kill leaves in the folder for temporary files is gone after the next trace', async () => {
+    const tmp = path.join(project.home, 'tmp');
+    fs.mkdirSync(tmp);
+    const env = { TMPDIR: tmp };
+    stage(`${held.command('a')}; cat in.txt > out.txt`);
+    const { child, ended } = project.start(['repro', '--trace'], { env });
+    const a = await held.started('a');
+    const left = fs.readdirSync(tmp).filter((name) => name.startsWith('dagtrace-'));
+    expect(left).toHaveLength(1);
+    child.kill('SIGKILL');
+    await ended;
+    a.release();
+    await a.gone;
+    stage('cat in.txt > out.txt');
+    expect((await traced([], env)).of('s')).toMatchObject(nothing);
+    expect(fs.readdirSync(tmp)).not.toContain(left[0]);
+  });
+
   test('a strace that is killed leaves nothing believed', async () => {
     stage(`${held.command('a')}; cat in.txt > out.txt`);
     const running = traced();

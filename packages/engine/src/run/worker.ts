@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Action, type Failure, type ProjectPath, type Stage, unreachable } from '@dag/model';
-import { withIo } from '@dag/store';
+import { tempName, withIo } from '@dag/store';
 import type { CheckpointNotice, ChildMessage, WireError } from '@dag/worker/protocol';
 import type { ReproEvent } from '../event.ts';
 import type { StageView } from '../observe-stage.ts';
@@ -37,8 +37,8 @@ export async function runWorkerStage(
   cwd: string,
   io: WorkerIo,
 ): Promise<ActionEnd> {
-  const tmp = project.store.tmpFolder();
-  const folder = withIo('make a folder', tmp, () => fs.mkdtempSync(path.join(tmp, 'module-')));
+  const folder = path.join(project.store.tmpFolder(), tempName('module'));
+  withIo('make the folder', folder, () => fs.mkdirSync(folder));
   try {
     const bundle = path.join(folder, 'module.mjs');
     const built = await project.modules.bundle(action.module, bundle);

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Stage } from '@dag/model';
 import type { Access } from './access.ts';
+import { makeTraceFolder } from './folder.ts';
 import type { Watch } from './strace.ts';
 
 /** A line of what a hook notes; a module is named by its URL. */
@@ -25,7 +26,7 @@ export function watchByHooks(
   stage: Stage,
   emit: (access: Access) => void,
 ): Watch {
-  const folder = fs.mkdtempSync(path.join(tmp, 'dag-trace-'));
+  const folder = makeTraceFolder(tmp);
   const log = path.join(folder, 'log');
   fs.writeFileSync(log, '');
   return {

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import type { Access } from './access.ts';
+import { makeTraceFolder } from './folder.ts';
 import { Follow } from './follow.ts';
 
 /** A program to start: the one of a stage, or one that starts it and watches. */
@@ -103,7 +104,7 @@ async function tryStrace(strace: Strace, env: Started['env'], tmp: string): Prom
 
 /** Watches processes by strace: it writes to pipes that are read as it goes, so that nothing piles up. */
 export function watchByStrace(strace: Strace, tmp: string, emit: (access: Access) => void): Watch {
-  const folder = fs.mkdtempSync(path.join(tmp, 'dag-trace-'));
+  const folder = makeTraceFolder(tmp);
   const streams: Promise<readonly string[]>[] = [];
   const ends: (() => void)[] = [];
   return {

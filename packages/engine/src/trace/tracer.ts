@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { AnyPath, Stage } from '@dag/model';
 import type { Project } from '../project.ts';
 import { Collect } from './collect.ts';
+import { sweepTraceFolders } from './folder.ts';
 import { watchByHooks } from './hooks.ts';
 import { judge } from './judge.ts';
 import type { StageTrace } from './report.ts';
@@ -16,8 +17,9 @@ export interface TraceTools {
   readonly hooks: string;
 }
 
-/** Looks for what can trace here, by trying it: strace, or else what the languages offer. */
+/** Looks for what can trace here, by trying it: strace, or else what the languages offer. Sweeps what killed traces left. */
 export async function findTraceTools(env: Project['env'], hooks: string): Promise<TraceTools> {
+  sweepTraceFolders(os.tmpdir());
   return { strace: await findStrace(env, os.tmpdir()), hooks };
 }
 
