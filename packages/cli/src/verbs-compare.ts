@@ -14,6 +14,21 @@ export function declareCompare(program: Command): void {
       .option('--hide-missing', 'leave out what the cache lacks'),
     async () => (await import('./verbs/diff.ts')).diff,
   );
+  const data = program.command('data').summary('show what became of tracked data').exitOverride();
+  verb(
+    data
+      .command('status')
+      .summary('show tracked data that differs between HEAD, pipeline.lock and the workspace')
+      .description(DATA_STATUS)
+      .argument('[target...]', 'only these tracked paths, paths inside them, folders or stages')
+      .option('--granular', 'folders with the files inside them')
+      .option('--unchanged', 'what is unchanged too')
+      .option('--untracked-files [how]', 'files too that neither git nor dag knows: all (default: no)')
+      .option('--not-in-remote', 'also ask the remote what it lacks')
+      .option('-r, --remote <name>', 'ask this remote; implies --not-in-remote')
+      .option('--exit-code', 'end with exit status 1 if anything is shown but --unchanged'),
+    async () => (await import('./verbs/data.ts')).dataStatus,
+  );
   const metrics = program.command('metrics').summary('show and compare metrics').exitOverride();
   verb(
     metrics
@@ -108,6 +123,8 @@ function betweenRevisions(command: Command): Command {
 }
 
 const DIFF = `Compares tracked data and outs at two revisions, or at one with the workspace; folders are shown with the files inside them that differ.`;
+
+const DATA_STATUS = `Compares tracked data and outs at three places: HEAD with pipeline.lock (what is to be committed to git), pipeline.lock with the workspace (what is not recorded yet), and pipeline.lock with the cache, or the remote (what is missing there). Nothing is changed or fetched. A folder is one line, but for --granular or a target inside it; then a file is "unknown" where the cache lacks the listing that would tell.`;
 
 const METRICS_EXPORT = `Writes the values, histograms and images that stages reported, and what they used of the machine, where other programs read them. What is there already is not written twice: run it again, or with --follow.`;
 

@@ -85,8 +85,8 @@ export function compare(store: Store, old: Side, now: Side): Differences {
   };
 }
 
-/** Content that went from one path and came at another. */
-function takeRenamed(added: Map<string, Named>, deleted: Map<string, Named>): Differences['renamed'] {
+/** Content that went from one path and came at another; it is taken out of both maps. */
+export function takeRenamed(added: Map<string, Named>, deleted: Map<string, Named>): Differences['renamed'] {
   const gone = new Map<string, string[]>();
   const keyOf = (path: string, digest: Digest): string => `${digest}${path.endsWith('/') ? '/' : ''}`;
   for (const { path, hash } of sorted(deleted)) {
@@ -121,9 +121,9 @@ function missingOf(
 }
 
 /** What stands in a folder; undefined where nobody can tell. */
-function childrenOf(
+export function childrenOf(
   store: Store,
-  side: Side,
+  side: Pick<Side, 'inside'>,
   path: ProjectPath,
   artifact: Artifact,
 ): Map<ProjectPath, Artifact> | undefined {
@@ -142,7 +142,8 @@ function childrenOf(
   }
 }
 
-function shown(path: ProjectPath, artifact: Artifact): string {
+/** A path as it is shown: folders end in a slash. */
+export function shown(path: ProjectPath, artifact: Artifact): string {
   return artifact.kind === 'folder' ? `${path}/` : path;
 }
 

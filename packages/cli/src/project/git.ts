@@ -23,6 +23,13 @@ export function lockFilesInGit(root: string): ProjectPath[] {
   return [...new Set(text.split('\0').filter((file) => file !== '') as ProjectPath[])];
 }
 
+/** Files of the project that git neither tracks nor ignores, sorted; none outside git. */
+export function untrackedByGit(root: string): ProjectPath[] {
+  const text = git(root, ['ls-files', '-z', '--others', '--exclude-standard']) ?? '';
+  // A repository inside this one is given as a folder.
+  return text.split('\0').filter((file) => file !== '' && !file.endsWith('/')) as ProjectPath[];
+}
+
 function* filesInGit(root: string, paths: readonly ProjectPath[]): Iterable<ProjectPath> {
   for (let from = 0; from < paths.length; from += PATHS_AT_ONCE) {
     const some = paths.slice(from, from + PATHS_AT_ONCE);

@@ -21,15 +21,54 @@ export async function remoteState(
   const states = new Map<ProjectPath, RemoteState>();
   const items = tracked.flatMap((item) => {
     if (!item.cache || !item.push || item.artifact === undefined) return [];
-    const { path, artifact } = item;
+    return [{ item, path: item.path, digest: item.artifact.digest }];
+  });
+  for (const { path, here, sent } of await lookedFor(project, context, items, named)) {
+    if (here && !sent) states.set(path, 'new');
+    else if (!here) states.set(path, sent ? 'deleted' : 'missing');
+  }
+  return new Map([...states].sort());
+}
+
+/** Content that is looked for in remotes: that of a tracked path, or of something inside it. */
+export interface Sought {
+  readonly item: Tracked;
+  readonly digest: Digest;
+}
+
+/**
+ * Looks for content in remotes, with few requests to each. What belongs to something that is here is looked for where push sends
+ * it, all else wherever fetch looks. What belongs to no remote that was named is left out.
+ */
+export async function lookedFor<T extends Sought>(
+  project: OpenProject,
+  context: Context,
+  sought: readonly T[],
+  named: string | undefined,
+): Promise<(T & { readonly here: boolean; readonly sent: boolean })[]> {
+  const places = new Map<Tracked, { readonly here: boolean; readonly asked: readonly string[] }>();
+  for (const item of new Set(sought.map((one) => one.item))) {
     const remotes = remotesOf(project, context, item, named);
     if (remotes.length === 0) {
       if (named === undefined) remoteConfig(project, undefined);
-      return [];
+      continue;
     }
-    const here = project.store.isComplete(artifact);
-    return [{ path, digest: artifact.digest, here, asked: here ? [homeOf(project, remotes) ?? ''] : remotes }];
+    const here = item.artifact !== undefined && project.store.isComplete(item.artifact);
+    places.set(item, { here, asked: here ? [homeOf(project, remotes) ?? ''] : remotes });
+  }
+  const items = sought.flatMap((one) => {
+    const place = places.get(one.item);
+    return place === undefined ? [] : [{ ...one, ...place }];
   });
+  const there = await presences(project, context, items);
+  return items.map((one) => ({ ...one, sent: one.asked.some((name) => there.get(name)?.has(one.digest) === true) }));
+}
+
+async function presences(
+  project: OpenProject,
+  context: Context,
+  items: readonly { readonly digest: Digest; readonly asked: readonly string[] }[],
+): Promise<Map<string, ReadonlySet<Digest>>> {
   const opened = openRemotes(project, context);
   try {
     const there = new Map<string, ReadonlySet<Digest>>();
@@ -40,15 +79,10 @@ export async function remoteState(
       there.set(name, found);
       if (digests.some((digest) => !found.has(digest))) sayAsOf(context, remote);
     }
-    for (const { path, digest, here, asked } of items) {
-      const sent = asked.some((name) => there.get(name)?.has(digest) === true);
-      if (here && !sent) states.set(path, 'new');
-      else if (!here) states.set(path, sent ? 'deleted' : 'missing');
-    }
+    return there;
   } finally {
     await opened.close();
   }
-  return new Map([...states].sort());
 }
 
 /** A remote that can't be asked for a list may have more than it is known to have. */

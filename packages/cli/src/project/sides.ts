@@ -41,11 +41,18 @@ export async function workspaceSide(
   targets: readonly string[],
   options: WorkOptions,
 ): Promise<Side> {
-  const tracked = allTracked(project).filter((one) => one.cache);
-  const found = await project.workspace.list(
-    tracked.map((one) => one.path),
-    options,
-  );
+  const tracked = allTracked(project).flatMap((one) => (one.cache ? [one.path] : []));
+  const { roots, inside } = await standing(project, tracked, options);
+  return side(project, roots, inside, targets);
+}
+
+/** What stands at paths of the workspace now, and in the folders among them. */
+export async function standing(
+  project: OpenProject,
+  paths: readonly ProjectPath[],
+  options: WorkOptions,
+): Promise<{ readonly roots: Side['roots']; readonly inside: NonNullable<Side['inside']> }> {
+  const found = await project.workspace.list(paths, options);
   const inside = new Map<ProjectPath, Map<ProjectPath, Artifact>>();
   for (const [at, artifact] of found) {
     const folder = parentPath(at);
@@ -54,11 +61,11 @@ export async function workspaceSide(
     else children.set(at, artifact);
   }
   const roots = new Map<ProjectPath, Artifact>();
-  for (const { path: at } of tracked) {
+  for (const at of paths) {
     const artifact = found.get(at);
     if (artifact !== undefined) roots.set(at, artifact);
   }
-  return side(project, roots, inside, targets);
+  return { roots, inside };
 }
 
 function side(

@@ -10,6 +10,8 @@ export interface TrackedThen {
   readonly artifact: Artifact;
   readonly push: boolean;
   readonly remote: string | undefined;
+  /** Whether a pipeline.yaml of then named it too; true where those could not be read. */
+  readonly declared: boolean;
 }
 
 /** What the locks of a commit name, but for outs that were not to be cached. A lock that is damaged there names nothing. */
@@ -25,7 +27,8 @@ export function trackedAt(repository: Repository, commit: CommitId, root: string
   for (const stage of pipeline?.stages.values() ?? []) for (const out of stage.outs) flags.set(out.path, out);
   const add = (path: ProjectPath, artifact: Artifact): void => {
     const { push = true, remote, cache = true } = flags.get(path) ?? {};
-    if (cache) tracked.set(path, { path, artifact, push, remote });
+    const declared = pipeline === undefined || flags.has(path);
+    if (cache) tracked.set(path, { path, artifact, push, remote, declared });
   };
   for (const file of pipeline?.files ?? ['pipeline.yaml' as ProjectPath]) {
     const folder = parentPath(file);
