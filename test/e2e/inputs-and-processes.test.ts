@@ -170,3 +170,23 @@ test('a module that does not compile says so under --json', async () => {
   expect(status).toBe(1);
   expect(events.find((event) => event['event'] === 'error')).toMatchObject({ file: 'w.ts', line: 1 });
 });
+
+test('a module that was compiled for a run that is killed is gone with the next', async () => {
+  const compiled = (): string[] =>
+    fs.readdirSync(project.path('.cache/tmp')).filter((name) => name.startsWith('module-'));
+  project.write(
+    'w.ts',
+    `import { spawn } from 'node:child_process';
+     import { once } from 'node:events';
+     export default async () => { await once(spawn('sh', ['-c', ${JSON.stringify(held.command('w'))}]), 'exit'); };`,
+  );
+  stages('  s:\n    worker: w.ts\n');
+  const { child, ended } = project.start(['repro']);
+  const w = await held.started('w');
+  expect(compiled()).toHaveLength(1);
+  child.kill('SIGKILL');
+  await Promise.all([ended, w.gone]);
+  stages('  s:\n    cmd: "true"\n');
+  expect((await project.repro()).status).toBe(0);
+  expect(compiled()).toEqual([]);
+});
