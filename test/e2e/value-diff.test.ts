@@ -178,6 +178,11 @@ describe('plots', () => {
     project.write('loss.csv', 'step,loss\n1,0.4\n2,</script>\n');
     const { stdout, status } = await project.dag(['plots', 'diff', '-o', 'out']);
     expect([status, stdout]).toEqual([0, `file://${project.path('out/index.html')}\n`]);
+    expect(fs.readdirSync(project.path('out'))).toEqual(['.gitignore', 'index.html']);
+    expect(project.git('status', '--porcelain')).toBe(' M loss.csv\n');
+    // A folder of the user's own gets the page alone, and it may be committed.
+    fs.rmSync(project.path('out/.gitignore'));
+    expect((await project.dag(['plots', 'diff', '-o', 'out'])).status).toBe(0);
     expect(fs.readdirSync(project.path('out'))).toEqual(['index.html']);
     // Without what draws: its text is no markup.
     const page = project.read('out/index.html').replace(/<script>[\s\S]*?<\/script>/g, '');

@@ -146,7 +146,9 @@ function writePage(context: Context, parts: readonly Part[], { out = 'dag_plots'
   const file = path.join(folder, 'index.html');
   const page = pageOf(inOrder(parts), template);
   withIo('write', file, () => {
-    fs.mkdirSync(folder, { recursive: true });
+    // A page holds data: it is not to get into git by accident. A folder that is there already is the user's.
+    const isNew = fs.mkdirSync(folder, { recursive: true }) !== undefined;
+    if (isNew) fs.writeFileSync(path.join(folder, '.gitignore'), '*\n');
     fs.writeFileSync(file, page);
   });
   return file;
