@@ -1,36 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
-import { build } from 'esbuild';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { runs } from '../../../test/fuzz.ts';
 import { type Claim, readClaims, writeClaim } from '../src/gpu/claim.ts';
 import type { Rooms } from '../src/gpu/free.ts';
 import { type HeldDevices, leaseDevices } from '../src/gpu/queue.ts';
+import { exited, leaseRig } from './rig/leases.ts';
 
-// Inside the package, so that compiled packages are found from there.
-const out = path.join(import.meta.dirname, `../dist/test-share-${process.pid}`);
-beforeAll(async () => {
-  await build({
-    entryPoints: [path.join(import.meta.dirname, 'child/leases.ts')],
-    outdir: out,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'error',
-  });
-});
-afterAll(() => fs.rmSync(out, { recursive: true, force: true }));
-
-let base: string;
-let folder: string;
-beforeEach(() => {
-  base = fs.mkdtempSync(path.join(os.tmpdir(), 'dag-leases-'));
-  folder = path.join(base, 'leases');
-});
-afterEach(() => fs.rmSync(base, { recursive: true }));
+const rig = leaseRig();
 
 interface Wish {
   readonly among?: readonly string[];
@@ -46,16 +24,7 @@ const TEN: Rooms = new Map(['a', 'b', 'c'].map((device) => [device, { total: 10,
 /** A lease of parts of devices with 10 bytes each; at once or not at all, unless it is to wait. */
 function lease({ among = ['a'], count = 1, within = [], wait = false, rooms = TEN, ...rest }: Wish) {
   const options = { wait, rooms: () => Promise.resolve(rooms) };
-  return leaseDevices(folder, { among, count, within, purpose: 'test', ...rest }, options);
-}
-
-function child(devices: string, rounds: number): ChildProcess {
-  const args = [path.join(out, 'leases.js'), folder, path.join(base, 'witness'), devices, String(rounds), '100'];
-  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-}
-
-function exited(process: ChildProcess): Promise<number | null> {
-  return new Promise((resolve) => process.once('exit', (code) => resolve(code)));
+  return leaseDevices(rig.folder, { among, count, within, purpose: 'test', ...rest }, options);
 }
 
 test('parts that fit together share a device, and no more', async () => {
@@ -94,12 +63,12 @@ test('who wants a device whole is not passed by those who want a part of it', as
   const first = await lease({ memory: 1 });
   const order: string[] = [];
   const waiting = ['whole', 'late'].map(async (name, index) => {
-    await expect.poll(() => readClaims(folder, Date.now()).length).toBe(1 + index);
+    await expect.poll(() => readClaims(rig.folder, Date.now()).length).toBe(1 + index);
     const held = await lease({ wait: true, ...(name === 'late' ? { memory: 1 } : {}) });
     order.push(name);
     held.release();
   });
-  await expect.poll(() => readClaims(folder, Date.now()).length).toBe(3);
+  await expect.poll(() => readClaims(rig.folder, Date.now()).length).toBe(3);
   expect(order).toEqual([]);
   first.release();
   await Promise.all(waiting);
@@ -124,7 +93,7 @@ test('whoever waits for programs that leased nothing starts when they are gone',
   const told: (string | undefined)[] = [];
   const GiB = 2 ** 30;
   const waiting = leaseDevices(
-    folder,
+    rig.folder,
     { among: ['a'], count: 1, within: [], purpose: 'test', memory: 5 * GiB },
     {
       wait: true,
@@ -174,14 +143,14 @@ const OLD: Omit<Claim, 'id'> = {
 
 test('what an older dag holds or waits for, and a newer one says in words unknown, is held whole', async () => {
   (await lease({})).release();
-  const mark = fs.readdirSync(folder);
+  const mark = fs.readdirSync(rig.folder);
   expect(mark).toEqual([]);
   const probe = await lease({ memory: 1 });
   const { id } = probe;
   probe.release();
   const put = (state: object): void => {
-    writeClaim(folder, { ...OLD, id });
-    fs.writeFileSync(path.join(folder, `${id}.json`), JSON.stringify(state));
+    writeClaim(rig.folder, { ...OLD, id });
+    fs.writeFileSync(path.join(rig.folder, `${id}.json`), JSON.stringify(state));
   };
   put(OLD);
   await expect(lease({ memory: 1 })).rejects.toThrow('held by an older dag');
@@ -194,18 +163,21 @@ test('what an older dag holds or waits for, and a newer one says in words unknow
 
 test('an older dag reads a part as the whole device', async () => {
   const held = await lease({ memory: 1 });
-  const state = JSON.parse(fs.readFileSync(path.join(folder, `${held.id}.json`), 'utf8')) as Record<string, unknown>;
+  const state = JSON.parse(fs.readFileSync(path.join(rig.folder, `${held.id}.json`), 'utf8')) as Record<
+    string,
+    unknown
+  >;
   expect(state).toMatchObject({ version: 2, held: ['a'], among: ['a'], count: 1, within: [], shared: ['a'] });
   expect(Object.keys(OLD).filter((key) => !(key in state))).toEqual([]);
   held.release();
 });
 
 test('processes that share three devices never take more than there is, and others are killed at any moment', async () => {
-  const workers = Array.from({ length: 4 }, () => child('a,b,c', runs(400)));
+  const workers = Array.from({ length: 4 }, () => rig.child('a,b,c', runs(400), '100'));
   const killed: Promise<unknown>[] = [];
   let victims = 0;
   const next = (): void => {
-    const victim = child('a,b,c', Number.MAX_SAFE_INTEGER);
+    const victim = rig.child('a,b,c', Number.MAX_SAFE_INTEGER, '100');
     victims++;
     let lines = 0;
     // Wherever it is when it has said so much: choosing, waiting, taking or giving back.
@@ -222,9 +194,9 @@ test('processes that share three devices never take more than there is, and othe
   // Each end may begin another one.
   for (let at = 0; at < killed.length; at++) await killed[at];
   expect(victims).toBeGreaterThan(2);
-  expect(readClaims(folder, Date.now())).toEqual([]);
+  expect(readClaims(rig.folder, Date.now())).toEqual([]);
   (await lease({ among: ['a', 'b', 'c'], count: 3 })).release();
-  expect(fs.readdirSync(folder).filter((name) => name.endsWith('.claim'))).toEqual([]);
+  expect(fs.readdirSync(rig.folder).filter((name) => name.endsWith('.claim'))).toEqual([]);
 });
 
 test('in any order of requests and releases, no device has more than it has, and all are served', async () => {
@@ -250,7 +222,7 @@ test('in any order of requests and releases, no device has more than it has, and
           held.release();
         }),
       );
-      expect(fs.readdirSync(folder)).toEqual([]);
+      expect(fs.readdirSync(rig.folder)).toEqual([]);
     }),
     { numRuns: runs(25) },
   );

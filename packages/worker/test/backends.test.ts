@@ -1,21 +1,12 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { BackendPins } from '@dag/model';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { needRig } from '../../../test/rigs/s3.ts';
 import { missingTfjsNode, missingWebGpu, tfjsNode, usePackages, webGpu } from '../../../test/rigs/tensorflow.ts';
-import { type Built, buildWorker, type ChildRun, runChild, temporaryFolder, writeFiles } from './rig.ts';
+import { type ChildRun, runChild, workerRig, writeFiles } from './rig.ts';
 
-let built: Built;
-let root: string;
-beforeAll(async () => {
-  built = await buildWorker();
-});
-afterAll(() => built.remove());
-beforeEach(() => {
-  root = temporaryFolder();
-});
-afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
+const worker = workerRig();
 
 /** Trains a network, with nothing seeded by hand, and writes its weights, and numbers of all else that draws some. */
 const TRAIN = `
@@ -60,10 +51,10 @@ interface Trained {
 }
 
 async function train(seed: number, backend: BackendPins, env: Readonly<Record<string, string>> = {}): Promise<Trained> {
-  const run = await runChild(built, root, { seed, outs: ['drawn'], backend, env });
+  const run = await runChild(worker.built, worker.root, { seed, outs: ['drawn'], backend, env });
   const last = run.messages.at(-1);
   if (last?.type !== 'done') throw new Error(`${JSON.stringify(last)}\n${run.output}`);
-  const drawn = fs.readFileSync(join(root, 'drawn')).toString('hex');
+  const drawn = fs.readFileSync(join(worker.root, 'drawn')).toString('hex');
   return { run, drawn, losses: run.reported.map(({ value }) => value) };
 }
 
@@ -88,8 +79,8 @@ async function expectDecided(backend: BackendPins, env: Readonly<Record<string, 
 describe('on the native library', () => {
   beforeEach((context) => {
     needRig(context, missingTfjsNode());
-    usePackages(root, tfjsNode());
-    writeFiles(root, { 'main.ts': TRAIN });
+    usePackages(worker.root, tfjsNode());
+    writeFiles(worker.root, { 'main.ts': TRAIN });
   });
 
   test.each([
@@ -130,7 +121,7 @@ describe('on the native library', () => {
     [{ name: 'cpu', tensorflow: '2.9.1' }, /tfjs-backend-cpu: tensorflow can't be pinned there/],
     [{ name: 'gpu' }, /tfjs-node: it loads, but finds no GPU: there is no NVIDIA driver on this machine/],
   ] as const)('a pin that can’t be kept fails: %o', async (backend, message) => {
-    const { messages } = await runChild(built, root, { backend });
+    const { messages } = await runChild(worker.built, worker.root, { backend });
     const last = messages.at(-1);
     if (last?.type !== 'failed') throw new Error(JSON.stringify(last));
     expect(last.error.message).toMatch(message);
@@ -140,8 +131,8 @@ describe('on the native library', () => {
 describe('on WebGPU', () => {
   beforeEach((context) => {
     needRig(context, missingWebGpu());
-    usePackages(root, webGpu().folder);
-    writeFiles(root, { 'main.ts': TRAIN });
+    usePackages(worker.root, webGpu().folder);
+    writeFiles(worker.root, { 'main.ts': TRAIN });
   });
 
   test('two runs give the same bits, and the device is told', async () => {
@@ -153,7 +144,7 @@ describe('on WebGPU', () => {
   });
 
   test('a device that computes on the processor is for stages that pin it', async () => {
-    const { messages, output } = await runChild(built, root, { outs: ['drawn'], env: webGpu().env });
+    const { messages, output } = await runChild(worker.built, worker.root, { outs: ['drawn'], env: webGpu().env });
     expect(messages.at(-1)).toMatchObject({ type: 'done', backend: { name: 'cpu' } });
     expect(output).toMatch(
       /^warning: runs on cpu, .*tfjs-backend-webgpu: its only adapter, SwiftShader\b.*, computes on the/m,
@@ -161,7 +152,7 @@ describe('on WebGPU', () => {
   });
 
   test('without a driver, that is told', async () => {
-    const { messages } = await runChild(built, root, {
+    const { messages } = await runChild(worker.built, worker.root, {
       backend: { name: 'webgpu' },
       env: { ...webGpu().env, VK_DRIVER_FILES: '/nonexistent.json' },
     });

@@ -1,40 +1,33 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { needRig } from '../../../test/rigs/s3.ts';
 import { copyTfjsNode, missingTfjsNode, tfjsNode } from '../../../test/rigs/tensorflow.ts';
-import { type Built, buildWorker, runChild, temporaryFolder, writeFiles } from './rig.ts';
+import { runChild, workerRig, writeFiles } from './rig.ts';
 
 const MISSING = missingTfjsNode();
-let built: Built;
-let root: string;
+const worker = workerRig();
 let copy: string;
-beforeAll(async () => {
-  built = await buildWorker();
-});
-afterAll(() => built.remove());
 beforeEach((context) => {
-  root = temporaryFolder();
   needRig(context, MISSING);
-  copy = copyTfjsNode(root, tfjsNode());
-  writeFiles(root, { 'main.ts': 'export default async (ctx: any) => { await ctx.tensorflow(); };' });
+  copy = copyTfjsNode(worker.root, tfjsNode());
+  writeFiles(worker.root, { 'main.ts': 'export default async (ctx: any) => { await ctx.tensorflow(); };' });
 });
-afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
 
 const ADDON = 'lib/napi-v8/tfjs_binding.node';
 const LIBRARY = 'deps/lib/libtensorflow_cc.so.2';
 
 /** What a stage that pins the native library is told of it. */
 async function told(): Promise<{ readonly message: string; readonly hint: string | undefined }> {
-  const { messages, output } = await runChild(built, root, { backend: { name: 'node' } });
+  const { messages, output } = await runChild(worker.built, worker.root, { backend: { name: 'node' } });
   const last = messages.at(-1);
   if (last?.type !== 'failed') throw new Error(`${JSON.stringify(messages)}\n${output}`);
   const { message, hint } = last.error;
   expect(message).toMatch(/^the backend node that the stage pins can't be loaded \(.*\)$/);
   expect(message).toContain('; @tensorflow/tfjs-node-gpu: not installed');
   const why = message.slice(message.indexOf('(') + 1, message.indexOf('; @tensorflow/tfjs-node-gpu'));
-  return { message: why.replaceAll(root, 'ROOT'), hint };
+  return { message: why.replaceAll(worker.root, 'ROOT'), hint };
 }
 
 function change(file: string, how: (bytes: Buffer) => Uint8Array): void {
@@ -136,17 +129,17 @@ describe('a native library that can’t be loaded says why', () => {
     };
     /** Puts what is compiled from a line of C in the place of the addon. */
     const compile = (source: string, ...args: string[]): void => {
-      fs.writeFileSync(join(root, 'addon.c'), source);
+      fs.writeFileSync(join(worker.root, 'addon.c'), source);
       fs.rmSync(join(copy, ADDON));
-      execFileSync('cc', ['-shared', '-fPIC', '-o', join(copy, ADDON), join(root, 'addon.c'), ...args], {
+      execFileSync('cc', ['-shared', '-fPIC', '-o', join(copy, ADDON), join(worker.root, 'addon.c'), ...args], {
         stdio: ['ignore', 'ignore', 'pipe'],
       });
     };
     /** A library to link with, which is not there when the addon is loaded. */
     const library = (name: string, source: string, ...args: string[]): string => {
-      fs.mkdirSync(join(root, 'link'), { recursive: true });
-      fs.writeFileSync(join(root, 'library.c'), source);
-      const file = join(root, 'link', name);
+      fs.mkdirSync(join(worker.root, 'link'), { recursive: true });
+      fs.writeFileSync(join(worker.root, 'library.c'), source);
+      const file = join(worker.root, 'link', name);
       execFileSync('cc', [
         '-shared',
         '-fPIC',
@@ -154,7 +147,7 @@ describe('a native library that can’t be loaded says why', () => {
         `-Wl,-soname,${name}`,
         '-o',
         file,
-        join(root, 'library.c'),
+        join(worker.root, 'library.c'),
         ...args,
       ]);
       return file;
@@ -162,8 +155,8 @@ describe('a native library that can’t be loaded says why', () => {
 
     test('because the system is older than the one it was compiled on', async (context) => {
       needCompiler(context);
-      fs.writeFileSync(join(root, 'versions'), 'GLIBC_9.99 { global: newest; };');
-      const newer = library('libc.so.6', 'int newest;', `-Wl,--version-script,${join(root, 'versions')}`);
+      fs.writeFileSync(join(worker.root, 'versions'), 'GLIBC_9.99 { global: newest; };');
+      const newer = library('libc.so.6', 'int newest;', `-Wl,--version-script,${join(worker.root, 'versions')}`);
       compile('extern int newest; int *use(void) { return &newest; }', '-nostdlib', newer);
       const { message, hint } = await told();
       expect(message).toMatch(
@@ -192,7 +185,7 @@ describe('a native library that can’t be loaded says why', () => {
 
   test('and a stage that pins none runs on the next, and says so', async () => {
     fs.rmSync(join(copy, 'lib'), { recursive: true });
-    const { messages, output } = await runChild(built, root);
+    const { messages, output } = await runChild(worker.built, worker.root);
     expect(messages.at(-1)).toMatchObject({ type: 'done', backend: { name: 'wasm' } });
     expect(output).toMatch(
       /^warning: runs on wasm, as what comes before can't be loaded: @tensorflow\/tfjs-node: its addon, .* was not built/,

@@ -1,37 +1,22 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { needRig } from '../../../test/rigs/s3.ts';
 import { missingTfjsNode, tfjsNode, usePackages } from '../../../test/rigs/tensorflow.ts';
 import { type ChildMessage, wrap } from '../src/protocol.ts';
-import {
-  type Built,
-  buildWorker,
-  type ChildOptions,
-  packageFile,
-  runChild,
-  temporaryFolder,
-  writeFiles,
-} from './rig.ts';
+import { type ChildOptions, packageFile, runChild, workerRig, writeFiles } from './rig.ts';
 
-let built: Built;
-let root: string;
+const worker = workerRig();
 let folder: string;
-beforeAll(async () => {
-  built = await buildWorker();
-});
-afterAll(() => built.remove());
 beforeEach(() => {
-  root = temporaryFolder();
-  folder = join(root, 'checkpoints');
+  folder = join(worker.root, 'checkpoints');
   mkdirSync(folder);
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 /** Runs a module whose default export has the given body. */
 async function run(body: string, options: ChildOptions = {}) {
-  writeFiles(root, { 'main.ts': `export default async (ctx) => {${body}};\n` });
-  const ended = await runChild(built, root, { checkpoints: { folder, keep: 2 }, ...options });
+  writeFiles(worker.root, { 'main.ts': `export default async (ctx) => {${body}};\n` });
+  const ended = await runChild(worker.built, worker.root, { checkpoints: { folder, keep: 2 }, ...options });
   const notices = ended.messages.flatMap((message) => (message.type === 'checkpoint' ? [message.notice] : []));
   return { ...ended, notices };
 }
@@ -190,9 +175,9 @@ test('random streams that were taken before go on where they were', async () => 
 
 /** The project has TensorFlow.js as the tests themselves have. */
 function useTensorFlow(): void {
-  mkdirSync(join(root, 'node_modules'));
+  mkdirSync(join(worker.root, 'node_modules'));
   const installed = join(packageFile('@tensorflow/tfjs-core/package.json'), '../..');
-  symlinkSync(installed, join(root, 'node_modules/@tensorflow'));
+  symlinkSync(installed, join(worker.root, 'node_modules/@tensorflow'));
 }
 
 /** Dropout, shuffles and an optimizer with state: all that a resumed training could lose. */
@@ -218,7 +203,7 @@ export default async (ctx: WorkerContext<{ optimizer: string; kill: number }>) =
 
 describe('a training that was killed and went on gives the bytes of one that was not', () => {
   async function train(backend: 'cpu' | 'wasm' | 'node', optimizer: string, kill: number) {
-    const ended = await runChild(built, root, {
+    const ended = await runChild(worker.built, worker.root, {
       ...{ seed: 5, outs: ['model'], backend: { name: backend }, checkpoints: { folder, keep: 2 } },
       params: { 'params.yaml': { optimizer, kill } },
     });
@@ -226,7 +211,7 @@ describe('a training that was killed and went on gives the bytes of one that was
     if (ended.code !== 0) throw new Error(errorOf(ended.messages));
     expect(ended.messages.at(-1)).toMatchObject({ backend: { name: backend } });
     for (const name of readdirSync(folder)) rmSync(join(folder, name));
-    return readFileSync(join(root, 'model/weights.bin'));
+    return readFileSync(join(worker.root, 'model/weights.bin'));
   }
 
   test.each([
@@ -234,7 +219,7 @@ describe('a training that was killed and went on gives the bytes of one that was
     ['cpu', 'sgd'],
   ] as const)('%s, %s', async (backend, optimizer) => {
     useTensorFlow();
-    writeFiles(root, { 'main.ts': TRAIN });
+    writeFiles(worker.root, { 'main.ts': TRAIN });
     const whole = await train(backend, optimizer, 9);
     await train(backend, optimizer, 2);
     await train(backend, optimizer, 4);
@@ -243,8 +228,8 @@ describe('a training that was killed and went on gives the bytes of one that was
 
   test('node, adam', async (context) => {
     needRig(context, missingTfjsNode());
-    usePackages(root, tfjsNode());
-    writeFiles(root, { 'main.ts': TRAIN });
+    usePackages(worker.root, tfjsNode());
+    writeFiles(worker.root, { 'main.ts': TRAIN });
     const whole = await train('node', 'adam', 9);
     await train('node', 'adam', 2);
     expect(await train('node', 'adam', 9)).toEqual(whole);
@@ -252,7 +237,7 @@ describe('a training that was killed and went on gives the bytes of one that was
 
   test('a loop of its own: variables and an optimizer by name', async () => {
     useTensorFlow();
-    writeFiles(root, {
+    writeFiles(worker.root, {
       'main.ts': `import * as tf from '@tensorflow/tfjs-core';
         import '@tensorflow/tfjs-layers';
         export default async (ctx) => {
@@ -273,7 +258,7 @@ describe('a training that was killed and went on gives the bytes of one that was
     });
     const once = async (kill: number) => {
       const params = { 'params.yaml': { kill } };
-      const { messages, output } = await runChild(built, root, {
+      const { messages, output } = await runChild(worker.built, worker.root, {
         backend: { name: 'cpu' },
         checkpoints: { folder, keep: 2 },
         params,
@@ -289,7 +274,7 @@ describe('a training that was killed and went on gives the bytes of one that was
 
   test('an optimizer that TensorFlow.js can not save is named', async () => {
     useTensorFlow();
-    writeFiles(root, { 'main.ts': TRAIN });
+    writeFiles(worker.root, { 'main.ts': TRAIN });
     await expect(train('cpu', 'adamax', 9)).rejects.toThrow(
       "the optimizer can't be saved: getWeights() is not implemented",
     );
@@ -297,10 +282,10 @@ describe('a training that was killed and went on gives the bytes of one that was
 
   test('a model that was built otherwise is refused, not half filled', async () => {
     useTensorFlow();
-    writeFiles(root, { 'main.ts': TRAIN });
+    writeFiles(worker.root, { 'main.ts': TRAIN });
     await train('cpu', 'sgd', 2);
-    writeFiles(root, { 'main.ts': TRAIN.replace('units: 12', 'units: 13') });
-    const ended = await runChild(built, root, {
+    writeFiles(worker.root, { 'main.ts': TRAIN.replace('units: 12', 'units: 13') });
+    const ended = await runChild(worker.built, worker.root, {
       ...{ outs: ['model'], backend: { name: 'cpu' }, checkpoints: { folder, keep: 2 } },
       params: { 'params.yaml': { optimizer: 'sgd', kill: 9 } },
     });

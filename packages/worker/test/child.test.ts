@@ -1,32 +1,15 @@
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type ChildMessage, PROTOCOL_VERSION, wrap } from '../src/protocol.ts';
-import {
-  type Built,
-  buildWorker,
-  type ChildOptions,
-  packageFile,
-  runChild,
-  temporaryFolder,
-  writeFiles,
-} from './rig.ts';
+import { type ChildOptions, packageFile, runChild, workerRig, writeFiles } from './rig.ts';
 
-let built: Built;
-let root: string;
-beforeAll(async () => {
-  built = await buildWorker();
-});
-afterAll(() => built.remove());
-beforeEach(() => {
-  root = temporaryFolder();
-});
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+const worker = workerRig();
 
 /** Runs a module whose default export has the given body. */
 async function run(body: string, options: ChildOptions = {}, files: Record<string, string> = {}) {
-  writeFiles(root, { 'main.ts': `export default async (ctx) => {${body}};\n`, ...files });
-  return await runChild(built, root, options);
+  writeFiles(worker.root, { 'main.ts': `export default async (ctx) => {${body}};\n`, ...files });
+  return await runChild(worker.built, worker.root, options);
 }
 
 const failed = (messages: ChildMessage[]) => {
@@ -53,9 +36,9 @@ describe('what a module is given', () => {
     expect(code).toBe(0);
     expect(said).toEqual([
       '["main",7,{"train":{"lr":0.1,"layers":[1,2]},"big":{"a":null}},0.1,null]',
-      join(root, 'data/raw/x.bin'),
-      join(root, 'sub/data'),
-      join(root, 'sub/out/deep/model.json'),
+      join(worker.root, 'data/raw/x.bin'),
+      join(worker.root, 'sub/data'),
+      join(worker.root, 'sub/out/deep/model.json'),
       'plain output',
     ]);
     expect(reported).toMatchObject([
@@ -68,7 +51,7 @@ describe('what a module is given', () => {
       { type: 'progress', done: 3, total: 4, fraction: 0.75 },
       { type: 'done' },
     ]);
-    expect(existsSync(join(root, 'sub/out/deep'))).toBe(true);
+    expect(existsSync(join(worker.root, 'sub/out/deep'))).toBe(true);
   });
 
   test('integers that a double cannot hold stay whole', async () => {
@@ -128,8 +111,8 @@ describe('a module that goes wrong', () => {
   });
 
   test('so has one thrown while the module loads, from a callback, or nowhere awaited', async () => {
-    writeFiles(root, { 'main.ts': `export default () => {};\nnull.x;\n` });
-    expect(failed((await runChild(built, root)).messages).stack).toContain('main.ts:2:6');
+    writeFiles(worker.root, { 'main.ts': `export default () => {};\nnull.x;\n` });
+    expect(failed((await runChild(worker.built, worker.root)).messages).stack).toContain('main.ts:2:6');
     const late = await run(`\nsetTimeout(() => { throw new Error('late') }); await new Promise(() => {});`);
     expect(failed(late.messages).stack).toMatch(/Error: late\n.*main\.ts:2:/);
     const lost = await run(`\nPromise.reject(new Error('lost')); await new Promise((r) => setTimeout(r, 1e6));`);
@@ -165,8 +148,8 @@ describe('a module that goes wrong', () => {
   });
 
   test('one without a default export, or for another protocol, is told so', async () => {
-    writeFiles(root, { 'main.ts': 'export const train = 1;' });
-    expect(failed((await runChild(built, root)).messages)).toMatchObject({
+    writeFiles(worker.root, { 'main.ts': 'export const train = 1;' });
+    expect(failed((await runChild(worker.built, worker.root)).messages)).toMatchObject({
       message: 'main.ts has no function as its default export',
       hint: 'write `export default async (ctx: WorkerContext) => { … }`',
     });
@@ -203,11 +186,11 @@ describe('a module that is told to end', () => {
 describe('TensorFlow backends', () => {
   /** Gives the project some packages, by links to where ours are. */
   function install(...names: string[]): void {
-    mkdirSync(join(root, 'node_modules/@tensorflow'), { recursive: true });
+    mkdirSync(join(worker.root, 'node_modules/@tensorflow'), { recursive: true });
     for (const name of names) {
       symlinkSync(
         join(packageFile(`@tensorflow/${name}/package.json`), '..'),
-        join(root, 'node_modules/@tensorflow', name),
+        join(worker.root, 'node_modules/@tensorflow', name),
       );
     }
   }

@@ -1,35 +1,18 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import sharp from 'sharp';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { histogramOf } from '../src/child/histogram.ts';
 import { encodePng, shapeOf } from '../src/child/png.ts';
 import { wrap } from '../src/protocol.ts';
-import {
-  type Built,
-  buildWorker,
-  type ChildOptions,
-  packageFile,
-  runChild,
-  temporaryFolder,
-  writeFiles,
-} from './rig.ts';
+import { type ChildOptions, packageFile, runChild, workerRig, writeFiles } from './rig.ts';
 
-let built: Built;
-let root: string;
-beforeAll(async () => {
-  built = await buildWorker();
-});
-afterAll(() => built.remove());
-beforeEach(() => {
-  root = temporaryFolder();
-});
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+const worker = workerRig();
 
 async function run(body: string, options: ChildOptions = {}) {
-  writeFiles(root, { 'main.ts': `export default async (ctx) => {${body}};\n` });
-  return await runChild(built, root, options);
+  writeFiles(worker.root, { 'main.ts': `export default async (ctx) => {${body}};\n` });
+  return await runChild(worker.built, worker.root, options);
 }
 
 const images = fc
@@ -118,7 +101,7 @@ test('a histogram counts every finite number once, in bins that hold them', () =
 describe('what a module reports', () => {
   test('images and histograms lie beside the metrics', async () => {
     const file = encodePng({ width: 2, height: 1, channels: 3, pixels: new Uint8Array(6).fill(9) });
-    writeFiles(root, { 'given.png': '' });
+    writeFiles(worker.root, { 'given.png': '' });
     const {
       reported,
       images: folder,
@@ -176,7 +159,7 @@ describe('what a module reports', () => {
 
   test('a file that can’t be written is told of once, and the module goes on', async () => {
     const { output, code } = await run(`ctx.metric('a', 1); ctx.metric('a', 2); ctx.log('on');`, {
-      metrics: join(root, 'no such folder/x.metrics.ndjson'),
+      metrics: join(worker.root, 'no such folder/x.metrics.ndjson'),
     });
     expect(code).toBe(0);
     expect(output).toMatch(/^warning: metrics are not kept from here on: ENOENT.*\non\n$/);
@@ -205,13 +188,13 @@ describe('fitCallbacks', () => {
     };`;
 
   async function train(body: string, options: ChildOptions = {}) {
-    mkdirSync(join(root, 'node_modules'), { recursive: true });
+    mkdirSync(join(worker.root, 'node_modules'), { recursive: true });
     symlinkSync(
       join(packageFile('@tensorflow/tfjs-core/package.json'), '../..'),
-      join(root, 'node_modules/@tensorflow'),
+      join(worker.root, 'node_modules/@tensorflow'),
     );
-    writeFiles(root, { 'main.ts': MODULE.replace('BODY', body) });
-    const ran = await runChild(built, root, { backend: 'cpu', ...options });
+    writeFiles(worker.root, { 'main.ts': MODULE.replace('BODY', body) });
+    const ran = await runChild(worker.built, worker.root, { backend: 'cpu', ...options });
     const last = ran.messages.at(-1);
     if (last?.type === 'failed') throw new Error(JSON.stringify(last.error));
     return { ...ran, points: ran.reported.map((line) => `${line.name} ${line.step}`) };

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { blake3Digest, type Digest, type MetricLine, type ProjectPath, parseMetricLine } from '@dag/model';
 import { build } from 'esbuild';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { bundleModule } from '../src/module.ts';
 import { type ChildMessage, PROTOCOL_VERSION, readChildMessage, type WorkerInit, wrap } from '../src/protocol.ts';
 
@@ -123,4 +124,39 @@ let runs = 0;
 
 function raise(message: string): never {
   throw new Error(message);
+}
+
+/** What tests of the child stand on. */
+export interface WorkerRig {
+  readonly built: Built;
+  /** A project folder, of the test that runs. */
+  readonly root: string;
+}
+
+/** The worker, built once for all tests of a file, and a project folder for each. */
+export function workerRig(): WorkerRig {
+  let built: Built | undefined;
+  let root: string | undefined;
+  beforeAll(async () => {
+    built = await buildWorker();
+  });
+  afterAll(() => built?.remove());
+  beforeEach(() => {
+    root = temporaryFolder();
+  });
+  afterEach(() => {
+    if (root !== undefined) rmSync(root, { recursive: true, force: true });
+    root = undefined;
+  });
+  const outside = (): never => {
+    throw new Error('there is none outside of a test');
+  };
+  return {
+    get built() {
+      return built ?? outside();
+    },
+    get root() {
+      return root ?? outside();
+    },
+  };
 }
