@@ -1,4 +1,15 @@
-import type { Artifact, BackendPins, Digest, Failure, ProjectPath, Result, RunKey, RunRecord } from '@dag/model';
+import type {
+  Artifact,
+  BackendPins,
+  CheckpointFile,
+  CheckpointNote,
+  Digest,
+  Failure,
+  ProjectPath,
+  Result,
+  RunKey,
+  RunRecord,
+} from '@dag/model';
 import type { Pipeline, SourceReader } from '@dag/pipeline';
 import type { Store } from '@dag/store';
 import type { Workspace } from '@dag/workspace';
@@ -84,21 +95,4 @@ export interface CheckpointCopies {
     snapshot: { readonly folder: string; readonly files: readonly CheckpointFile[]; readonly note: CheckpointNote },
     signal: AbortSignal,
   ): Promise<'sent' | 'changed'>;
-}
-
-/** A file or link among checkpoints: its path in their folder; `modified` in milliseconds since 1970. */
-export type CheckpointFile =
-  | { readonly path: string; readonly size: number; readonly modified: number; readonly executable: boolean }
-  | { readonly path: string; readonly link: string };
-
-/** What is said of a checkpoint that is kept elsewhere. */
-export interface CheckpointNote {
-  readonly stage: string;
-  readonly host: string;
-  readonly step?: number;
-  /** When it was saved; ISO 8601. */
-  readonly at: string;
-  /** How often the run had been taken up again, and the seconds that it had worked in all. */
-  readonly resumes: number;
-  readonly seconds: number;
 }

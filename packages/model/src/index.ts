@@ -2,6 +2,7 @@ export * from './artifact.ts';
 export * from './backend.ts';
 export * from './brand.ts';
 export * from './canonical.ts';
+export * from './checkpoint.ts';
 export * from './compare.ts';
 export * from './decision.ts';
 export * from './digest.ts';

@@ -1,8 +1,8 @@
-import type { Artifact, Digest, ObjectFailure, RunKey, RunRecord } from '@dag/model';
+import type { Artifact, CheckpointFile, CheckpointNote, Digest, ObjectFailure, RunKey, RunRecord } from '@dag/model';
 import type { Store } from '@dag/store';
-import type { CheckpointNote, CheckpointRecord } from './checkpoints/record.ts';
+import type { CheckpointRecord } from './checkpoints/record.ts';
 
-export type { CheckpointNote, CheckpointRecord };
+export type { CheckpointRecord };
 
 /**
  * Objects and run records on S3 or in a folder (FORMAT.md). All methods may be called again after a failure: what has
@@ -83,11 +83,6 @@ export interface CheckpointSnapshot {
   readonly files: readonly CheckpointFile[];
   readonly note: CheckpointNote;
 }
-
-/** A file or relative link by its path in the folder, `/`-separated; `modified` in milliseconds since 1970. */
-export type CheckpointFile =
-  | { readonly path: string; readonly size: number; readonly modified: number; readonly executable: boolean }
-  | { readonly path: string; readonly link: string };
 
 /** An artifact to be moved, with all that is inside, and the path by which the user knows it. */
 export interface Root {

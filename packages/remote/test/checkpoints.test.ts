@@ -1,9 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CheckpointFile, CheckpointNote } from '@dag/model';
 import { hashText } from '@dag/store';
 import { afterAll, describe, expect, test } from 'vitest';
 import { checkpointPrefix, readCheckpointRecord } from '../src/checkpoints/record.ts';
-import type { CheckpointFile, CheckpointNote, RemoteCheckpoints } from '../src/index.ts';
+import type { RemoteCheckpoints } from '../src/index.ts';
 import { PLACES, type Place, placesPerGroup } from './places.ts';
 import { freshFolder, freshStore, noise, remoteAt, removeFolders, runRecord } from './support.ts';
 

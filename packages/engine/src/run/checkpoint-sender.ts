@@ -1,6 +1,7 @@
 import fs from 'node:fs';
+import type { CheckpointFile, CheckpointNote } from '@dag/model';
 import { FailureError } from '@dag/model';
-import type { CheckpointCopies, CheckpointFile, CheckpointNote } from '../project.ts';
+import type { CheckpointCopies } from '../project.ts';
 import { copyFiles, listFiles, namesOf } from './checkpoint-snapshot.ts';
 import type { StageCheckpoints } from './checkpoints.ts';
 

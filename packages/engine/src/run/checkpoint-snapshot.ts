@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import type { CheckpointFile } from '@dag/model';
 import { checkpointStep } from '@dag/worker/protocol';
-import type { CheckpointFile } from '../project.ts';
 
 /** Files that are being written, or were put aside as damaged. */
 const NOT_WHOLE = /(\.tmp|\.damaged)$/;

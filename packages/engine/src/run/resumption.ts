@@ -1,6 +1,5 @@
 import os from 'node:os';
-import type { RunKey, Stage } from '@dag/model';
-import type { CheckpointNote } from '../project.ts';
+import type { CheckpointNote, RunKey, Stage } from '@dag/model';
 import type { ReproRun } from '../repro-run.ts';
 import { type CheckpointSender, startSending } from './checkpoint-sender.ts';
 import { type Earlier, earlierTries, type Left, openCheckpoints, type StageCheckpoints } from './checkpoints.ts';

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CheckpointFile } from '@dag/model';
 import { hashBytes } from '@dag/store';
-import type { CheckpointFile, CheckpointSnapshot } from '../remote.ts';
+import type { CheckpointSnapshot } from '../remote.ts';
 import { putWhole } from '../transfer/put-whole.ts';
 import type { Session } from '../transfer/session.ts';
 import {

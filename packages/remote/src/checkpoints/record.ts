@@ -1,3 +1,4 @@
+import type { CheckpointNote } from '@dag/model';
 import { hashText } from '@dag/store';
 
 // What a remote keeps of runs that have not finished (FORMAT.md, Checkpoints): no objects of the index, and nothing hangs on them.
@@ -17,18 +18,6 @@ export interface CheckpointPiece {
   readonly name: string;
   readonly size: number;
   readonly digest: string;
-}
-
-/** What is said of a checkpoint beside its files. */
-export interface CheckpointNote {
-  readonly stage: string;
-  readonly host: string;
-  readonly step?: number;
-  /** When it was saved; ISO 8601. */
-  readonly at: string;
-  /** How often the run had been taken up again, and the seconds that it had worked in all. */
-  readonly resumes: number;
-  readonly seconds: number;
 }
 
 /** A file or a link in a checkpoint, by its path in the folder, `/`-separated. */
