@@ -15,6 +15,7 @@ export { ioFailure, isErrno, ObjectDamaged, ObjectMissing, shortName, withIo } f
 export * from './hash.ts';
 export { digestAt, HashSet, hashOf } from './hash-set.ts';
 export { type Collector, type Hold, holding } from './in-use.ts';
+export { artifactInside } from './inside.ts';
 export { LargeFile, WRITE_BEHIND } from './large-file.ts';
 export { type Layout, layoutOf, loosePath, OBJECT_MODE, SMALL_LIMIT } from './layout.ts';
 export { linkLoose, publishLoose } from './loose.ts';

@@ -18,9 +18,9 @@ import {
   stageAddress,
 } from '@dag/model';
 import { loadPipeline, type Pipeline, parseLock, type SourceReader } from '@dag/pipeline';
+import { artifactInside } from '@dag/store';
 import type { OpenProject } from '../project/open.ts';
 import { realParent } from '../project/root.ts';
-import { artifactInside } from '../project/tracked.ts';
 import type { Content, Snapshot } from './snapshot.ts';
 
 /** What the workspace is called among revisions. */
@@ -160,7 +160,7 @@ function recordedOf(
     const artifact = locked.get(at);
     if (artifact === undefined) continue;
     if (at === path) return { artifact, isListed: true };
-    const inside = unlessLacking(() => ({ found: artifactInside(project, artifact, path.slice(at.length + 1)) }));
+    const inside = unlessLacking(() => ({ found: artifactInside(project.store, artifact, path.slice(at.length + 1)) }));
     if (inside === undefined) return { artifact, isListed: false };
     return inside.found === undefined ? undefined : { artifact: inside.found, isListed: true };
   }

@@ -13,6 +13,7 @@ import {
   type TrackedData,
 } from '@dag/model';
 import { selectStages } from '@dag/pipeline';
+import { artifactInside } from '@dag/store';
 import { pipelineFileHere } from './edit.ts';
 import type { OpenProject } from './open.ts';
 import { toProjectPath } from './root.ts';
@@ -144,18 +145,6 @@ function holds(outer: Picked, inner: Picked): boolean {
   return outer.inside === undefined || inner.inside.startsWith(`${outer.inside}/`);
 }
 
-/** The artifact of something inside a tracked folder, as its trees in the cache tell. Undefined: there is no such path. */
-export function artifactInside(project: Project, artifact: Artifact, inside: string): Artifact | undefined {
-  let at: Artifact = artifact;
-  for (const name of inside.split('/')) {
-    if (at.kind !== 'folder') return undefined;
-    const entry = project.store.readTree(at.digest).find((child) => child.name === name);
-    if (entry === undefined || entry.kind === 'symlink') return undefined;
-    at = entry;
-  }
-  return at;
-}
-
 /** Failures as the user is told of them, in one. */
 export function objectsFailure(verb: string, failed: readonly ObjectFailure[], hint?: string): FailureError {
   const some = failed.length === 1 ? '1 object' : `${failed.length} objects`;
@@ -191,7 +180,7 @@ function mayHold(project: Project, { artifact }: Tracked, wanted: ProjectPath, i
   if (fs.lstatSync(absolutePath(project.root, wanted), { throwIfNoEntry: false }) !== undefined) return true;
   if (artifact === undefined) return false;
   try {
-    return artifactInside(project, artifact, inside) !== undefined;
+    return artifactInside(project.store, artifact, inside) !== undefined;
   } catch {
     return true;
   }

@@ -1,12 +1,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
+import { artifactInside } from '@dag/store';
 import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { leftOver, noLongerTracked } from '../project/left-over.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
-import { artifactInside, objectsFailure, type Picked, type PickOptions, pickTracked } from '../project/tracked.ts';
+import { objectsFailure, type Picked, type PickOptions, pickTracked } from '../project/tracked.ts';
 import { waiting } from '../project/waiting.ts';
 import { sayCopied } from '../render/copied.ts';
 import { workProgress } from '../render/progress.ts';
@@ -134,7 +135,7 @@ function itemOf(project: OpenProject, { tracked, inside }: Picked, unreadable: O
   if (!cache || artifact === undefined) return [];
   if (inside === undefined) return [{ path, artifact }];
   try {
-    const part = artifactInside(project, artifact, inside);
+    const part = artifactInside(project.store, artifact, inside);
     if (part !== undefined) return [{ path: joinPath(path, inside), artifact: part }];
     unreadable.push({ path: joinPath(path, inside), digest: artifact.digest, reason: `'${path}' holds no such path` });
   } catch (error) {

@@ -22,7 +22,7 @@ import { stagePaths, viewStage } from '../observe-stage.ts';
 import { Observer } from '../observer.ts';
 import type { Project } from '../project.ts';
 import { type BrokenLink, linksOf, withAbsentMatches } from './chain.ts';
-import { artifactInside } from './inside.ts';
+import { knownInside } from './inside.ts';
 import { Owners } from './owners.ts';
 
 /** Whether a stage is as pipeline.lock says. */
@@ -179,7 +179,7 @@ function absentDep(project: Project, owners: Owners, path: AnyPath, locked: Lock
   if (owner !== undefined) return owner.artifact ?? read;
   const around = owners.around(path);
   if (around !== undefined) {
-    const made = around.artifact && artifactInside(project.store, around.artifact, path.slice(around.path.length + 1));
+    const made = around.artifact && knownInside(project.store, around.artifact, path.slice(around.path.length + 1));
     return around.artifact === undefined || made === 'unknown' ? read : made;
   }
   return owners.inside(path).length > 0 || isExternal(path) ? read : undefined;

@@ -1,6 +1,6 @@
 import { type AnyPath, type Artifact, type Dep, type LockedStage, type Stage, sameArtifact } from '@dag/model';
 import type { Store } from '@dag/store';
-import { artifactInside } from './inside.ts';
+import { knownInside } from './inside.ts';
 import type { Owner, Owners } from './owners.ts';
 
 /** A dep that the lock says to be something else than what made it, or what is tracked there. */
@@ -50,13 +50,13 @@ function pairsOf(store: Pick<Store, 'readTree'>, owners: Owners, path: AnyPath, 
   const around = owners.around(path);
   if (around !== undefined) {
     const { artifact } = around;
-    const made = artifact && artifactInside(store, artifact, path.slice(around.path.length + 1));
+    const made = artifact && knownInside(store, artifact, path.slice(around.path.length + 1));
     return [{ owner: around, made, mine: read }];
   }
   return owners.inside(path).map((owner) => ({
     owner,
     made: owner.artifact,
-    mine: artifactInside(store, read, owner.path.slice(path.length + 1)),
+    mine: knownInside(store, read, owner.path.slice(path.length + 1)),
   }));
 }
 

@@ -1,7 +1,7 @@
 import type { AnyPath, Artifact, LockedStage, ProjectPath, Stage } from '@dag/model';
 import { isInside } from '@dag/model';
 import type { FetchItem, Project } from '../project.ts';
-import { artifactInside } from './inside.ts';
+import { knownInside } from './inside.ts';
 import type { Owner, Owners } from './owners.ts';
 
 /**
@@ -21,7 +21,7 @@ export function inputsOf(
   for (const [path, artifact] of locked.deps) {
     if ((owners.at(path) ?? owners.around(path)) !== undefined) add(path, artifact);
     for (const owner of owners.inside(path)) {
-      const inner = artifactInside(project.store, artifact, owner.path.slice(path.length + 1));
+      const inner = knownInside(project.store, artifact, owner.path.slice(path.length + 1));
       add(owner.path, inner === 'unknown' ? owner.artifact : inner);
     }
   }
