@@ -72,7 +72,7 @@ test('waiting is told once a holder, and can be given up', async () => {
   const waiting = leaseDevices(
     rig.folder,
     { among: ['a'], count: 1, within: [], purpose: 'second' },
-    { wait: true, signal: stop.signal, onWait: (holder, devices) => told.push(`${devices} ${holder.purpose}`) },
+    { wait: true, signal: stop.signal, onWait: (holder, devices) => told.push(`${devices} ${holder?.purpose}`) },
   );
   await expect.poll(() => told).toEqual(['a test']);
   stop.abort(new Error('enough'));

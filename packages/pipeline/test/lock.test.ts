@@ -8,7 +8,7 @@ import { readWritten } from '../src/lock/quick.ts';
 import { path, words } from './rig/memory.ts';
 
 const digest = (c: string) => `blake3:${c.repeat(64)}` as Digest;
-const file: Artifact = { kind: 'file', digest: digest('a'), size: 1024, executable: false };
+const file = { kind: 'file', digest: digest('a'), size: 1024, executable: false } as const satisfies Artifact;
 const folder: Artifact = { kind: 'folder', digest: digest('b'), size: 19383932, files: 70000 };
 
 const LOCK: Lock = {
@@ -158,7 +158,7 @@ describe('the reader of locks in the form that is written', () => {
       const folder = name.slice(0, Math.max(0, name.lastIndexOf('/'))) as ProjectPath;
       expect(readWritten(renderLock(lock, path(name)), folder)).toEqual(lock);
     }
-    const deps = new Map([
+    const deps = new Map<ProjectPath, Artifact>([
       [path('../up'), file],
       [path('/abs/x'), folder],
     ]);

@@ -55,7 +55,7 @@ async function train(seed: number, backend: BackendPins, env: Readonly<Record<st
   const last = run.messages.at(-1);
   if (last?.type !== 'done') throw new Error(`${JSON.stringify(last)}\n${run.output}`);
   const drawn = fs.readFileSync(join(worker.root, 'drawn')).toString('hex');
-  return { run, drawn, losses: run.reported.map(({ value }) => value) };
+  return { run, drawn, losses: run.reported.flatMap((line) => ('value' in line ? [line.value] : [])) };
 }
 
 function facts({ run }: Trained): unknown {

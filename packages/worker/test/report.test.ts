@@ -194,7 +194,7 @@ describe('fitCallbacks', () => {
       join(worker.root, 'node_modules/@tensorflow'),
     );
     writeFiles(worker.root, { 'main.ts': MODULE.replace('BODY', body) });
-    const ran = await runChild(worker.built, worker.root, { backend: 'cpu', ...options });
+    const ran = await runChild(worker.built, worker.root, { backend: { name: 'cpu' }, ...options });
     const last = ran.messages.at(-1);
     if (last?.type === 'failed') throw new Error(JSON.stringify(last.error));
     return { ...ran, points: ran.reported.map((line) => `${line.name} ${line.step}`) };

@@ -92,7 +92,10 @@ describe('what changes after it was hashed, and before it is linked, is refused'
   test.each(Object.entries(changes))('%s', async (_, change) => {
     write('d/a', 1);
     write('d/b', 2);
-    const record = async (): Promise<undefined> => change();
+    const record = async (): Promise<undefined> => {
+      change();
+      return undefined;
+    };
     await expect(project.ws.commit([path('d')], { record })).rejects.toThrow(
       "can't store d/a: it changes while it is read",
     );
@@ -106,7 +109,10 @@ describe('what changes after it was hashed, and before it is linked, is refused'
 
   test('another link to it is no change', async () => {
     write('d/a', 1);
-    const record = async (): Promise<undefined> => linkSync(abs(), join(project.root, 'elsewhere'));
+    const record = async (): Promise<undefined> => {
+      linkSync(abs(), join(project.root, 'elsewhere'));
+      return undefined;
+    };
     await project.ws.commit([path('d')], { record });
     expect(statSync(objectOf(1))).toMatchObject({ ino: inode('d/a'), nlink: 3 });
   });

@@ -20,14 +20,8 @@ export const file = (content: number): Artifact => ({
   executable: false,
 });
 
-export const out = (name: string, extra: Partial<Out> = {}): Out => ({
-  path: path(name),
-  kind: 'out',
-  cache: true,
-  persist: false,
-  push: true,
-  ...extra,
-});
+export const out = (name: string, extra: Partial<Out> = {}): Out =>
+  ({ path: path(name), kind: 'out', cache: true, persist: false, push: true, ...extra }) as Out;
 
 /** A stage that reads `data` and the param `lr`, and writes `model`. */
 export const TRAIN: Stage = {
