@@ -137,6 +137,21 @@ describe('a module that goes wrong', () => {
     expect(stack).not.toContain('other.ts');
   });
 
+  test('the module’s own frames are among them however deep in a package it was thrown', async () => {
+    const { messages } = await run(
+      `const { dive } = await import('diver');\n  dive(60);`,
+      {},
+      {
+        'node_modules/diver/package.json': '{ "main": "main.js" }',
+        'node_modules/diver/main.js':
+          "exports.dive = (depth) => { if (depth === 0) throw new Error('theirs'); exports.dive(depth - 1); };\n",
+      },
+    );
+    const { stack } = failed(messages);
+    expect(stack).toMatch(/main\.ts:2:3/);
+    expect(stack?.split('\n').filter((line) => line.includes('diver'))).toHaveLength(5);
+  });
+
   test('what is thrown need not be an error', async () => {
     expect(failed((await run(`throw { code: 7 }`)).messages)).toEqual({ name: 'Error', message: '{ code: 7 }' });
   });

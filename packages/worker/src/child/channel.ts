@@ -1,9 +1,15 @@
 import { BEAT_MS, type ChildMessage, type Progress, wrap } from '../protocol.ts';
 
+/** The least time between two messages of progress, in milliseconds. */
+const PROGRESS_MS = 100;
+
 /** The child's end of the IPC channel. */
 export interface Channel {
   send(message: ChildMessage): void;
-  /** Sends the newest progress as soon as the one before is on its way; those between are passed over. */
+  /**
+   * Sends progress at once, and what follows within a tenth of a second after that: the newest of it, the rest is passed over.
+   * Each message costs both sides a wake-up, and nobody sees more than ten in a second.
+   */
   sendProgress(progress: Progress): void;
   /** Lines for the user, among what the module prints. */
   say(text: string): void;
@@ -20,6 +26,8 @@ export function openChannel(process: NodeJS.Process): Channel {
   let pending = 0;
   let latest: Progress | undefined;
   let progressPending = false;
+  let progressAt = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
   let beatPending = false;
   const waiting: (() => void)[] = [];
 
@@ -33,11 +41,26 @@ export function openChannel(process: NodeJS.Process): Channel {
     });
   };
   const postProgress = () => {
-    progressPending = latest !== undefined;
-    if (latest === undefined) return;
+    if (latest === undefined || progressPending) return;
     const progress = latest;
     latest = undefined;
-    post({ type: 'progress', ...progress }, postProgress);
+    progressPending = true;
+    progressAt = performance.now();
+    post({ type: 'progress', ...progress }, () => {
+      progressPending = false;
+      postLater();
+    });
+  };
+  const postLater = () => {
+    if (latest === undefined || timer !== undefined) return;
+    timer = setTimeout(
+      () => {
+        timer = undefined;
+        postProgress();
+      },
+      progressAt + PROGRESS_MS - performance.now(),
+    );
+    timer.unref();
   };
 
   return {
@@ -50,7 +73,9 @@ export function openChannel(process: NodeJS.Process): Channel {
     },
     sendProgress: (progress) => {
       latest = progress;
-      if (!progressPending) postProgress();
+      // A training that never lets the event loop turn has no use for a timer.
+      if (performance.now() - progressAt >= PROGRESS_MS) postProgress();
+      else postLater();
     },
     say: (text) => void stdout.write(`${text}\n`),
     warn: (text) => void stderr.write(`warning: ${text}\n`),

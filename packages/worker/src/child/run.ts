@@ -7,7 +7,7 @@ import type { Channel } from './channel.ts';
 import { openCheckpoints } from './checkpoint/checkpoints.ts';
 import { openStreams } from './checkpoint/streams.ts';
 import { createContext } from './context.ts';
-import { WorkerError } from './error.ts';
+import { keepFrames, WorkerError } from './error.ts';
 import { nameSources } from './source-map.ts';
 
 export interface Surroundings {
@@ -29,6 +29,7 @@ export interface ModuleRun {
 /** Loads the backend and the module, and calls its default export. */
 export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleRun {
   const { channel, abort, state } = surroundings;
+  keepFrames();
   nameSources(init.bundle);
   const streams = openStreams();
   Math.random = streams.take(init.seed, 'Math.random').next;
