@@ -10,7 +10,7 @@ export interface Racer {
   readonly url: string;
   readonly env: Record<string, string>;
   readonly by: string;
-  readonly times: Partial<Times>;
+  readonly times: Times;
   /** The cache that has all artifacts. */
   readonly store: string;
   readonly empty: string;
@@ -18,11 +18,21 @@ export interface Racer {
   readonly seed: number;
 }
 
+/** Into how many parts the artifacts fall, of which one after the other is in use. */
+const TURNS = 4;
+
 /** What it writes, one a line. */
 export type Told =
   | { readonly pushed: string; readonly at: number; readonly sent: number }
   | { readonly marked: number; readonly removed: number; readonly packs: number }
   | { readonly error: string };
+
+/** Every artifact is in use now and again: it is long enough out of use to be removed, and comes back about then. */
+function inUseAt(time: number, { artifacts, times }: Racer): readonly Artifact[] {
+  const round = (times.grace + times.roots) / 3;
+  const turn = Math.floor(time / round) % TURNS;
+  return artifacts.filter((_, i) => i % TURNS === turn);
+}
 
 async function race(racer: Racer): Promise<void> {
   let go = true;
@@ -43,8 +53,9 @@ async function race(racer: Racer): Promise<void> {
     const remote = await openRemote(config, { env, root: '/', by, times });
     try {
       if (racer.role === 'push') {
-        const artifact = racer.artifacts[next(racer.artifacts.length)] as Artifact;
         const at = Date.now();
+        const inUse = inUseAt(at, racer);
+        const artifact = inUse[next(inUse.length)] as Artifact;
         const report = await remote.push({ roots: [{ path: 'x', artifact }] }, store);
         if (report.failed.length > 0) tell({ error: JSON.stringify(report.failed) });
         else tell({ pushed: artifact.digest, at, sent: report.objects });
