@@ -20,7 +20,7 @@ helpers of \`dag/worker\` deliver when nothing is trained, what is trained from 
 waits for input.`;
 
 /** Steps of a training, so that it takes some ten seconds. */
-const STEPS = { wasm: 80, node: 800 } as const;
+const STEPS = { wasm: 700, node: 800 } as const;
 type Backend = keyof typeof STEPS;
 const INPUTS: readonly Input[] = ['arrays', 'array files', 'PNGs', 'CSV', 'CSV stream'];
 const ROUNDS = 3;
