@@ -102,6 +102,33 @@ test('a cherry-picked commit brings its data along with the next checkout', asyn
   expect((await bob.repro()).ran).toEqual(['list']);
 });
 
+test('repro in the middle of a merge or rebase takes the data that git merged, and does not record what was there before', async () => {
+  for (const how of ['--no-rebase', '--rebase']) {
+    const { ann, bob, git } = await diverged(
+      { 'data/b': 'Ann\n', README: 'Ann\n' },
+      { 'data/c': 'Bob\n', README: 'Bob\n' },
+    );
+    await dagOk(bob, ['fetch', '-q']);
+    expect(git('pull', '-q', '--no-edit', how, ann.root, 'main').output).toContain('README');
+    expect(data(bob)).toEqual(['a', 'c']);
+    const lock = bob.read('pipeline.lock');
+    const status = await dagOk(bob, ['status']);
+    expect(status.stderr).toContain("git merged what pipeline.lock says of 'data': 'dag checkout' puts that in place");
+    // The file that Ann pushed is not in Bob's cache yet.
+    const refused = await bob.dag(['repro']);
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("'dag pull data'")]);
+    expect([bob.read('pipeline.lock'), data(bob)]).toEqual([lock, ['a', 'c']]);
+    expect((await dagOk(bob, ['repro', '--pull'])).stdout).toContain('data as git merged it in pipeline.lock');
+    expect([data(bob), bob.read('names')]).toEqual([['a', 'b', 'c'], 'a\nb\nc\n']);
+    bob.write('data/d', 'of the merge\n');
+    expect((await dagOk(bob, ['repro'])).stdout).toContain('data as it stands now');
+    bob.git('add', '-A');
+    expect(git(how === '--rebase' ? 'rebase' : 'merge', '--continue')).toMatchObject({ status: 0 });
+    expect(data(bob)).toEqual(['a', 'b', 'c', 'd']);
+    expect((await bob.dag(['status', '-q'])).status).toBe(0);
+  }
+});
+
 test('git stash takes the lock back and brings it again; dag checkout follows, and loses nothing', async () => {
   const bob = await one();
   const git = gitIn(bob);

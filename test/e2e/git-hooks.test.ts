@@ -8,7 +8,7 @@ import { makeProject, type TestProject } from '../rigs/project.ts';
 let project: TestProject;
 afterEach(() => project.remove());
 
-const ALL = ['post-checkout', 'post-merge', 'post-rewrite', 'pre-commit', 'pre-push'];
+const ALL = ['post-checkout', 'post-commit', 'post-merge', 'post-rewrite', 'pre-commit', 'pre-push'];
 
 /** Git, however it ends. */
 function git(...args: string[]) {
@@ -67,6 +67,39 @@ describe('installed hooks', () => {
     expect(data()).toEqual(['a', 'b', 'c', 'd']);
     expect((await dag('status')).stdout).toBe('Everything is up to date.\n');
     project.git('commit', '-q', '--amend', '-m', 'reworded');
+  });
+
+  test('put data in place where a rebase only moves the branch forward', async () => {
+    await started();
+    await dag('install');
+    expect(git('rebase', 'other')).toMatchObject({ status: 0 });
+    expect([data(), project.read('data/a')]).toEqual([['a', 'b', 'c'], 'two\n']);
+  });
+
+  test('put data in place at the commit that ends a merge or a cherry-pick with conflicts', async () => {
+    await started();
+    await dag('install');
+    for (const [command, name] of [
+      ['merge', 'merged'],
+      ['cherry-pick', 'picked'],
+    ] as const) {
+      project.git('checkout', '-q', '-b', name, 'main');
+      await commit('mine', { 'data/d': 'mine\n', README: 'mine\n' });
+      project.git('checkout', '-q', 'other');
+      project.write('README', 'theirs\n');
+      project.git('add', 'README');
+      project.git('commit', '-q', '--amend', '--no-edit');
+      project.git('checkout', '-q', name);
+      expect(git(command, 'other')).toMatchObject({ status: 1, output: expect.stringContaining('README') });
+      expect(data()).toEqual(['a', 'b', 'd']);
+      project.write('README', 'both\n');
+      project.git('add', 'README');
+      expect(git('commit', '-q', '--no-edit').output).toContain('M  data');
+      expect(data()).toEqual(['a', 'b', 'c', 'd']);
+      expect((await dag('status')).stdout).toBe('Everything is up to date.\n');
+    }
+    project.git('revert', '--no-edit', 'HEAD');
+    expect(data()).toEqual(['a', 'b', 'd']);
   });
 
   test('start nothing where no pipeline.yaml or pipeline.lock differs', async () => {
@@ -145,6 +178,7 @@ describe('install', () => {
     fs.writeFileSync(project.path('.git/info/attributes'), '*.png binary');
     expect((await dag('install')).stdout).toMatchInlineSnapshot(`
       "post-checkout  checks out the data of what was checked out
+      post-commit    checks out the data of what was merged by hand, or picked
       post-merge     checks out the data of what was merged
       post-rewrite   checks out the data of what was rebased
       pre-commit     shows what of stages and data is not recorded

@@ -42,7 +42,8 @@ export function dataOf(project: Project, stages: Iterable<Stage>): TrackedData[]
 
 /**
  * Brings tracked data and its lock entry together before stages run: what changed in the workspace is stored and recorded
- * anew, what is gone comes back from the cache, or from a remote where there is a fetcher.
+ * anew, what is gone comes back from the cache, or from a remote where there is a fetcher. What nobody changed but git, which
+ * has stopped in the middle of a merge, follows its entry: to record it would undo the merge.
  * @returns a failure for each that is nowhere to be had.
  */
 export async function settleData(
@@ -56,7 +57,19 @@ export async function settleData(
   const seen = await observer.observe(data.map((entry) => entry.path));
   const differs = (entry: TrackedData): boolean => !sameArtifact(seen.get(entry.path), project.locks.data(entry));
   const isPart = (entry: TrackedData): boolean => project.partial.has(entry.path) && differs(entry);
-  const changed = data.filter((entry) => seen.get(entry.path) !== undefined && differs(entry) && !isPart(entry));
+  const differing = data.filter((entry) => seen.get(entry.path) !== undefined && differs(entry) && !isPart(entry));
+  const merged = differing.filter((entry) => isBehind(project, entry, seen.get(entry.path)));
+  const changed = differing.filter((entry) => !merged.includes(entry));
+  for (const entry of merged) {
+    const locked = project.locks.data(entry);
+    if (locked === undefined) continue;
+    if (await bringBack(project, observer, entry, locked, options)) {
+      options.emit({ event: 'data', path: entry.path, artifact: locked, how: 'merged' });
+      continue;
+    }
+    places ??= findPlaces(project.reader);
+    problems.push({ code: 'missing-dep', ...(places.data(entry.path) ?? { file: entry.file }), ...notMerged(entry) });
+  }
   for (const entry of data) {
     if ((seen.get(entry.path) !== undefined && !isPart(entry)) || !options.needed.has(entry)) continue;
     const locked = project.locks.data(entry);
@@ -78,6 +91,15 @@ export async function settleData(
   return problems;
 }
 
+/** Whether tracked data stands as its entry named it before git, in the middle of a merge or the like, changed the entry. */
+function isBehind(project: Project, entry: TrackedData, seen: Artifact | undefined): boolean {
+  return (
+    seen !== undefined &&
+    project.locks.data(entry) !== undefined &&
+    project.lockedBefore(entry.path).some((before) => sameArtifact(before, seen))
+  );
+}
+
 async function recordData(
   project: Project,
   observer: Observer,
@@ -97,7 +119,7 @@ async function recordData(
   for (const [at, artifact] of artifacts) {
     if (artifact === undefined) continue;
     observer.learn([[at, artifact]]);
-    options.emit({ event: 'data', path: at, artifact });
+    options.emit({ event: 'data', path: at, artifact, how: 'recorded' });
   }
 }
 
@@ -128,6 +150,13 @@ function partOnly(entry: TrackedData): Said {
   return {
     message: `of the tracked data '${entry.path}' only a part is here, and the cache lacks the rest`,
     hint: `get it with 'dag pull ${entry.path}'; or, if this part is all that it is to be, record it with 'dag add ${entry.path}'`,
+  };
+}
+
+function notMerged(entry: TrackedData): Said {
+  return {
+    message: `tracked data '${entry.path}' is as it was before git merged pipeline.lock, and the cache lacks what that names now`,
+    hint: `get it with 'dag pull ${entry.path}'; or, if it is to stay as it is, record it with 'dag add ${entry.path}'`,
   };
 }
 

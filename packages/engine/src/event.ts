@@ -62,8 +62,13 @@ export type ReproEvent =
     }
   /** What a run of a stage touched, held against what it declares; before `finished`, once for each try. */
   | ({ readonly event: 'traced' } & StageTrace)
-  /** Tracked data that had changed and is recorded anew. */
-  | { readonly event: 'data'; readonly path: ProjectPath; readonly artifact: Artifact }
+  /** Tracked data that had changed and is recorded anew; or that follows what git, in the middle of a merge, made of its entry. */
+  | {
+      readonly event: 'data';
+      readonly path: ProjectPath;
+      readonly artifact: Artifact;
+      readonly how: 'recorded' | 'merged';
+    }
   /** It waits for paths that another process holds. */
   | { readonly event: 'waiting'; readonly stage?: StageAddress; readonly message: string }
   | { readonly event: 'warning'; readonly stage?: StageAddress; readonly message: string; readonly hint?: string };

@@ -36,6 +36,8 @@ export interface Project {
   readonly clock: () => Date;
   /** Those of the paths that git tracks, or tracks something in; none outside git. */
   trackedByGit(paths: readonly ProjectPath[]): ReadonlySet<ProjectPath>;
+  /** What pipeline.lock named there before git changed it, while git has stopped in the middle of a merge or the like; else nothing. */
+  lockedBefore(path: ProjectPath): readonly Artifact[];
 }
 
 /** What knows the modules of worker stages. Handed in, so that esbuild is only loaded where a stage needs it. */

@@ -37,6 +37,7 @@ export const ARGUMENTS: Readonly<Record<HookName, { readonly words: readonly str
   'post-checkout': { words: ['PRE_COMMIT_FROM_REF', 'PRE_COMMIT_TO_REF', 'PRE_COMMIT_CHECKOUT_TYPE'] },
   'post-merge': { words: ['PRE_COMMIT_IS_SQUASH_MERGE'] },
   'post-rewrite': { words: ['PRE_COMMIT_REWRITE_COMMAND'] },
+  'post-commit': { words: [] },
   'pre-commit': { words: [] },
   'pre-push': { words: ['PRE_COMMIT_REMOTE_NAME', 'PRE_COMMIT_REMOTE_URL'] },
 };

@@ -1,6 +1,7 @@
 /** The hooks of git's that `dag install` places, and what each does. */
 export const HOOKS = {
   'post-checkout': 'checks out the data of what was checked out',
+  'post-commit': 'checks out the data of what was merged by hand, or picked',
   'post-merge': 'checks out the data of what was merged',
   'post-rewrite': 'checks out the data of what was rebased',
   'pre-commit': 'shows what of stages and data is not recorded',
@@ -30,6 +31,13 @@ const NOTHING_TO_DO: Partial<Record<HookName, string>> = {
   'post-checkout': `[ "$3" = 1 ] || exit 0\ngit diff-tree -r --quiet "$1" "$2" ${SAME}\n`,
   'post-merge': `git diff-tree -r --quiet ORIG_HEAD HEAD ${SAME}\n`,
   'post-rewrite': '[ "$1" = rebase ] || exit 0\n',
+  // Git tells a commit that ends a merge or takes over another one by its reflog alone.
+  'post-commit': `case "$(git log -g -1 --format=%gs HEAD 2>/dev/null)" in
+'commit (merge)'*|'commit (cherry-pick)'*|cherry-pick*|revert*) ;;
+*) exit 0 ;;
+esac
+git diff-tree -r --quiet HEAD^ HEAD ${SAME}
+`,
 };
 
 /** A hook as a file of git's hooks folder. */

@@ -80,8 +80,8 @@ function eventJson(event: Exclude<ReproEvent, { event: 'turn' }>, project: OpenP
       };
     }
     case 'data': {
-      const { path, artifact } = event;
-      return { event: 'data', path, digest: artifact.digest, size: artifact.size };
+      const { path, artifact, how } = event;
+      return { event: 'data', path, how, digest: artifact.digest, size: artifact.size };
     }
     case 'started':
     case 'output':
@@ -182,7 +182,9 @@ function textReporter(
           for (const line of tracedLines(event, context.verbose, colour.err)) live.say(`${line}\n`);
           return;
         case 'data':
-          return result('recorded', 'green', event.path, 'data as it stands now');
+          return event.how === 'recorded'
+            ? result('recorded', 'green', event.path, 'data as it stands now')
+            : result('merged', 'green', event.path, 'data as git merged it in pipeline.lock');
         case 'waiting':
           return live.say(`${event.message}\n`);
         case 'warning':

@@ -46,16 +46,22 @@ function concerns(
 ): boolean {
   const isSame = (from: string, to: string): boolean =>
     git.ask('diff-tree', '-r', '--quiet', from, to, '--', ...LISTS) !== undefined;
-  if (name === 'post-checkout') return third === '1' && !isRebasing(git) && !isSame(first, second);
+  if (name === 'post-checkout') return third === '1' && !picksFollow(git) && !isSame(first, second);
   if (name === 'post-merge') return !isSame('ORIG_HEAD', 'HEAD');
+  if (name === 'post-commit') return !isSame('HEAD^', 'HEAD');
   return name !== 'post-rewrite' || first === 'rebase';
 }
 
-/** Each commit is checked out on the way; the data of the last is what counts. */
-function isRebasing(git: Git): boolean {
-  return ['rebase-merge', 'rebase-apply'].some((name) =>
-    fs.existsSync(git.do('rev-parse', '--path-format=absolute', '--git-path', name)),
-  );
+/**
+ * Whether this is the start of a rebase that has commits to apply: the data of the last one is what counts, and git calls
+ * `post-rewrite` then. It does not where the branch only moves forward.
+ */
+function picksFollow(git: Git): boolean {
+  const at = (name: string): string => git.do('rev-parse', '--path-format=absolute', '--git-path', name);
+  if (fs.existsSync(at('rebase-apply'))) return true;
+  if (!fs.existsSync(at('rebase-merge'))) return false;
+  const todo = path.join(at('rebase-merge'), 'git-rebase-todo');
+  return !fs.existsSync(todo) || /^(?!noop\b|#)\S/m.test(fs.readFileSync(todo, 'utf8'));
 }
 
 async function inProject(context: Context, name: HookName): Promise<number> {

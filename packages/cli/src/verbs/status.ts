@@ -1,5 +1,5 @@
 import { type Left, status, type Variation, variationOf } from '@dag/engine';
-import { type Change, groupBy, type RunRecord, type Stage } from '@dag/model';
+import { type Change, groupBy, type ProjectPath, type RunRecord, type Stage, sameArtifact } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { type RemoteState, remoteState } from '../project/remote-state.ts';
@@ -36,6 +36,11 @@ export async function statusVerb(context: Context, targets: readonly string[], o
     };
     for (const [name, changes] of found.stages) show(name, changes, found.left.get(name));
     for (const [path, changes] of found.data) show(path, changes);
+    const behind = [...found.data].filter(([path, changes]) => changes.some((one) => isBehind(project, path, one)));
+    if (behind.length > 0 && !context.json && !context.quiet) {
+      const names = behind.map(([path]) => `'${path}'`).join(', ');
+      context.say(`git merged what pipeline.lock says of ${names}: 'dag checkout' puts that in place`);
+    }
     if (context.verbose) {
       for (const [address, variation] of variations(project, stages)) {
         context.print(`${paint('bold', address, context.io.colour.out)}\n  ${variationText(variation)}`);
@@ -47,6 +52,12 @@ export async function statusVerb(context: Context, targets: readonly string[], o
   } finally {
     await project.close();
   }
+}
+
+/** Whether nobody changed the data but git, which has stopped in the middle of a merge, changed its entry. */
+function isBehind(project: OpenProject, path: ProjectPath, change: Change): boolean {
+  if (change.changed !== 'data' || change.how !== 'modified') return false;
+  return project.lockedBefore(path).some((before) => sameArtifact(before, change.after));
 }
 
 /** Stages whose last inputs gave different bytes in different runs. */
