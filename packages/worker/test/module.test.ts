@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Failure, ProjectPath } from '@dag/model';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { compilerFailure } from '../src/module/diagnose.ts';
 import { bundleModule, type ModuleClosure, moduleClosure } from '../src/module.ts';
 import { fakeDigest, temporaryFolder, writeFiles } from './rig.ts';
 
@@ -187,5 +189,32 @@ describe('the bundle of a module', () => {
       'node_modules/pack/index.js': 'module.exports = 7;',
     });
     expect(value).toEqual([7, '/', 'object']);
+  });
+});
+
+/** Ends esbuild's process, as the kernel does where memory runs out. */
+function killCompiler(): void {
+  const all = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
+  const mine = all.map((line) => line.trim().split(/\s+/)).filter(([, parent]) => Number(parent) === process.pid);
+  const [pid] = mine.find((words) => words.some((word) => word.startsWith('--service='))) ?? [];
+  process.kill(Number(pid), 'SIGKILL');
+}
+
+describe('when esbuild is killed', () => {
+  test('what compiles just then, and all that comes after, goes to a new one', async () => {
+    writeFiles(root, { 'src/main.ts': 'export default 1;' });
+    await closure();
+    const atWork = Array.from({ length: 8 }, closure);
+    killCompiler();
+    for (const { files } of await Promise.all(atWork)) expect(files.size).toBe(1);
+    killCompiler();
+    expect((await closure()).files.size).toBe(1);
+  });
+
+  test('one that can not run at all is named, with what the system says', () => {
+    expect(compilerFailure(new Error('The service was stopped: spawn esbuild EACCES\n  at x'))).toMatchObject({
+      code: 'io',
+      message: 'esbuild, which compiles worker modules, does not run: The service was stopped: spawn esbuild EACCES',
+    });
   });
 });

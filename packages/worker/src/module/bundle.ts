@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { type Digest, err, type Failure, ok, type ProjectPath, type Result, sortedEntries } from '@dag/model';
 import type { BuildOptions, BuildResult } from 'esbuild';
 import type { BundleRequest, ClosureRequest, ModuleClosure } from '../module.ts';
-import { moduleFailure } from './diagnose.ts';
+import { build } from './compiler.ts';
+import { compilerFailure, moduleFailure } from './diagnose.ts';
 import { projectPathOf, userModules } from './resolve.ts';
 
 /** Packages that can't do without a TensorFlow backend. */
@@ -30,7 +31,6 @@ export async function bundle(
     onSource: (path, bytes) => sources.set(path, request.hash(bytes)),
     onPackage: (name) => packages.add(name),
   });
-  const { build } = await import('esbuild');
   let result: BuildResult<{ metafile: true; write: false }>;
   try {
     result = await build({
@@ -42,9 +42,7 @@ export async function bundle(
       plugins: [plugin],
     });
   } catch (error) {
-    const failure = moduleFailure(error, request.module);
-    if (failure === undefined) throw error;
-    return err(failure);
+    return err(moduleFailure(error, request.module) ?? compilerFailure(error));
   }
   if (write !== undefined) {
     await mkdir(dirname(write.outFile), { recursive: true });

@@ -7,6 +7,16 @@ export function moduleFailure(error: unknown, module: ProjectPath): Failure | un
   return { code: 'invalid-pipeline', diagnostics: error.errors.map((message) => toDiagnostic(message, module)) };
 }
 
+/** What is wrong where esbuild itself can't run, or was ended twice. */
+export function compilerFailure(error: unknown): Failure {
+  const [said] = (error instanceof Error ? error.message : String(error)).trim().split('\n');
+  return {
+    code: 'io',
+    message: `esbuild, which compiles worker modules, does not run: ${said}`,
+    hint: 'if it was killed, memory may have run out; if it is missing or for another system, install dag again',
+  };
+}
+
 function isBuildFailure(error: unknown): error is BuildFailure {
   return error instanceof Error && 'errors' in error && Array.isArray(error.errors) && error.errors.length > 0;
 }
