@@ -63,6 +63,7 @@ it.each([
   ['a short row', 'a,b\n1,2\n\n3\n', ':4: it has 1 cell, and the first line has 2'],
   ['a long row', 'a,b\n"1\n",2\n3,4,5\n', ':4: it has 3 cells, and the first line has 2'],
   ['a column that is not there', 'a,c\n1,2\n', ':1: there is no column b, only a, c'],
+  ['names that would run together', '"a, b", b ,a\n1,2,3\n', ':1: there is no column b, only "a, b", " b ", a'],
   ['nothing', '', ': it is empty'],
 ])('says where there is %s', async (_, text, message) => {
   const file = write('bad.csv', text);
@@ -75,6 +76,9 @@ it('says which words there may be, and where a quote is not closed', async () =>
   const parts = { y: 'species' };
   expect(await failure(streamCsv(file, parts, { classes }))).toBe(
     `DataError: ${file}:3: column species: "virginika" is not among its classes: setosa, virginica`,
+  );
+  expect(await failure(streamCsv(file, parts, { classes: { Species: ['setosa'] } }))).toBe(
+    `DataError: ${file}:1: there is no column Species that \`classes\` names, only species`,
   );
   const open = write('open.csv', 'species\n"setosa\n');
   expect(await failure(streamCsv(open, parts, { classes }))).toMatch(/^DataError: .*open\.csv:\d+: .*quot/i);

@@ -59,6 +59,11 @@ it('trains by fitDataset as by a loop over the same batches', async () => {
   await dataset.close();
 });
 
+it('says what it takes where it is given one epoch', () => {
+  const feed = batches({ x: divideRows(x, 255), y }, settings);
+  expect(() => toDataset(tf, feed.epoch(2) as never, { xs: 'x', ys: 'y' })).toThrow('firstEpoch');
+});
+
 it('evaluates as often as it is asked, and closes what a training left behind', async () => {
   let open = 0;
   const counted = {

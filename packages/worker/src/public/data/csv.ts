@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { CsvError, Options } from 'csv-parse';
 import { type Cells, CsvScanner, textCells } from './csv-scan.ts';
-import { DataError } from './error.ts';
+import { DataError, shownColumn } from './error.ts';
 import { arrayRows, type Dtype, type Rows } from './rows.ts';
 import type { RowStream } from './stream-source.ts';
 
@@ -11,7 +11,7 @@ import type { RowStream } from './stream-source.ts';
 export type CsvParts<Name extends string> = Readonly<Record<Name, string | readonly string[]>>;
 
 export interface CsvOptions {
-  /** Columns of words, and the words that are in them: each becomes its place in the list, from 0, as an int32. */
+  /** Columns of words as the file names them, and the words in each: one becomes its place in the list, from 0, as an int32. */
   readonly classes?: Readonly<Record<string, readonly string[]>>;
   /** Whether the first line names the columns. Without it they are named 1, 2, 3, …. Default: true. */
   readonly header?: boolean;
@@ -198,6 +198,7 @@ function rowReader(file: string, wanted: readonly string[], options: CsvOptions)
       if (cells === undefined) throw new DataError(file, 'it is empty');
       names = Array.from({ length: cells.count }, (_, i) => (header ? cells.text(i) : String(i + 1)));
       places = wanted.map((column) => placeOf(file, names ?? [], column));
+      for (const column of Object.keys(classes)) placeOf(file, names, column, ' that `classes` names');
       if (header) return undefined;
     }
     if (cells === undefined) return undefined;
@@ -219,10 +220,12 @@ function rowReader(file: string, wanted: readonly string[], options: CsvOptions)
   };
 }
 
-function placeOf(file: string, names: readonly string[], column: string): number {
+/** @param role why it has to be there, for the message. */
+function placeOf(file: string, names: readonly string[], column: string, role = ''): number {
   const place = names.indexOf(column);
-  if (place === -1) throw new DataError(file, `there is no column ${column}, only ${names.join(', ')}`, { line: 1 });
-  return place;
+  if (place !== -1) return place;
+  const only = names.map(shownColumn).join(', ');
+  throw new DataError(file, `there is no column ${shownColumn(column)}${role}, only ${only}`, { line: 1 });
 }
 
 function numberOf(cells: Cells, place: number, missing: number | undefined): number | undefined {

@@ -9,10 +9,15 @@ export class DataError extends Error {
   constructor(file: string, problem: string, at: { line?: number; column?: string; cause?: unknown } = {}) {
     const { line, column, cause } = at;
     const where = `${file}${line === undefined ? '' : `:${line}`}`;
-    super(`${where}: ${column === undefined ? '' : `column ${column}: `}${problem}`, { cause });
+    super(`${where}: ${column === undefined ? '' : `column ${shownColumn(column)}: `}${problem}`, { cause });
     this.name = 'DataError';
     this.file = file;
     this.line = line;
     this.column = column;
   }
+}
+
+/** A column's name as it stands, in quotes where it would not be clear where it begins and ends. */
+export function shownColumn(name: string): string {
+  return /^[^\s,:"]([^,:"\r\n]*[^\s,:"])?$/.test(name) ? name : JSON.stringify(name);
 }

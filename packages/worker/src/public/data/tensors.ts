@@ -32,13 +32,17 @@ export interface Dataset {
 
 /**
  * Batches for `model.fitDataset`: each of its epochs gets the next one. `xs` and `ys` name which arrays are the model's
- * input and what it is to learn. Leave `batchesPerEpoch` out of fitDataset's arguments.
+ * input and what it is to learn; `firstEpoch` is where a training that goes on begins. Leave `batchesPerEpoch` out of
+ * fitDataset's arguments.
+ * @throws TypeError for something else than `batches` gives, one epoch of it among them.
  */
 export function toDataset<Name extends string>(
   tf: TensorFlowLike<unknown>,
   feed: Batches<Name>,
   { xs, ys, firstEpoch = 1 }: { readonly xs: Name; readonly ys: Name; readonly firstEpoch?: number },
 ): Dataset {
+  if (typeof feed.epoch !== 'function')
+    throw new TypeError('toDataset takes all that batches() gives; `firstEpoch` says which epoch comes first');
   let epoch = firstEpoch;
   let open: AsyncIterator<Batch<Name>> | undefined;
   const close = async () => {
