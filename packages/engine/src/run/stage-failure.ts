@@ -32,7 +32,7 @@ export function missingOuts(project: Project, stage: Stage): Failure | undefined
     code: 'stage-failed',
     stage: stage.address,
     message: `stage '${stage.address}' ended without making its out${missing.length > 1 ? 's' : ''} ${names}`,
-    hint: 'make the command write there, or mend the path in pipeline.yaml',
+    hint: `make the ${stage.action.kind === 'worker' ? 'module' : 'command'} write there, or mend the path in pipeline.yaml`,
   };
 }
 
