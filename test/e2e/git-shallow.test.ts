@@ -76,6 +76,7 @@ test('what lies outside a sparse work tree is kept by a gc of the work tree', as
   expect(git('sparse-checkout', 'set', '--cone', 'data')).toMatchObject({ status: 0 });
   expect(origin.exists('deep/pipeline.lock')).toBe(false);
   expect((await origin.dag(['status', '-q'])).status).toBe(0);
+  expect((await dagOk(origin, ['verify'])).stdout).toContain('nothing would run');
   await dagOk(origin, ['gc', '-w', '-f', '--runs']);
   expect(git('sparse-checkout', 'disable')).toMatchObject({ status: 0 });
   fs.rmSync(origin.path('deep/data'), { recursive: true, force: true });

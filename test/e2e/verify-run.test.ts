@@ -262,13 +262,19 @@ describe('verify --run', () => {
       `  slow:\n    cmd: |
       if [ -n "$HOLD" ]; then ${held.command('slow')}; fi; cp raw/a o\n    deps: [raw]\n    outs: [o]\n`,
     );
-    const { child, ended } = project.start(['verify', '--run'], { env: { HOLD: '1' } });
+    await project.dag(['verify', '--run', '--save-baseline', '../base.json']);
+    const baseline = project.read('../base.json');
+    const { child, ended } = project.start(['verify', '--run', '--save-baseline', '../base.json'], {
+      env: { HOLD: '1' },
+    });
     const command = await held.started('slow');
     expect(temporary().length).toBe(1);
     child.kill('SIGTERM');
-    expect((await ended).status).toBe(143);
+    const { status, stdout } = await ended;
+    expect([status, stdout]).toEqual([143, expect.stringMatching(/^Verified 0 stages .*interrupted/)]);
     await command.gone;
     expect(temporary()).toEqual([]);
+    expect(project.read('../base.json')).toBe(baseline);
   });
 
   test('stages run at once, each in a folder of its own; those of one mutex do not', async () => {

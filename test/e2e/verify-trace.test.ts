@@ -87,6 +87,27 @@ test('what a clean clone can not show is named, with the lines to write', async 
   expect(alone.status).toBe(0);
 });
 
+test('what the clone lacks and others have is named with who has it, and with the line to write', async (context) => {
+  needRig(context, missingStrace());
+  project.write('more/x', 'x\n');
+  const late = `  late:\n    cmd: cat raw.txt clean.txt more/x > late.txt\n    deps: [raw.txt]\n    outs: [late.txt]\n`;
+  project.write('pipeline.yaml', `${STAGES.replace('data: [raw.txt]', 'data: [raw.txt, more]')}${late}`);
+  expect(await project.dag(['add', '-q', 'more'])).toMatchObject({ status: 0 });
+  expect(await project.dag(['repro', '-q'])).toMatchObject({ status: 0 });
+  project.git('add', '-A');
+  project.git('commit', '-q', '-m', 'late');
+  const ran = await verify(['late']);
+  expect(ran.row('late')).toMatchObject({ verdict: 'failed', ok: false });
+  expect(ran.row('late')?.reasons).toEqual(
+    expect.arrayContaining([
+      "it looked for clean.txt, which it does not declare: stage 'clean' makes it",
+      'it looked for more/x, which it does not declare: it is tracked data',
+      '-     deps: [raw.txt]',
+      '+     deps: [raw.txt, clean.txt, more/x]',
+    ]),
+  );
+});
+
 test('what could not be traced does not pass', async () => {
   const bin = pathOf(fs.mkdtempSync(path.join(project.home, 'bin-')), ['node', 'sh', 'cat', 'git']);
   const ran = await verify(['clean'], { PATH: bin });

@@ -36,7 +36,7 @@ export function tracedLines(trace: StageTrace, verbose: boolean, colour: boolean
 
 /** What the trace found, as scripts get it; long lists that only help to understand on request. */
 export function tracedJson(trace: StageTrace, verbose: boolean): object {
-  const { readsGit, absent, packages, ...rest } = trace;
+  const { readsGit, absent, missed: _, packages, ...rest } = trace;
   return { ...rest, reads_git: readsGit, ...(verbose ? { absent, packages } : {}) };
 }
 
@@ -53,6 +53,17 @@ export function editLines({ file, line, before, after }: StageTrace['edits'][num
 /** Paths that were read, with by what, and who has them. */
 export function tracedReads(reads: readonly Read[]): [string, string][] {
   return reads.map((read) => [nameOf(read), `read by ${read.program}; ${whoHas(read)}`]);
+}
+
+/** Files that are not there, with who has them where that is known: the latter first. */
+export function tracedAbsent({ absent, missed }: StageTrace): string[] {
+  const known = new Map(missed.files.map((file) => [file.path, file]));
+  const owner = (file: StageTrace['missed']['files'][number]): string =>
+    file.stage === undefined ? 'it is tracked data' : `stage '${file.stage}' makes it`;
+  return [
+    ...[...known.values()].map((file) => `${printable(file.path)}, which it does not declare: ${owner(file)}`),
+    ...absent.filter((path) => !known.has(path)).map((path) => `${printable(path)}, which is not there`),
+  ];
 }
 
 /** Paths that were written, with by what, and what they are. */

@@ -151,7 +151,9 @@ async function ranAgain(
       );
     },
   });
-  if (options.saveBaseline !== undefined) writeReport(context, options.saveBaseline, baselineText(id, results));
+  // Half of it is none: it would stand in the place of a whole one.
+  if (options.saveBaseline !== undefined && !context.stop.aborted)
+    writeReport(context, options.saveBaseline, baselineText(id, results));
   const order = new Map(home.pipeline.order.map((address, place) => [address as string, place]));
   verdicts.sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
   return { verdicts, commit: id };
@@ -165,12 +167,17 @@ function report(
   seconds: number,
 ): void {
   const failed = verdicts.filter(({ ok }) => !ok).length;
-  const counts = { ok: failed === 0, checked: verdicts.length, failed };
+  const interrupted = commit !== undefined && context.stop.aborted;
+  const counts = { ok: failed === 0 && !interrupted, checked: verdicts.length, failed };
   if (commit === undefined) context.emit({ ...counts, verdicts: verdicts.map(verdictJson) });
   else context.emit({ event: 'summary', commit, ...counts });
   printVerdicts(context, verdicts, () => commit !== undefined);
   const took = secondsText(seconds);
-  context.print(commit === undefined ? summaryText(verdicts, failed, took) : rerunText(verdicts, failed, commit, took));
+  context.print(
+    commit === undefined
+      ? summaryText(verdicts, failed, took)
+      : rerunText(verdicts, { failed, interrupted, commit, took }),
+  );
   if (options.junit !== undefined) writeReport(context, options.junit, junit(verdicts, seconds));
   if (options.annotations ?? context.io.env['GITHUB_ACTIONS'] === 'true') {
     const top = gitTop(project.root) ?? project.root;
@@ -187,15 +194,25 @@ function summaryText(verdicts: readonly Verdict[], failed: number, took: string)
   return `Verified ${about} in ${took}: ${failed} problem${failed === 1 ? '' : 's'}.`;
 }
 
-function rerunText(verdicts: readonly Verdict[], failed: number, commit: string, took: string): string {
+interface Rerunning {
+  readonly failed: number;
+  readonly interrupted: boolean;
+  readonly commit: string;
+  readonly took: string;
+}
+
+function rerunText(verdicts: readonly Verdict[], { failed, interrupted, commit, took }: Rerunning): string {
   const stages = `${verdicts.length} stage${verdicts.length === 1 ? '' : 's'} of commit ${commit.slice(0, 7)}`;
+  if (interrupted) return `Verified ${stages} in ${took}, and was interrupted: the others are not known.`;
   if (failed === 0) return `Verified ${stages} in ${took}: made again.`;
   return `Verified ${stages} in ${took}: ${failed} not made again.`;
 }
 
+/** Of a sparse work tree neither is there, which tells nothing. */
 function orphans(project: OpenProject): Verdict[] {
+  const isThere = (file: string): boolean => fs.existsSync(path.join(project.root, file));
   return lockFilesInGit(project.root)
-    .filter((lock) => !fs.existsSync(path.join(project.root, path.dirname(lock), 'pipeline.yaml')))
+    .filter((lock) => isThere(lock) && !isThere(path.join(path.dirname(lock), 'pipeline.yaml')))
     .map(orphanVerdict);
 }
 

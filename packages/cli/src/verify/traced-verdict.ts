@@ -1,5 +1,5 @@
 import { isClean, type StageTrace } from '@dag/engine';
-import { editLines, tracedJson, tracedNotes, tracedReads, tracedWrites } from '../render/traced.ts';
+import { editLines, tracedAbsent, tracedJson, tracedNotes, tracedReads, tracedWrites } from '../render/traced.ts';
 import type { Verdict } from './verdict.ts';
 
 /** So many absent files are named beside a stage that failed, or made something else. */
@@ -19,17 +19,20 @@ export function withTrace<V extends Omit<Verdict, 'kind' | 'name' | 'place'>>(
   const writes = trace.writes.filter(({ path }) => !told.includes(path));
   const found = trace.reads.length + trace.writes.length > 0;
   const word = !verdict.ok ? verdict.verdict : found ? 'undeclared' : trace.complete ? verdict.verdict : 'untraced';
-  const absent = ['failed', 'different'].includes(verdict.verdict) ? trace.absent.slice(0, FEW) : [];
+  // What it missed without harm is no mistake: programs look for many a file that may be there.
+  const isHarmed = ['failed', 'different'].includes(verdict.verdict);
+  const absent = isHarmed ? tracedAbsent(trace).slice(0, FEW) : [];
+  const edits = isHarmed && trace.missed.edits.length > 0 ? trace.missed.edits : trace.edits;
   return {
     ...verdict,
     verdict: word,
     ok: verdict.ok && isClean(trace),
     reasons: [
       ...verdict.reasons,
-      ...absent.map((path) => `it looked for ${path}, which is not there`),
+      ...absent.map((text) => `it looked for ${text}`),
       ...tracedReads(trace.reads).map(([path, text]) => `it reads ${path}, which it does not declare: ${text}`),
       ...tracedWrites(writes).map(([path, text]) => `it writes ${path}, which is none of its outs: ${text}`),
-      ...trace.edits.flatMap((edit) => editLines(edit, false)),
+      ...edits.flatMap((edit) => editLines(edit, false)),
       ...(trace.complete ? [] : ['it could not be traced in full:', ...trace.problems.map((text) => `  ${text}`)]),
     ],
     notes: [...verdict.notes, ...tracedNotes(trace)],

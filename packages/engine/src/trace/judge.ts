@@ -3,7 +3,14 @@ import { byCodeUnit, type ProjectPath, relativePath, type Stage } from '@dag/mod
 import { addPathsText, changedLines } from '@dag/pipeline';
 import type { Project } from '../project.ts';
 import type { Collected, Touched } from './collect.ts';
-import { kindOf, type StageTrace, type TraceEdit, type UndeclaredRead, type UndeclaredWrite } from './report.ts';
+import {
+  kindOf,
+  type Missed,
+  type StageTrace,
+  type TraceEdit,
+  type UndeclaredRead,
+  type UndeclaredWrite,
+} from './report.ts';
 import type { Makers, Scope } from './scope.ts';
 
 /** From so many files of one folder on, the folder stands for them. */
@@ -67,6 +74,12 @@ export function judge(
   const allWrites = gather(writeList, (a) => `${a.how} ${a.of ?? ''} ${a.stage ?? ''}`, around, stage);
   const problems = [...watched.problems, ...(collected.isCut ? ['it touched more files than are kept in memory'] : [])];
   const used = collected.used;
+  const absent = collected.absent.map(shown).sort(byCodeUnit);
+  const missed = absent.flatMap((name): Missed['files'][number][] => {
+    const by = makers.of(path.join(root, name))?.by;
+    if (by === undefined || by === stage.address) return [];
+    return [{ path: name, ...(by === 'data' ? { from: 'data' } : { from: 'stage', stage: by }) }];
+  });
   return {
     stage: stage.address,
     file: stage.file,
@@ -81,7 +94,11 @@ export function judge(
     unread: problems.length > 0 ? [] : stage.deps.flatMap((dep) => (used.has(dep.path) ? [] : [dep.path])),
     connections: collected.connections,
     readsGit: collected.readsGit,
-    absent: collected.absent.map(shown).sort(byCodeUnit),
+    absent,
+    missed: {
+      files: missed,
+      edits: missed.length === 0 ? [] : editsOf(project, stage, [...allReads, ...missed], allWrites),
+    },
     packages: collected.packages,
     leftovers: leftovers.sort(byCodeUnit),
   };
@@ -140,7 +157,7 @@ function holds(folder: string, { wdir, file }: Stage): boolean {
 function editsOf(
   project: Project,
   stage: Stage,
-  reads: readonly UndeclaredRead[],
+  reads: readonly Named[],
   writes: readonly UndeclaredWrite[],
 ): TraceEdit[] {
   // What it changes of others, or of its own deps, is mended in the command.

@@ -27,6 +27,8 @@ export interface StageTrace {
   readonly readsGit: boolean;
   /** Files of the project that it looked for and that are not there. */
   readonly absent: readonly string[];
+  /** Those of them that are tracked, or that other stages make: what it would have read where they are. */
+  readonly missed: Missed;
   /** Files of the system and of packages that it read: absolute. */
   readonly packages: readonly string[];
   /** Files that it left behind where temporary ones go; absolute. */
@@ -44,6 +46,12 @@ export interface UndeclaredRead {
   readonly from: 'git' | 'data' | 'stage' | 'workspace' | 'outside';
   /** Set where another stage makes it. */
   readonly stage?: StageAddress;
+}
+
+export interface Missed {
+  readonly files: readonly Pick<UndeclaredRead, 'path' | 'from' | 'stage'>[];
+  /** How to declare them, together with all that is not declared. */
+  readonly edits: readonly TraceEdit[];
 }
 
 export interface UndeclaredWrite {

@@ -1,6 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import type { AnyPath, Stage } from '@dag/model';
+import type { Pipeline } from '@dag/pipeline';
 import type { Project } from '../project.ts';
 import { Collect } from './collect.ts';
 import { sweepTraceFolders } from './folder.ts';
@@ -15,6 +16,8 @@ export interface TraceTools {
   readonly strace: Strace | { readonly missing: string };
   /** The folder of what is loaded into Node and Python where strace can't be had; absolute. */
   readonly hooks: string;
+  /** Says who makes and tracks what, in the place of the project's own, which may have been told less. */
+  readonly pipeline?: Pipeline;
 }
 
 /** Looks for what can trace here, by trying it: strace, or else what the languages offer. Sweeps what killed traces left. */
@@ -37,9 +40,12 @@ export interface StageTracing {
   end(): Promise<StageTrace>;
 }
 
-export function openTracer(project: Project, { strace: found, hooks }: TraceTools): Tracer {
+export function openTracer(
+  project: Project,
+  { strace: found, hooks, pipeline = project.pipeline }: TraceTools,
+): Tracer {
   const tmp = os.tmpdir();
-  const makers = new Makers(project.root, project.pipeline);
+  const makers = new Makers(project.root, pipeline);
   const surroundings: Surroundings = {
     root: project.root,
     own: [realPath(project.store.dir), path.join(project.root, '.cache'), path.dirname(project.modules.childEntry)],

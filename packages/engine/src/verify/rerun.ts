@@ -201,7 +201,7 @@ async function runOnce(
     { ...project, pipeline: { ...project.pipeline, data: [] } },
     stage,
     {
-      trace: options.trace,
+      trace: options.trace && { ...options.trace, pipeline: project.pipeline },
       onMade: (one) => {
         made = one;
       },
