@@ -10,6 +10,7 @@ import type { ActionEnd } from './action.ts';
 import { DEFAULT_KEEP } from './checkpoints.ts';
 import { type StageIo, stageEnv } from './command.ts';
 import type { ProcessEnd } from './process.ts';
+import { tellUnsaved, type Unsaved } from './unsaved.ts';
 import { workerInit } from './worker-init.ts';
 import { runWorker, type WorkerEnd } from './worker-process.ts';
 
@@ -39,6 +40,9 @@ export async function runWorkerStage(
 ): Promise<ActionEnd> {
   const folder = path.join(project.store.tmpFolder(), tempName('module'));
   withIo('make the folder', folder, () => fs.mkdirSync(folder));
+  const unsaved = tellUnsaved(stage.address, (message, hint) =>
+    io.emit({ event: 'warning', stage: stage.address, message, hint }),
+  );
   try {
     const bundle = path.join(folder, 'module.mjs');
     const built = await project.modules.bundle(action.module, bundle);
@@ -65,7 +69,7 @@ export async function runWorkerStage(
         io.log.write(`${line}\n`);
         io.onLine(stream, line);
       },
-      onMessage: (message) => passOn(stage, message, io),
+      onMessage: (message) => passOn(stage, message, io, unsaved),
       ...(io.wrap === undefined ? {} : { wrap: io.wrap }),
       onStart: io.onStart,
       endStrays: io.endStrays,
@@ -80,11 +84,12 @@ export async function runWorkerStage(
     if (end.error?.stack !== undefined && end.status === 'failed') io.log.write(`${end.error.stack}\n`);
     return actionEnd(stage, action.module, end);
   } finally {
+    unsaved.end();
     fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function passOn(stage: Stage, message: ChildMessage, io: WorkerIo): void {
+function passOn(stage: Stage, message: ChildMessage, io: WorkerIo, unsaved: Unsaved): void {
   switch (message.type) {
     case 'progress': {
       const { done, total, text } = message;
@@ -95,7 +100,7 @@ function passOn(stage: Stage, message: ChildMessage, io: WorkerIo): void {
       return;
     }
     case 'checkpoint':
-      noticed(stage, message.notice, io);
+      noticed(stage, message.notice, io, unsaved);
       return;
     case 'beat':
     case 'ready':
@@ -107,15 +112,14 @@ function passOn(stage: Stage, message: ChildMessage, io: WorkerIo): void {
   }
 }
 
-function noticed(stage: Stage, notice: CheckpointNotice, io: WorkerIo): void {
-  const warn = (message: string, hint = {}): void =>
-    io.emit({ event: 'warning', stage: stage.address, message, ...hint });
+function noticed(stage: Stage, notice: CheckpointNotice, io: WorkerIo, unsaved: Unsaved): void {
   switch (notice.what) {
     case 'saved': {
       const { step, bytes, seconds } = notice;
       io.log.write(`checkpoint step ${step}, ${bytes} bytes in ${seconds.toFixed(3)} s\n`);
       io.emit({ event: 'checkpoint', stage: stage.address, step, bytes, seconds });
       io.onSaved();
+      unsaved.saved();
       io.onProgress(`a checkpoint of step ${step}`);
       break;
     }
@@ -123,12 +127,15 @@ function noticed(stage: Stage, notice: CheckpointNotice, io: WorkerIo): void {
       io.log.write(`goes on from step ${notice.step}\n`);
       break;
     case 'passed-over':
-      warn(`checkpoint '${notice.file}' of stage '${stage.address}' is passed over: ${notice.reason}`);
+      io.emit({
+        event: 'warning',
+        stage: stage.address,
+        message: `checkpoint '${notice.file}' of stage '${stage.address}' is passed over: ${notice.reason}`,
+      });
       break;
     case 'not-saved':
-      warn(`stage '${stage.address}' could not save step ${notice.step}: ${notice.reason}`, {
-        hint: 'it goes on; what was saved before is as it was',
-      });
+      io.log.write(`checkpoint step ${notice.step} could not be saved: ${notice.reason}\n`);
+      unsaved.lost(notice.step, notice.reason);
       break;
     default:
       unreachable(notice);
