@@ -99,6 +99,22 @@ describe('what a stage reports', () => {
     });
   });
 
+  test('is followed until Ctrl-C, which says nothing of the stage and leaves it alone', async () => {
+    command(`echo '{"name":"loss","value":1,"step":1}' >> "$DAG_METRICS"; ${held.command('train')}`);
+    const repro = project.start(['repro']);
+    const stage = await held.started('train');
+    const follower = project.start(['metrics', 'show', '--follow']);
+    await new Promise<void>((resolve) => {
+      follower.child.stdout?.on('data', (chunk) => String(chunk).includes('loss 1') && resolve());
+    });
+    follower.child.kill('SIGINT');
+    const { status, stdout, stderr } = await follower.ended;
+    expect({ status, stderr }).toEqual({ status: 130, stderr: '' });
+    expect(stdout).toContain('train  loss');
+    stage.release();
+    expect((await repro.ended).status).toBe(0);
+  });
+
   test('nothing leaves a file behind where nothing was reported; gc takes the files with the log', async () => {
     project.write('dep', '');
     project.write('pipeline.yaml', 'stages:\n  train: {cmd: echo 1 > out.txt, deps: [dep], outs: [out.txt]}\n');

@@ -18,6 +18,8 @@ export interface Context {
   readonly stop: AbortSignal;
   /** Aborted by the second: end now. */
   readonly kill: AbortSignal;
+  /** Called by a verb that from here on only watches what others run: a signal ends that, and nothing has to be said of it. */
+  onlyWatches(): void;
   /** A line of result; nothing under --quiet and --json. */
   print(line: string): void;
   /** A line beside the results; nothing under --quiet. */
@@ -79,6 +81,8 @@ interface Interruption {
   readonly kill: AbortSignal;
   /** The exit status that the first signal asks for; undefined while there was none. */
   status(): number | undefined;
+  /** Has signals end it without a word. */
+  hush(): void;
 }
 
 async function attempt(work: () => Promise<number>, io: Io, json: boolean, signals: Interruption): Promise<number> {
@@ -102,6 +106,7 @@ function interruption(io: Io): Interruption {
   const stop = new AbortController();
   const kill = new AbortController();
   let status: number | undefined;
+  let isTold = true;
   const seen = new Set<'warning' | 'order'>();
   for (const [name, code] of Object.entries(SIGNALS)) {
     process.on(name, () => {
@@ -114,11 +119,14 @@ function interruption(io: Io): Interruption {
       seen.add(kind);
       if (status !== undefined) return;
       status = code;
-      if (name !== 'SIGPIPE') io.err(`\n${name}: stopping; once more kills what still runs\n`);
+      if (isTold && name !== 'SIGPIPE') io.err(`\n${name}: stopping; once more kills what still runs\n`);
       stop.abort();
     });
   }
-  return { stop: stop.signal, kill: kill.signal, status: () => status };
+  const hush = (): void => {
+    isTold = false;
+  };
+  return { stop: stop.signal, kill: kill.signal, status: () => status, hush };
 }
 
 async function contextOf(io: Io, options: CommonOptions, signals: Interruption): Promise<Context> {
@@ -133,6 +141,7 @@ async function contextOf(io: Io, options: CommonOptions, signals: Interruption):
     wait,
     stop: signals.stop,
     kill: signals.kill,
+    onlyWatches: signals.hush,
     print: (line) => {
       if (!quiet && !json) io.out(`${line}\n`);
     },

@@ -30,6 +30,7 @@ export async function metricsExport(context: Context, targets: readonly string[]
     }
     files.flush();
     if (options.follow === true) {
+      context.onlyWatches();
       // It reads from the start once more: what is there already is found, not written again.
       files.close();
       const reported = await followReports(project, wanted, {

@@ -39,6 +39,7 @@ async function follow(
   options: LiveOptions,
 ): Promise<number> {
   const { io, quiet, json } = context;
+  context.onlyWatches();
   const system = options.system === true;
   let shown: readonly Reported[] = [];
   const isLive = io.live && !quiet && !json;
