@@ -37,6 +37,28 @@ export interface BackendPins {
   readonly deterministic?: boolean;
 }
 
+/** What the backends that aren't native can pin beside their name and package: on these, more decides nothing. */
+const PINNABLE: Partial<Record<Backend, readonly (keyof BackendPins)[]>> = {
+  webgpu: [],
+  wasm: ['threads', 'deterministic'],
+  cpu: ['threads', 'deterministic'],
+};
+
+/** A pin that a backend can't keep on any machine, and why, in words that follow its name; undefined where there is none. */
+export function impossiblePin(
+  backend: Backend,
+  pins: BackendPins,
+): { readonly pin: keyof BackendPins; readonly why: string } | undefined {
+  const pinnable = PINNABLE[backend];
+  if (pinnable === undefined) return undefined;
+  for (const pin of ['tensorflow', 'threads', 'onednn', 'isa', 'deterministic'] as const) {
+    if (pins[pin] === undefined || (pin === 'onednn' && pins.onednn === false)) continue;
+    if (!pinnable.includes(pin)) return { pin, why: `has nothing that '${pin}' would pin` };
+    if (pin === 'threads' && pins.threads !== 1) return { pin, why: `runs on one thread, not ${pins.threads}` };
+  }
+  return undefined;
+}
+
 /** Pins as they stand in the fingerprint and in pipeline.lock: where there is only a name, that. */
 export function pinsValue(pins: BackendPins): Value {
   const { name } = pins;

@@ -178,11 +178,18 @@ describe('keys that DVC does not have', () => {
     it.each([
       ['abacus', 'must be one of gpu, node, webgpu, wasm, cpu or a map'],
       ['{name: abacus}', 'backend.name must be one of gpu, node, webgpu, wasm, cpu'],
+      ['{name: abacus, isa: avx2}', 'backend.name must be one of gpu, node, webgpu, wasm, cpu'],
       ['{threads: 0}', 'a whole number from 1 up'],
       ['{tensorflow: 2.15}', 'backend.tensorflow must be a string, not the number 2.15'],
       ['{onednn: yes}', 'backend.onednn must be true or false'],
       ['{isa: mmx}', 'backend.isa must be one of sse41, avx, avx2'],
       ['{cores: 2}', "unknown key 'cores'"],
+      ['{name: wasm, threads: 2}', 'backend.threads: the backend wasm runs on one thread, not 2'],
+      [
+        '{name: cpu, tensorflow: "2.15.1"}',
+        "backend.tensorflow: the backend cpu has nothing that 'tensorflow' would pin",
+      ],
+      ['{name: webgpu, deterministic: true}', "the backend webgpu has nothing that 'deterministic' would pin"],
       ['gpu, resources: {gpu: 0}', 'the backend gpu needs a GPU, and resources say gpu: 0'],
     ])('%s is refused, and pointed at', (backend, message) => {
       const text = problems(worker(backend));

@@ -31,9 +31,10 @@ export function missingBackend(folders: readonly string[], pins: BackendPins): P
   for (const one of packages) {
     const found = installed.find((other) => other.package === one);
     if (found === undefined) tried.push(`${one} is not installed`);
-    else if (version !== undefined && version !== found.version)
+    else if (version !== undefined && version !== found.version) {
       tried.push(`${one} is ${found.version}, not ${version}`);
-    else if (found.problem === undefined) return undefined;
+      hint ??= `npm install ${one}@${version}, or pin '${found.version}'`;
+    } else if (found.problem === undefined) return undefined;
     else {
       tried.push(`${one}: ${found.problem.why}`);
       hint ??= found.problem.hint;

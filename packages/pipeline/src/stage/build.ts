@@ -4,6 +4,7 @@ import {
   type BackendPins,
   type CheckpointSettings,
   type EnvVar,
+  impossiblePin,
   type OutKind,
   type ProjectPath,
   type Resources,
@@ -182,6 +183,7 @@ function readAction(wdir: ProjectPath, definition: MapNode, origin: StageOrigin)
     const module = projectPath(scalarText(worker), worker, placeOf(origin, 'worker', wdir));
     if (module === undefined) return undefined;
     const pins = readBackend(backend);
+    if (backend !== undefined) checkPins(pins, backend, origin);
     return { kind: 'worker', module, ...(pins === undefined ? {} : { backend: pins }) };
   }
   if (cmd === undefined) {
@@ -206,6 +208,15 @@ function readBackend(node: Node | undefined): BackendPins | undefined {
   const entries = node.entries.filter(({ value }) => !isUnknown(value) && !isNull(value));
   if (entries.length === 0) return undefined;
   return readPins(Object.fromEntries(entries.map(({ key, value }) => [String(key.value), toValue(value)])));
+}
+
+/** A pin that the named backend keeps on no machine is a mistake; it need not wait for the stage to run. */
+function checkPins(pins: BackendPins | undefined, at: Node, origin: StageOrigin): void {
+  const impossible = pins?.name === undefined ? undefined : impossiblePin(pins.name, pins);
+  if (impossible === undefined) return;
+  const { pin, why } = impossible;
+  const value = at.kind === 'map' ? findValue(at, pin) : undefined;
+  problem(value ?? at, `the backend ${pins?.name} ${why}`, 'take it out', `backend.${pin}`, origin);
 }
 
 /** A backend on a GPU needs one: the stage holds one even where it does not say so. */

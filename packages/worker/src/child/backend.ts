@@ -79,7 +79,10 @@ async function load(
   if (main === undefined) throw new Error(NOT_INSTALLED);
   const version = packageVersion(main, name);
   if (pins.version !== undefined && pins.version !== version) {
-    throw new Error(`the stage pins version ${pins.version}, and ${version} is installed`);
+    throw new LoadError(
+      `the stage pins version ${pins.version}, and ${version} is installed`,
+      `npm install ${name}@${pins.version}, or pin '${version}'`,
+    );
   }
   const request: LoadRequest = { name, main, folders, pins };
   const { tf, facts, gpu } = await start(backend, request);

@@ -6,8 +6,7 @@ import { findPackage, importFile } from './packages.ts';
 /** Loads WebAssembly, from the package's own files. In Node it runs on one thread. */
 export async function startWasm(request: LoadRequest): Promise<Started> {
   const { main, pins } = request;
-  checkThreads(pins.threads);
-  refusePins(pins, ['threads', 'deterministic']);
+  refusePins('wasm', pins);
   const tf = await core(request);
   const events = ['uncaughtException', 'unhandledRejection'] as const;
   const before = events.map((event) => new Set<unknown>(process.listeners(event as 'uncaughtException')));
@@ -28,8 +27,7 @@ export async function startWasm(request: LoadRequest): Promise<Started> {
 /** Loads plain JavaScript. */
 export async function startCpu(request: LoadRequest): Promise<Started> {
   const { main, pins } = request;
-  checkThreads(pins.threads);
-  refusePins(pins, ['threads', 'deterministic']);
+  refusePins('cpu', pins);
   const tf = await core(request);
   await importFile(main);
   if (!(await tf.setBackend('cpu'))) throw new Error('it did not start');
@@ -43,8 +41,4 @@ export async function core({ main, folders }: LoadRequest): Promise<TensorFlow> 
   const file = findPackage('@tensorflow/tfjs-core', [...folders, dirname(main)]);
   if (file === undefined) throw new Error('@tensorflow/tfjs-core is not installed beside it');
   return await importFile<TensorFlow>(file);
-}
-
-function checkThreads(threads: number | undefined): void {
-  if (threads !== undefined && threads !== 1) throw new Error(`the stage pins ${threads} threads, and it runs on one`);
 }

@@ -1,4 +1,5 @@
-import type { BackendPins } from '@dag/model';
+import { type Backend, type BackendPins, impossiblePin } from '@dag/model';
+import { LoadError } from './load-error.ts';
 import type { Facts } from './settings.ts';
 
 export type TensorFlow = typeof import('@tensorflow/tfjs-core');
@@ -22,13 +23,9 @@ export interface Started {
   readonly gpu?: boolean;
 }
 
-/** Refuses pins that mean nothing for a backend which runs on one thread, the same on every machine. */
-export function refusePins(pins: BackendPins, allowed: readonly (keyof BackendPins)[]): void {
-  for (const pin of PINS) {
-    if (pins[pin] === undefined || allowed.includes(pin)) continue;
-    if (pin === 'onednn' && pins.onednn === false) continue;
-    throw new Error(`${pin} can't be pinned there: it means nothing to this backend`);
-  }
+/** Refuses what this backend can't keep on any machine. */
+export function refusePins(backend: Backend, pins: BackendPins): void {
+  const impossible = impossiblePin(backend, pins);
+  if (impossible === undefined) return;
+  throw new LoadError(`it ${impossible.why}`, `take '${impossible.pin}' out of the stage's backend`);
 }
-
-const PINS = ['tensorflow', 'threads', 'onednn', 'isa', 'deterministic'] as const;

@@ -66,7 +66,10 @@ function haveOldUtil(): void {
 
 function checkVersion({ tensorflow }: BackendPins, version: string): void {
   if (tensorflow === undefined || tensorflow === version) return;
-  throw new Error(`the stage pins TensorFlow ${tensorflow}, and its library is ${version}`);
+  throw new LoadError(
+    `the stage pins TensorFlow ${tensorflow}, and its library is ${version}`,
+    `pin '${version}', or install a library of ${tensorflow}`,
+  );
 }
 
 /**

@@ -32,7 +32,7 @@ interface AdapterInfo {
  */
 export async function startWebGpu(request: LoadRequest, software: boolean): Promise<Started> {
   const { folders, main, pins } = request;
-  refusePins(pins, []);
+  refusePins('webgpu', pins);
   const provider = findPackage('webgpu', folders);
   if (provider === undefined)
     throw new LoadError('the package webgpu, which brings WebGPU to Node, is not installed', 'npm install webgpu');
