@@ -76,6 +76,16 @@ describe('installed hooks', () => {
     expect([data(), project.read('data/a')]).toEqual([['a', 'b', 'c'], 'two\n']);
   });
 
+  test('put the data of a squashed merge in place, which is no commit yet', async () => {
+    await started();
+    await commit('main', { 'data/d': 'one\n' });
+    await dag('install');
+    expect(git('merge', '--squash', 'other')).toMatchObject({ status: 0, output: expect.stringContaining('M  data') });
+    expect(data()).toEqual(['a', 'b', 'c', 'd']);
+    project.git('commit', '-qm', 'squashed');
+    expect((await dag('status')).stdout).toBe('Everything is up to date.\n');
+  });
+
   test('put data in place at the commit that ends a merge or a cherry-pick with conflicts', async () => {
     await started();
     await dag('install');

@@ -325,6 +325,8 @@ describe('reports', () => {
     expect(report).toContain('<testsuite name="dag verify" tests="3" failures="1" errors="0"');
     expect(report).toContain('message="stale: param params.yaml:lr modified (0.1 → &lt;&amp;&gt;)"');
     expect(report).toContain('<testcase classname="pipeline.yaml" name="stage prepare" file="pipeline.yaml" line="6"');
+    await project.dag(['verify', '-r', 'store', '--junit', 'out/cloud.xml']);
+    expect(project.read('out/cloud.xml')).toContain('<testcase classname="remote" name="remote model" time=');
     const quiet = await project.dag(['verify', '--no-annotations', '-q'], { env: { GITHUB_ACTIONS: 'true' } });
     expect([quiet.stdout, quiet.stderr, quiet.status]).toEqual(['', '', 1]);
   });

@@ -29,7 +29,8 @@ const SAME = `-- ${LISTS.map(quoted).join(' ')} 2>/dev/null && exit 0`;
 /** Told before Node starts, which takes longer than git's own work. */
 const NOTHING_TO_DO: Partial<Record<HookName, string>> = {
   'post-checkout': `[ "$3" = 1 ] || exit 0\ngit diff-tree -r --quiet "$1" "$2" ${SAME}\n`,
-  'post-merge': `git diff-tree -r --quiet ORIG_HEAD HEAD ${SAME}\n`,
+  // A merge with --squash changes files and leaves HEAD where it is.
+  'post-merge': `[ "$1" = 1 ] || { git diff-tree -r --quiet ORIG_HEAD HEAD ${SAME}; }\n`,
   'post-rewrite': '[ "$1" = rebase ] || exit 0\n',
   // Git tells a commit that ends a merge or takes over another one by its reflog alone.
   'post-commit': `case "$(git log -g -1 --format=%gs HEAD 2>/dev/null)" in

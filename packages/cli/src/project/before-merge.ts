@@ -6,7 +6,7 @@ import { type Artifact, groupBy, type ProjectPath } from '@dag/model';
 import { trackedAt } from './tracked-then.ts';
 
 /** What git's folder holds while it waits for the user to settle something. */
-const UNDER_WAY = ['MERGE_HEAD', 'CHERRY_PICK_HEAD', 'REVERT_HEAD', 'rebase-merge', 'rebase-apply'];
+const UNDER_WAY = ['MERGE_HEAD', 'CHERRY_PICK_HEAD', 'REVERT_HEAD', 'SQUASH_MSG', 'rebase-merge', 'rebase-apply'];
 
 /** Where the work tree may have stood when git began: a rebase leaves HEAD, and the data stays where it was. */
 const BEGAN_AT = ['HEAD', 'ORIG_HEAD', 'REBASE_HEAD'];

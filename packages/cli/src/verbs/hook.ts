@@ -47,7 +47,7 @@ function concerns(
   const isSame = (from: string, to: string): boolean =>
     git.ask('diff-tree', '-r', '--quiet', from, to, '--', ...LISTS) !== undefined;
   if (name === 'post-checkout') return third === '1' && !picksFollow(git) && !isSame(first, second);
-  if (name === 'post-merge') return !isSame('ORIG_HEAD', 'HEAD');
+  if (name === 'post-merge') return first === '1' || !isSame('ORIG_HEAD', 'HEAD');
   if (name === 'post-commit') return !isSame('HEAD^', 'HEAD');
   return name !== 'post-rewrite' || first === 'rebase';
 }

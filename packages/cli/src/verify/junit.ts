@@ -1,6 +1,6 @@
 import type { Verdict } from './verdict.ts';
 
-/** Verdicts as a JUnit report: a test case each, of the class that its file is. */
+/** Verdicts as a JUnit report: a test case each, of the class that its file is, or its kind where it has none. */
 export function junit(verdicts: readonly Verdict[], seconds: number): string {
   const failures = verdicts.filter(({ ok }) => !ok).length;
   const counts = `tests="${verdicts.length}" failures="${failures}" errors="0" time="${seconds.toFixed(3)}"`;
@@ -16,9 +16,10 @@ export function junit(verdicts: readonly Verdict[], seconds: number): string {
 }
 
 function testCase({ name, kind, verdict, ok, reasons, notes, place, seconds = 0 }: Verdict): string[] {
-  const file = place?.file ?? kind;
+  const file = place === undefined ? '' : ` file="${escaped(place.file)}"`;
   const line = place?.span === undefined ? '' : ` line="${place.span.line}"`;
-  const open = `    <testcase classname="${escaped(file)}" name="${escaped(`${kind} ${name}`)}" file="${escaped(file)}"${line} time="${seconds.toFixed(3)}"`;
+  const about = `classname="${escaped(place?.file ?? kind)}" name="${escaped(`${kind} ${name}`)}"`;
+  const open = `    <testcase ${about}${file}${line} time="${seconds.toFixed(3)}"`;
   const text = [...reasons, ...notes.map((note) => `note: ${note}`)].join('\n');
   if (!ok) {
     const message = escaped(`${verdict}${reasons[0] === undefined ? '' : `: ${reasons[0]}`}`);
