@@ -129,6 +129,29 @@ test('repro in the middle of a merge or rebase takes the data that git merged, a
   }
 });
 
+test('a lock is not merged file by file while params.yaml is in conflict, which is said; then it is', async () => {
+  const bob = await one();
+  const git = gitIn(bob);
+  await dagOk(bob, ['install', '--uninstall']);
+  bob.write('params.yaml', 'n: 1\n');
+  await commitAll(bob, 'params');
+  git('checkout', '-q', '-b', 'other');
+  await commitAll(bob, 'other', { 'data/b': 'b\n', 'params.yaml': 'n: 2\n' });
+  git('checkout', '-q', 'main');
+  await dagOk(bob, ['checkout', '-q']);
+  await commitAll(bob, 'main', { 'data/c': 'c\n', 'params.yaml': 'n: 3\n' });
+  expect(git('merge', 'other').status).toBe(1);
+  const early = await bob.dag(['lock', 'resolve']);
+  expect([early.status, early.stderr]).toEqual([
+    1,
+    expect.stringContaining('settle what keeps the project from being read'),
+  ]);
+  bob.write('params.yaml', 'n: 4\n');
+  await dagOk(bob, ['lock', 'resolve']);
+  expect((await dagOk(bob, ['repro'])).stdout).toContain('data as git merged it');
+  expect(bob.read('names')).toBe('a\nb\nc\n');
+});
+
 test('git stash takes the lock back and brings it again; dag checkout follows, and loses nothing', async () => {
   const bob = await one();
   const git = gitIn(bob);

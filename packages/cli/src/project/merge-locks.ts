@@ -17,6 +17,8 @@ export interface MergedTexts extends MergedLock {
   readonly inside: ReadonlyMap<ProjectPath, readonly string[]>;
   /** Folders that could not be merged, since neither the cache nor a remote has a listing of theirs. */
   readonly unlisted: ReadonlySet<ProjectPath>;
+  /** Whether the project could not be opened, so that no folder was merged. */
+  readonly unsound: boolean;
 }
 
 /**
@@ -33,14 +35,14 @@ export async function mergeLockTexts(context: Context, file: ProjectPath, texts:
   };
   const project = await openIfSound(context);
   if (project === undefined) {
-    return { ...mergeLocks(sides, file, () => undefined), inside: new Map(), unlisted: new Set() };
+    return { ...mergeLocks(sides, file, () => undefined), inside: new Map(), unlisted: new Set(), unsound: true };
   }
   try {
     const first = await mergeWithTrees(project.store, sides, file);
-    if (first.unlisted.length === 0) return { ...first, unlisted: new Set() };
+    if (first.unlisted.length === 0) return { ...first, unlisted: new Set(), unsound: false };
     await fetchListings(context, project, first.unlisted);
     const { unlisted, ...second } = await mergeWithTrees(project.store, sides, file);
-    return { ...second, unlisted: new Set(unlisted.map(({ path }) => path)) };
+    return { ...second, unlisted: new Set(unlisted.map(({ path }) => path)), unsound: false };
   } finally {
     await project.close();
   }
@@ -87,7 +89,7 @@ function lockOf(text: string, file: ProjectPath): Lock {
   throw new FailureError({ code: 'invalid-pipeline', diagnostics: lock.error });
 }
 
-/** In the midst of a merge pipeline.yaml may be in conflict itself: then there is no cache to be had. */
+/** In the midst of a merge pipeline.yaml and params may be in conflict themselves: then there is no cache to be had. */
 async function openIfSound(context: Context): Promise<OpenProject | undefined> {
   try {
     return await openProject({ ...context, say: () => undefined });

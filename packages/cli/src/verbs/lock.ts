@@ -73,13 +73,16 @@ function chosen(merged: MergedTexts, { ours, theirs }: ResolveFlags): MergedText
   return { ...merged, lock: { ...merged.lock, data }, conflicts: [] };
 }
 
-function tell(context: Context, file: ProjectPath, { stale, conflicts, inside, unlisted }: MergedTexts): void {
+function tell(context: Context, file: ProjectPath, { stale, conflicts, inside, unlisted, unsound }: MergedTexts): void {
   context.emit({ event: 'summary', file, stale, conflicts: conflicts.map(({ path }) => path) });
   if (context.json) return;
   if (stale.length > 0) {
     context.say(`${file}: both sides ran ${list(stale)}; taken out, so that 'dag repro' settles it`);
   }
+  let unopened = false;
   for (const { path: tracked, ours, theirs } of conflicts) {
+    const isFolder = ours?.kind === 'folder' && theirs?.kind === 'folder';
+    unopened ||= unsound && isFolder;
     const within = inside.get(tracked);
     const gone = ours === undefined ? 'we removed it' : theirs === undefined ? 'they removed it' : undefined;
     const why =
@@ -88,6 +91,10 @@ function tell(context: Context, file: ProjectPath, { stale, conflicts, inside, u
         : `both sides changed ${list(within)} in it`;
     context.say(`${file}: conflict in ${tracked}: ${why}`);
   }
+  if (unopened)
+    context.say(
+      "  settle what keeps the project from being read ('dag status' names it), and 'dag lock resolve' merges folders file by file",
+    );
   if (conflicts.length > 0) context.say("  choose with 'dag lock resolve --ours' or '--theirs'");
 }
 
