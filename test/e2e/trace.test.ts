@@ -325,8 +325,8 @@ stages:
     expect(failed).toMatchObject({ status: 'failed', exit_code: 7 });
     stage('kill -KILL $$');
     expect((await project.dag(['repro', '--trace'])).stderr).toContain('was killed (SIGKILL)');
-    // The stage is a child of dag's and leads its own group, as it is when nobody watches.
-    stage('node show.cjs > out.txt');
+    // The stage is a child of dag's and leads its own group, as it is when nobody watches. Memory is looked at now and again.
+    stage('node show.cjs > out.txt; sleep 3');
     project.write(
       'show.cjs',
       `const fs = require('node:fs');
