@@ -95,7 +95,6 @@ interface Pushed {
 class World {
   readonly remote = new VirtualRemote();
   readonly done: Pushed[] = [];
-  readonly busy = new Set<string>();
   readonly errors: unknown[] = [];
   removed = 0;
   readonly #catalogs = new Map<string, Catalog>();
@@ -110,8 +109,8 @@ class World {
 
   async begin(step: Step & { readonly do: 'push' | 'collect' }): Promise<void> {
     const actor = `${step.who}`;
-    if (this.busy.has(actor)) return;
-    this.busy.add(actor);
+    if (this.remote.working.has(actor)) return;
+    this.remote.working.add(actor);
     const life = this.#life.get(actor) ?? 0;
     const isAlive = () => (this.#life.get(actor) ?? 0) === life;
     try {
@@ -119,7 +118,7 @@ class World {
     } catch (error) {
       if (isAlive()) this.errors.push(error);
     } finally {
-      if (isAlive()) this.busy.delete(actor);
+      if (isAlive()) this.remote.working.delete(actor);
     }
   }
 
@@ -127,7 +126,6 @@ class World {
 
   kill(actor: string): void {
     this.remote.kill(actor);
-    this.busy.delete(actor);
     this.#catalogs.delete(actor);
     this.#life.set(actor, (this.#life.get(actor) ?? 0) + 1);
   }

@@ -22,6 +22,8 @@ interface Pending {
 export class VirtualRemote {
   now = 1_800_000_000_000;
   readonly objects = new Map<string, { readonly bytes: Buffer; readonly modified: number }>();
+  /** Who has begun something and not ended it: time stands still until all of them wait for a call. */
+  readonly working = new Set<string>();
   /** Called after each change. */
   onChange: (key: string, how: 'put' | 'deleted') => void = () => {};
   #pending: Pending[] = [];
@@ -79,14 +81,16 @@ export class VirtualRemote {
 
   /** Lets one call through: the one that `pick` (from 0 to 1) falls on. */
   async step(pick: number): Promise<void> {
+    await this.#quiet();
     const [one] = this.#pending.splice(Math.floor(pick * this.#pending.length), 1);
     one?.go();
-    await quiet();
+    await this.#quiet();
   }
 
   /** Time goes by; calls that have waited long are let through meanwhile. */
   async advance(ms: number, pick: () => number): Promise<void> {
     const end = this.now + ms;
+    await this.#quiet();
     while (this.now < end) {
       this.now = Math.min(end, this.now + HALF_AN_HOUR);
       while (this.#pending.some(({ since }) => this.now - since > HALF_AN_HOUR)) {
@@ -94,12 +98,13 @@ export class VirtualRemote {
         const one = old[Math.floor(pick() * old.length)];
         this.#pending = this.#pending.filter((other) => other !== one);
         one?.go();
-        await quiet();
+        await this.#quiet();
       }
     }
   }
 
   async drain(pick: () => number): Promise<void> {
+    await this.#quiet();
     for (let steps = 0; this.isBusy; steps++) {
       if (steps > 20_000) throw new Error('it never ends');
       await this.step(pick());
@@ -108,6 +113,13 @@ export class VirtualRemote {
 
   kill(actor: string): void {
     this.#pending = this.#pending.filter((one) => one.actor !== actor);
+    this.working.delete(actor);
+  }
+
+  async #quiet(): Promise<void> {
+    do {
+      for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    } while ([...this.working].some((actor) => !this.#pending.some((call) => call.actor === actor)));
   }
 
   /** The indexes in force, whatever is being done. */
@@ -156,9 +168,4 @@ function needsOf(stored: Uint8Array, codec: number, kind: number): Digest[] {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-/** Until everybody waits for the storage. */
-async function quiet(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
 }
