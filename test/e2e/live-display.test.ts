@@ -26,7 +26,9 @@ describe.skipIf(!hasTerminals)('on a terminal', () => {
     await dag.until((screen) => /and 2 more running\n {2}0 of 20$/.test(screen.text()));
     await dag.until((screen) => {
       const shown = running(screen.lines());
-      return shown.length === 18 && shown.every((line) => /^▸ (stage\d\d) {2}(?:\d+ min )?\S+ s {2}日本語 of \1$/.test(line));
+      return (
+        shown.length === 18 && shown.every((line) => /^▸ (stage\d\d) {2}(?:\d+ min )?\S+ s {2}日本語 of \1$/.test(line))
+      );
     });
     expect(dag.screen.cursorShown).toBe(false);
     dag.resize(12, 30);
@@ -54,7 +56,9 @@ describe.skipIf(!hasTerminals)('on a terminal', () => {
     expect(running(dag.screen.lines())).toEqual([]);
     dag.resize(24, 80);
     await dag.until((screen) =>
-      running(screen.lines()).some((line) => /^▸ a {2}(?:\d+ min )?\S+ s, \d+ min \d+ s left {2}日本語 of a$/.test(line)),
+      running(screen.lines()).some((line) =>
+        /^▸ a {2}(?:\d+ min )?\S+ s, \d+ min \d+ s left {2}日本語 of a$/.test(line),
+      ),
     );
     a.release();
     const b = await held.started('b');

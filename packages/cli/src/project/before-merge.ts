@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { openRepository } from '@dag/git';
 import { type Artifact, groupBy, type ProjectPath } from '@dag/model';
+import { gitFolder } from './git.ts';
 import { trackedAt } from './tracked-then.ts';
 
 /** What git's folder holds while it waits for the user to settle something. */
@@ -27,9 +27,8 @@ export function lockedBefore(
 }
 
 function isUnderWay(root: string): boolean {
-  const { status, stdout } = spawnSync('git', ['rev-parse', '--absolute-git-dir'], { cwd: root, encoding: 'utf8' });
-  const folder = stdout?.trimEnd() ?? '';
-  return status === 0 && UNDER_WAY.some((name) => fs.existsSync(path.join(folder, name)));
+  const folder = gitFolder(root);
+  return folder !== undefined && UNDER_WAY.some((name) => fs.existsSync(path.join(folder, name)));
 }
 
 function trackedWhenItBegan(root: string, env: Readonly<Record<string, string | undefined>>) {
