@@ -113,12 +113,14 @@ test('repro in the middle of a merge or rebase takes the data that git merged, a
     expect(data(bob)).toEqual(['a', 'c']);
     const lock = bob.read('pipeline.lock');
     const status = await dagOk(bob, ['status']);
-    expect(status.stderr).toContain("git merged what pipeline.lock says of 'data': 'dag checkout' puts that in place");
+    expect(status.stderr).toContain(
+      "git changed what pipeline.lock says of 'data': 'dag checkout', or 'dag repro', puts that in place",
+    );
     // The file that Ann pushed is not in Bob's cache yet.
     const refused = await bob.dag(['repro']);
     expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("'dag pull data'")]);
     expect([bob.read('pipeline.lock'), data(bob)]).toEqual([lock, ['a', 'c']]);
-    expect((await dagOk(bob, ['repro', '--pull'])).stdout).toContain('data as git merged it in pipeline.lock');
+    expect((await dagOk(bob, ['repro', '--pull'])).stdout).toContain('data as git changed it in pipeline.lock');
     expect([data(bob), bob.read('names')]).toEqual([['a', 'b', 'c'], 'a\nb\nc\n']);
     bob.write('data/d', 'of the merge\n');
     expect((await dagOk(bob, ['repro'])).stdout).toContain('data as it stands now');
@@ -148,7 +150,7 @@ test('a lock is not merged file by file while params.yaml is in conflict, which 
   ]);
   bob.write('params.yaml', 'n: 4\n');
   await dagOk(bob, ['lock', 'resolve']);
-  expect((await dagOk(bob, ['repro'])).stdout).toContain('data as git merged it');
+  expect((await dagOk(bob, ['repro'])).stdout).toContain('data as git changed it');
   expect(bob.read('names')).toBe('a\nb\nc\n');
 });
 

@@ -6,6 +6,7 @@ import {
   type Diagnostic,
   isWithin,
   overlaps,
+  type ProjectPath,
   type Stage,
   sameArtifact,
   type TrackedData,
@@ -14,7 +15,8 @@ import { findPlaces, type Places } from '@dag/pipeline';
 import { holding } from '@dag/store';
 import type { ReproEvent } from './event.ts';
 import type { Observer } from './observer.ts';
-import type { Fetcher, Project } from './project.ts';
+import type { Fetcher, FetchItem, Project } from './project.ts';
+import { type WhatChanged, whatChanged } from './what-changed.ts';
 
 export interface DataOptions {
   /** Data that must be there; other data that is gone is left alone. */
@@ -42,9 +44,9 @@ export function dataOf(project: Project, stages: Iterable<Stage>): TrackedData[]
 
 /**
  * Brings tracked data and its lock entry together before stages run: what changed in the workspace is stored and recorded
- * anew, what is gone comes back from the cache, or from a remote where there is a fetcher. What nobody changed but git, which
- * has stopped in the middle of a merge, follows its entry: to record it would undo the merge.
- * @returns a failure for each that is nowhere to be had.
+ * anew; what is gone comes back from the cache, or from a remote where there is a fetcher; what stands untouched while git
+ * changed its entry follows that.
+ * @returns a failure for each that is nowhere to be had, or would be lost.
  */
 export async function settleData(
   project: Project,
@@ -54,50 +56,45 @@ export async function settleData(
 ): Promise<Diagnostic[]> {
   const problems: Diagnostic[] = [];
   let places: Places | undefined;
+  const fail = (entry: TrackedData, said: Said): void => {
+    places ??= findPlaces(project.reader);
+    problems.push({ code: 'missing-dep', ...(places.data(entry.path) ?? { file: entry.file }), ...said });
+  };
   const seen = await observer.observe(data.map((entry) => entry.path));
   const differs = (entry: TrackedData): boolean => !sameArtifact(seen.get(entry.path), project.locks.data(entry));
   const isPart = (entry: TrackedData): boolean => project.partial.has(entry.path) && differs(entry);
-  const differing = data.filter((entry) => seen.get(entry.path) !== undefined && differs(entry) && !isPart(entry));
-  const merged = differing.filter((entry) => isBehind(project, entry, seen.get(entry.path)));
-  const changed = differing.filter((entry) => !merged.includes(entry));
-  for (const entry of merged) {
-    const locked = project.locks.data(entry);
-    if (locked === undefined) continue;
-    if (await bringBack(project, observer, entry, locked, options)) {
-      options.emit({ event: 'data', path: entry.path, artifact: locked, how: 'merged' });
-      continue;
-    }
-    places ??= findPlaces(project.reader);
-    problems.push({ code: 'missing-dep', ...(places.data(entry.path) ?? { file: entry.file }), ...notMerged(entry) });
+  const isHere = (entry: TrackedData): boolean => seen.get(entry.path) !== undefined && !isPart(entry);
+  const changed = { data: [], entry: [], both: [] } as Record<WhatChanged, TrackedData[]>;
+  const differing = data.filter((entry) => isHere(entry) && differs(entry));
+  const lastAgreed = differing.length === 0 ? undefined : project.lastAgreed();
+  for (const entry of differing) {
+    const { path } = entry;
+    const state = { path, seen: seen.get(path), locked: project.locks.data(entry), last: lastAgreed?.get(path) };
+    changed[await whatChanged(project, state)].push(entry);
   }
-  for (const entry of data) {
-    if ((seen.get(entry.path) !== undefined && !isPart(entry)) || !options.needed.has(entry)) continue;
+  const gone = data.filter((entry) => !isHere(entry) && options.needed.has(entry));
+  const outcomes = await bringBack(project, observer, [...changed.entry, ...gone], options);
+  const isBack = (entry: TrackedData, how: 'followed' | 'restored'): boolean => {
+    const artifact = project.locks.data(entry);
+    if (artifact === undefined || outcomes.get(entry) !== 'there') return false;
+    options.emit({ event: 'data', path: entry.path, artifact, how });
+    return true;
+  };
+  for (const entry of changed.entry) {
+    if (!isBack(entry, 'followed')) fail(entry, notFollowed(entry, outcomes.get(entry) === 'refused'));
+  }
+  for (const entry of gone) {
     const locked = project.locks.data(entry);
-    const back = locked !== undefined && (await bringBack(project, observer, entry, locked, options));
-    if (!back && !(options.allowMissing && locked !== undefined)) {
-      places ??= findPlaces(project.reader);
-      const place = places.data(entry.path) ?? { file: entry.file };
-      problems.push({
-        code: 'missing-dep',
-        ...place,
-        ...(isPart(entry) ? partOnly(entry) : missingData(entry, locked)),
-      });
-    }
+    if (isBack(entry, 'restored') || (options.allowMissing && locked !== undefined)) continue;
+    fail(entry, isPart(entry) ? partOnly(entry) : missingData(entry, locked));
   }
   // Nothing is recorded in a run that can't begin.
-  if (problems.length === 0 && !options.dry && changed.length > 0) {
-    await holding(project.store, () => recordData(project, observer, changed, options));
+  const news = [...changed.data, ...changed.both];
+  if (problems.length === 0 && !options.dry && news.length > 0) {
+    await holding(project.store, () => recordData(project, observer, news, options));
+    for (const { path } of changed.both) options.emit({ event: 'warning', ...lockChangedToo(path) });
   }
   return problems;
-}
-
-/** Whether tracked data stands as its entry named it before git, in the middle of a merge or the like, changed the entry. */
-function isBehind(project: Project, entry: TrackedData, seen: Artifact | undefined): boolean {
-  return (
-    seen !== undefined &&
-    project.locks.data(entry) !== undefined &&
-    project.lockedBefore(entry.path).some((before) => sameArtifact(before, seen))
-  );
 }
 
 async function recordData(
@@ -123,25 +120,39 @@ async function recordData(
   }
 }
 
+/** What became of data that was to be put in place. `refused`: what stands there is nowhere in the cache. */
+type Outcome = 'there' | 'lacking' | 'refused';
+
+/** Puts data in place as the locks name it; what no lock names is left out. */
 async function bringBack(
   project: Project,
   observer: Observer,
-  entry: TrackedData,
-  locked: Artifact,
+  entries: readonly TrackedData[],
   options: DataOptions,
-): Promise<boolean> {
+): Promise<ReadonlyMap<TrackedData, Outcome>> {
+  const items = entries.flatMap((entry) => {
+    const artifact = project.locks.data(entry);
+    return artifact === undefined ? [] : [{ entry, path: entry.path, artifact }];
+  });
+  const isLacking = ({ artifact }: FetchItem): boolean => !project.workspace.isComplete(artifact);
+  const lacking = items.filter(isLacking);
+  if (!options.dry && lacking.length > 0) await options.fetcher?.fetch(lacking, options.signal);
+  const left = new Set(options.dry && options.fetcher !== undefined ? [] : lacking.filter(isLacking));
+  const ready = items.filter((item) => !left.has(item));
+  const outcomes = new Map<TrackedData, Outcome>([...left].map(({ entry }) => [entry, 'lacking']));
   if (options.dry) {
-    const comes = options.fetcher !== undefined || project.workspace.isComplete(locked);
-    if (comes) observer.learn([[entry.path, locked]]);
-    return comes;
+    observer.learn(ready.map(({ path, artifact }) => [path, artifact]));
+    for (const { entry } of ready) outcomes.set(entry, 'there');
+    return outcomes;
   }
-  if (!project.workspace.isComplete(locked)) {
-    const fetched = await options.fetcher?.fetch([{ path: entry.path, artifact: locked }], options.signal);
-    if (fetched !== true) return false;
+  if (ready.length === 0) return outcomes;
+  const { failed, refused } = await project.workspace.checkout(ready, { signal: options.signal });
+  observer.forget(ready.map(({ path }) => path));
+  for (const { entry, path } of ready) {
+    if (refused.some((one) => isWithin(path, one))) outcomes.set(entry, 'refused');
+    else outcomes.set(entry, failed.some((one) => isWithin(path, one.path as ProjectPath)) ? 'lacking' : 'there');
   }
-  const report = await project.workspace.checkout([{ path: entry.path, artifact: locked }], { signal: options.signal });
-  observer.forget([entry.path]);
-  return report.failed.length === 0 && report.refused.length === 0;
+  return outcomes;
 }
 
 type Said = Pick<Diagnostic, 'message' | 'hint'>;
@@ -153,10 +164,18 @@ function partOnly(entry: TrackedData): Said {
   };
 }
 
-function notMerged(entry: TrackedData): Said {
+function notFollowed(entry: TrackedData, isRefused: boolean): Said {
+  const message = `tracked data '${entry.path}' is as it was before git changed pipeline.lock, and the cache lacks`;
+  const stays = `if it is to stay as it is, record it with 'dag add ${entry.path}'`;
+  return isRefused
+    ? { message: `${message} what stands here`, hint: `${stays}; or give it up with 'dag checkout -f ${entry.path}'` }
+    : { message: `${message} what that names now`, hint: `get it with 'dag pull ${entry.path}'; or, ${stays}` };
+}
+
+function lockChangedToo(path: ProjectPath): Said {
   return {
-    message: `tracked data '${entry.path}' is as it was before git merged pipeline.lock, and the cache lacks what that names now`,
-    hint: `get it with 'dag pull ${entry.path}'; or, if it is to stay as it is, record it with 'dag add ${entry.path}'`,
+    message: `'${path}' was changed here, and pipeline.lock had been changed too: what is here is recorded over that`,
+    hint: `to have the other instead: 'git checkout pipeline.lock', then 'dag checkout ${path}'`,
   };
 }
 

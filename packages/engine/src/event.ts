@@ -62,12 +62,12 @@ export type ReproEvent =
     }
   /** What a run of a stage touched, held against what it declares; before `finished`, once for each try. */
   | ({ readonly event: 'traced' } & StageTrace)
-  /** Tracked data that had changed and is recorded anew; or that follows what git, in the middle of a merge, made of its entry. */
+  /** Tracked data that had changed and is recorded anew; or that was gone, or stood as an entry that git has changed, and is put in place. */
   | {
       readonly event: 'data';
       readonly path: ProjectPath;
       readonly artifact: Artifact;
-      readonly how: 'recorded' | 'merged';
+      readonly how: 'recorded' | 'restored' | 'followed';
     }
   /** It waits for paths that another process holds. */
   | { readonly event: 'waiting'; readonly stage?: StageAddress; readonly message: string }

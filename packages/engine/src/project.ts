@@ -36,8 +36,15 @@ export interface Project {
   readonly clock: () => Date;
   /** Those of the paths that git tracks, or tracks something in; none outside git. */
   trackedByGit(paths: readonly ProjectPath[]): ReadonlySet<ProjectPath>;
-  /** What pipeline.lock named there before git changed it, while git has stopped in the middle of a merge or the like; else nothing. */
-  lockedBefore(path: ProjectPath): readonly Artifact[];
+  /** For tracked data: when it and pipeline.lock were last known to be alike, and what they were. Read anew with each call. */
+  lastAgreed(): ReadonlyMap<ProjectPath, LastAgreed>;
+}
+
+/** What tracked data and its entry in pipeline.lock both were. */
+export interface LastAgreed {
+  readonly artifact: Artifact;
+  /** When they were known to be so, ms since 1970: a file with a later time is the user's doing. */
+  readonly at: number;
 }
 
 /** What knows the modules of worker stages. Handed in, so that esbuild is only loaded where a stage needs it. */

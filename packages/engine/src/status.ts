@@ -15,14 +15,17 @@ import {
 import { inputChanges, outChanges } from './decide.ts';
 import { stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
-import type { Project } from './project.ts';
+import type { LastAgreed, Project } from './project.ts';
 import { type Left, leftOf } from './run/checkpoints.ts';
 import { runKey } from './run-key.ts';
+import { whatChanged } from './what-changed.ts';
 
 /** What differs from the locks; stages and data in which nothing does are left out. */
 export interface Status {
   readonly stages: ReadonlyMap<StageAddress, readonly Change[]>;
   readonly data: ReadonlyMap<ProjectPath, readonly Change[]>;
+  /** Those of `data` that nobody touched: their entry was changed, and they are to follow it. */
+  readonly behind: readonly ProjectPath[];
   /** What changed stages would go on from, those that were ended early with the inputs of now. */
   readonly left: ReadonlyMap<StageAddress, Left>;
 }
@@ -46,11 +49,18 @@ export async function status(opened: Project, stages: readonly Stage[], data: re
   // A params file that can't be read is no param that was deleted.
   if (problems.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics: [...new Set(problems)] });
   const changedData = new Map<ProjectPath, readonly Change[]>();
+  const behind: ProjectPath[] = [];
+  let lastAgreed: ReadonlyMap<ProjectPath, LastAgreed> | undefined;
   for (const entry of data) {
-    const change = dataChange(project, entry, project.locks.data(entry), seen.get(entry.path));
-    if (change !== undefined) changedData.set(entry.path, [change]);
+    const state = { path: entry.path, seen: seen.get(entry.path), locked: project.locks.data(entry) };
+    const change = dataChange(project, entry, state.locked, state.seen);
+    if (change === undefined) continue;
+    changedData.set(entry.path, [change]);
+    lastAgreed ??= project.lastAgreed();
+    const what = await whatChanged(project, { ...state, last: lastAgreed.get(entry.path) });
+    if (what === 'entry') behind.push(entry.path);
   }
-  return { stages: changedStages, data: changedData, left };
+  return { stages: changedStages, data: changedData, behind, left };
 }
 
 async function stageStatus(

@@ -114,6 +114,8 @@ export interface Workspace {
   observe<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact | undefined>>;
   /** As `observe`, with every file and folder inside; symlinks and what is absent are left out. */
   list<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact>>;
+  /** Whether a file that stands there, or in there, was written or put there after a time (ms since 1970), or nothing stands there. */
+  isTouchedSince(path: AnyPath, time: number): Promise<boolean>;
   /** Observes, and stores every object and tree; durable when it resolves. An absent path is a failure. */
   commit(paths: readonly ProjectPath[], options?: CommitOptions): Promise<Map<ProjectPath, Artifact>>;
   /** Stores the listings of folders alone, without what is in them: enough to say later which files have changed. */

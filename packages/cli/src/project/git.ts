@@ -30,17 +30,12 @@ export function untrackedByGit(root: string): ProjectPath[] {
   return text.split('\0').filter((file) => file !== '' && !file.endsWith('/')) as ProjectPath[];
 }
 
-/** Git's folder for the work tree that the project is in, where it keeps what is under way; absolute. Undefined outside git. */
-export function gitFolder(root: string): string | undefined {
-  return git(root, ['rev-parse', '--absolute-git-dir'])?.trimEnd();
-}
-
 function* filesInGit(root: string, paths: readonly ProjectPath[]): Iterable<ProjectPath> {
   for (let from = 0; from < paths.length; from += PATHS_AT_ONCE) {
     const some = paths.slice(from, from + PATHS_AT_ONCE);
     const files = listed(root, some);
     if (files !== undefined) yield* files;
-    else if (gitFolder(root) === undefined) return;
+    else if (git(root, ['rev-parse', '--git-dir']) === undefined) return;
     // One that git does not answer for, in a submodule say, is not to hide the others.
     else for (const path of some) yield* listed(root, [path]) ?? [];
   }

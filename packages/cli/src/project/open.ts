@@ -6,7 +6,6 @@ import { LINK_STRATEGIES, type LinkStrategy, type Pipeline } from '@dag/pipeline
 import { hashBytes, openStore } from '@dag/store';
 import { DEFAULT_LINK, openWorkspace } from '@dag/workspace';
 import type { Context } from '../verb.ts';
-import { lockedBefore } from './before-merge.ts';
 import { beside } from './beside.ts';
 import { runContext } from './context.ts';
 import { workspaceLockFiles } from './files.ts';
@@ -82,7 +81,7 @@ export async function openProject(context: Context, options: OpenProjectOptions 
     env: { ...context.io.env },
     context: runContext(root),
     trackedByGit: (paths) => trackedByGit(root, paths),
-    lockedBefore: lockedBefore(root, context.io.env),
+    lastAgreed: () => readRemembered(root).agreed,
     clock: () => new Date(),
     close: async () => {
       await workspace.close();

@@ -182,9 +182,7 @@ function textReporter(
           for (const line of tracedLines(event, context.verbose, colour.err)) live.say(`${line}\n`);
           return;
         case 'data':
-          return event.how === 'recorded'
-            ? result('recorded', 'green', event.path, 'data as it stands now')
-            : result('merged', 'green', event.path, 'data as git merged it in pipeline.lock');
+          return result(event.how, 'green', event.path, DATA_WORDS[event.how]);
         case 'waiting':
           return live.say(`${event.message}\n`);
         case 'warning':
@@ -201,6 +199,12 @@ function textReporter(
     close: () => live.close(),
   };
 }
+
+const DATA_WORDS = {
+  recorded: 'data as it stands now',
+  restored: 'data as pipeline.lock names it',
+  followed: 'data as git changed it in pipeline.lock',
+};
 
 function boardOf(project: OpenProject, selection: readonly StageAddress[], jobs: number): ProgressBoard {
   return new ProgressBoard({

@@ -98,7 +98,7 @@ async function record(
     });
     await project.locks.update(file, { data });
   }
-  await rememberTracked(reloaded(project));
+  await rememberTracked(reloaded(project), { settled: artifacts });
 }
 
 function report(

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
+import { type AnyPath, isWithin, joinPath, type ObjectFailure, type ProjectPath } from '@dag/model';
 import { artifactInside } from '@dag/store';
 import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
@@ -68,16 +68,21 @@ export async function checkOut(
   }
 }
 
-/** Notes of which tracked folders only a part was put in place. */
+/** Notes what was put in place, and of which tracked folders only a part. */
 async function remember(project: OpenProject, picked: readonly Picked[], report: CheckoutReport): Promise<void> {
   const troubled = [...[...report.failed, ...report.missing].map(({ path }) => path as ProjectPath), ...report.refused];
   const isPart = ({ tracked, inside }: Picked): boolean =>
     inside !== undefined || troubled.some((path) => isWithin(tracked.path, path));
   const parts = picked.filter(isPart).map(({ tracked }) => tracked);
-  await rememberTracked(
-    project,
-    parts.filter((one) => one.cache).map((one) => one.path),
-  );
+  const placed = new Set<AnyPath>([...report.added, ...report.modified]);
+  await rememberTracked(project, {
+    parts: parts.filter((one) => one.cache).map((one) => one.path),
+    settled: new Map(
+      picked.flatMap(({ tracked: { path, artifact } }) =>
+        artifact !== undefined && placed.has(path) ? [[path, artifact]] : [],
+      ),
+    ),
+  });
 }
 
 export function changes({ added, modified, deleted }: CheckoutReport) {

@@ -46,7 +46,7 @@ export async function commit(
       context.emit({ event: 'committed', path: at, digest: artifact.digest, size: artifact.size });
       if (context.verbose) context.print(`committed  ${at}`);
     }
-    await rememberTracked(project);
+    await rememberTracked(project, { settled: committed });
     context.emit({ event: 'summary', objects: committed.size, bytes, failed: [] });
     context.print(`${count(committed.size, 'path')} committed, ${bytesText(bytes)}.`);
     return EXIT.done;

@@ -1,5 +1,5 @@
 import { type Left, status, type Variation, variationOf } from '@dag/engine';
-import { type Change, groupBy, type ProjectPath, type RunRecord, type Stage, sameArtifact } from '@dag/model';
+import { type Change, groupBy, type RunRecord, type Stage } from '@dag/model';
 import { EXIT } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { type RemoteState, remoteState } from '../project/remote-state.ts';
@@ -26,6 +26,7 @@ export async function statusVerb(context: Context, targets: readonly string[], o
     context.emit({
       stages: new Map([...found.stages].map(([address, changes]) => [address, changes.map(changeJson)])),
       data: new Map([...found.data].map(([path, changes]) => [path, changes.map(changeJson)])),
+      ...(found.behind.length === 0 ? {} : { behind: found.behind }),
       ...(found.left.size === 0 ? {} : { left: found.left }),
       ...(remote === undefined ? {} : { remote }),
     });
@@ -36,10 +37,11 @@ export async function statusVerb(context: Context, targets: readonly string[], o
     };
     for (const [name, changes] of found.stages) show(name, changes, found.left.get(name));
     for (const [path, changes] of found.data) show(path, changes);
-    const behind = [...found.data].filter(([path, changes]) => changes.some((one) => isBehind(project, path, one)));
-    if (behind.length > 0 && !context.json && !context.quiet) {
-      const names = behind.map(([path]) => `'${path}'`).join(', ');
-      context.say(`git merged what pipeline.lock says of ${names}: 'dag checkout' puts that in place`);
+    if (found.behind.length > 0 && !context.json && !context.quiet) {
+      const names = found.behind.map((path) => `'${path}'`).join(', ');
+      context.say(
+        `git changed what pipeline.lock says of ${names}: 'dag checkout', or 'dag repro', puts that in place`,
+      );
     }
     if (context.verbose) {
       for (const [address, variation] of variations(project, stages)) {
@@ -52,12 +54,6 @@ export async function statusVerb(context: Context, targets: readonly string[], o
   } finally {
     await project.close();
   }
-}
-
-/** Whether nobody changed the data but git, which has stopped in the middle of a merge, changed its entry. */
-function isBehind(project: OpenProject, path: ProjectPath, change: Change): boolean {
-  if (change.changed !== 'data' || change.how !== 'modified') return false;
-  return project.lockedBefore(path).some((before) => sameArtifact(before, change.after));
 }
 
 /** Stages whose last inputs gave different bytes in different runs. */

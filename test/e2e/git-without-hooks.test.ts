@@ -1,0 +1,150 @@
+import fs from 'node:fs';
+import { afterEach, describe, expect, test } from 'vitest';
+import { commitAll, dagOk, gitIn, listingProject } from '../rigs/git.ts';
+import type { TestProject } from '../rigs/project.ts';
+
+const made: TestProject[] = [];
+afterEach(() => {
+  for (const project of made.splice(0)) project.remove();
+});
+
+/** Two commits, `data` of `a` and of `a` and `b`, both listed by the stage; nobody calls `dag` for git. */
+async function twoCommits() {
+  const project = await listingProject();
+  made.push(project);
+  await commitAll(project, 'b', { 'data/b': 'two\n' });
+  const read = () => ({ data: fs.readdirSync(project.path('data')).sort().join(' '), names: project.read('names') });
+  return { project, git: gitIn(project), read };
+}
+
+const ONE = { data: 'a', names: 'a\n' };
+const TWO = { data: 'a b', names: 'a\nb\n' };
+
+/** Runs the stages, and holds that pipeline.lock says after it of the data what it said before. */
+async function reproKeepsLock(project: TestProject, args: readonly string[] = []) {
+  const before = dataEntry(project);
+  const ran = await dagOk(project, ['repro', ...args]);
+  expect(dataEntry(project)).toBe(before);
+  return ran;
+}
+
+const dataEntry = (project: TestProject): string => {
+  const [entry] = /^ {2}data: .*$/m.exec(project.read('pipeline.lock')) ?? [];
+  if (entry === undefined) throw new Error('no entry of data in pipeline.lock');
+  return entry;
+};
+
+describe('data that nobody touched follows pipeline.lock, however git changed that', () => {
+  test('another commit, and back', async () => {
+    const { project, git, read } = await twoCommits();
+    for (const [revision, expected] of [
+      ['HEAD~1', ONE],
+      ['main', TWO],
+    ] as const) {
+      expect(git('checkout', '-q', revision).status).toBe(0);
+      const { stdout } = await reproKeepsLock(project);
+      expect(stdout).toContain('followed data');
+      expect(read()).toEqual(expected);
+      expect(project.git('status', '--porcelain')).toBe('');
+    }
+  });
+
+  test('a reset', async () => {
+    const { project, git, read } = await twoCommits();
+    expect(git('reset', '-q', '--hard', 'HEAD~1').status).toBe(0);
+    const status = await dagOk(project, ['status']);
+    expect(status.stderr).toBe(
+      "git changed what pipeline.lock says of 'data': 'dag checkout', or 'dag repro', puts that in place\n",
+    );
+    expect(JSON.parse((await dagOk(project, ['status', '--json'])).stdout)).toMatchObject({ behind: ['data'] });
+    // What is not done is not recorded either.
+    expect((await reproKeepsLock(project, ['--dry'])).stdout).toContain('followed data');
+    expect(read()).toEqual(TWO);
+    await reproKeepsLock(project);
+    expect(read()).toEqual(ONE);
+    expect((await dagOk(project, ['status'])).stdout).toBe('Everything is up to date.\n');
+  });
+
+  test('a stash of what was recorded, and its pop', async () => {
+    const { project, git, read } = await twoCommits();
+    project.write('data/c', 'three\n');
+    await dagOk(project, ['repro']);
+    expect(git('stash').status).toBe(0);
+    await reproKeepsLock(project);
+    expect(read()).toEqual(TWO);
+    expect(git('stash', 'pop').status).toBe(0);
+    await reproKeepsLock(project);
+    expect(read()).toEqual({ data: 'a b c', names: 'a\nb\nc\n' });
+  });
+
+  test('also after other stages ran, and after what was gone came back', async () => {
+    const { project, git, read } = await twoCommits();
+    project.write('pipeline.yaml', project.read('pipeline.yaml').replace('stages:', 'stages:\n  other: {cmd: "true"}'));
+    project.git('commit', '-qam', 'other');
+    fs.rmSync(project.path('data'), { recursive: true });
+    expect((await reproKeepsLock(project, ['list'])).stdout).toContain('restored data');
+    git('reset', '-q', '--hard', 'HEAD~2');
+    git('checkout', '-q', 'ORIG_HEAD', '--', 'pipeline.yaml');
+    await reproKeepsLock(project, ['other']);
+    expect(read()).toEqual(TWO);
+    await reproKeepsLock(project);
+    expect(read()).toEqual(ONE);
+  });
+});
+
+describe('data that was touched', () => {
+  test.each([
+    ['edited', 'data/a', 'edited\n'],
+    ['written anew as it was', 'data/a', 'one\n'],
+  ])('%s: is recorded, and it is said that the lock had changed too', async (_, file, text) => {
+    const { project, git } = await twoCommits();
+    git('reset', '-q', '--hard', 'HEAD~1');
+    project.write(file, text);
+    expect(JSON.parse((await dagOk(project, ['status', '--json'])).stdout)).not.toHaveProperty('behind');
+    const { stdout, stderr } = await dagOk(project, ['repro']);
+    expect(stdout).toContain('recorded data');
+    expect(stderr).toContain("'data' was changed here, and pipeline.lock had been changed too");
+    expect(fs.readdirSync(project.path('data')).sort()).toEqual(['a', 'b']);
+    // As the warning says.
+    git('checkout', 'pipeline.lock');
+    await dagOk(project, ['checkout', 'data']);
+    expect(fs.readdirSync(project.path('data'))).toEqual(['a']);
+    expect(project.read('data/a')).toBe('one\n');
+  });
+
+  test('an edit alone is recorded without a word', async () => {
+    const { project } = await twoCommits();
+    project.write('data/a', 'edited\n');
+    const { stdout, stderr } = await dagOk(project, ['repro']);
+    expect(stdout).toContain('recorded data');
+    expect(stderr).not.toContain('warning');
+  });
+});
+
+describe('nothing is lost', () => {
+  test('where the cache lacks what the lock names now: exit 2, and a pull ends it', async () => {
+    const { project, git, read } = await twoCommits();
+    await dagOk(project, ['push', '-q']);
+    await dagOk(project, ['gc', '-w', '-f']);
+    git('reset', '-q', '--hard', 'HEAD~1');
+    const lock = project.read('pipeline.lock');
+    const refused = await project.dag(['repro']);
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("get it with 'dag pull data'")]);
+    expect([project.read('pipeline.lock'), read()]).toEqual([lock, TWO]);
+    await reproKeepsLock(project, ['--pull']);
+    expect(read()).toEqual(ONE);
+  });
+
+  test('where what stands here is nowhere in the cache: exit 2, until one is chosen', async () => {
+    const { project, git, read } = await twoCommits();
+    project.write('data/c', 'not stored\n');
+    await dagOk(project, ['repro', '--no-commit']);
+    git('reset', '-q', '--hard', 'HEAD');
+    const refused = await project.dag(['repro']);
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('the cache lacks what stands here')]);
+    expect(read().data).toBe('a b c');
+    await dagOk(project, ['checkout', '-f', 'data']);
+    await dagOk(project, ['repro']);
+    expect(read()).toEqual(TWO);
+  });
+});
