@@ -153,6 +153,17 @@ describe('a worker that crashes', () => {
     expect(quiet.stderr).toContain('last metrics: loss 100');
     expect((await project.dag(['log', 'train', '--output'])).stdout).toContain('step 100\n');
   });
+
+  test("by a full heap keeps its own last words, which V8's addresses don't drive out", async () => {
+    const fill = `console.log('step 1'); for (const all = []; ; ) all.push(new Array(1e5).fill(all.length + 0.5));`;
+    project.write('fill.mjs', fill);
+    project.write('pipeline.yaml', 'stages:\n  fill: {cmd: node --max-old-space-size=32 fill.mjs, deps: [fill.mjs]}\n');
+    const { events } = await project.repro();
+    expect(finished(events)).toMatchObject({
+      last_output: ['step 1', '', expect.stringMatching(/^FATAL ERROR: .*heap out of memory$/)],
+    });
+    expect((await project.dag(['log', 'fill', '--output'])).stdout).toContain('Native stack trace');
+  });
 });
 
 describe('a stage that makes no progress', () => {

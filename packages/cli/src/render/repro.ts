@@ -184,7 +184,7 @@ function textReporter(
         case 'data':
           return result(event.how, 'green', event.path, DATA_WORDS[event.how]);
         case 'waiting':
-          return live.say(`${event.message}\n`);
+          return live.say(`${event.stage === undefined ? '' : `${event.stage}: `}${event.message}\n`);
         case 'warning':
           return warn(event.message, event.hint);
         default:

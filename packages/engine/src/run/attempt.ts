@@ -41,6 +41,9 @@ export interface AttemptOptions {
 /** Lines of output that are kept for who asks why it failed. */
 const LINES = 10;
 
+/** What V8 begins with where memory has run out: of what follows, pages of addresses, one line says something. */
+const HEAP_FULL = '<--- Last few GCs --->';
+
 /** Characters of a line of output that are worth repeating. */
 const QUOTED = 60;
 
@@ -49,6 +52,7 @@ export function watchAttempt(stage: Stage, options: AttemptOptions): Attempt {
   const { log, meter, emit } = options;
   const stalled = new AbortController();
   const output: string[] = [];
+  let isHeapFull = false;
   let group: number | undefined;
   const vitals = new Vitals({
     stall: stage.stall,
@@ -86,7 +90,8 @@ export function watchAttempt(stage: Stage, options: AttemptOptions): Attempt {
       vitals.active('it started');
     },
     onLine: (line) => {
-      if (output.push(line) > LINES) output.shift();
+      isHeapFull ||= line === HEAP_FULL;
+      if ((!isHeapFull || line.startsWith('FATAL ERROR')) && output.push(line) > LINES) output.shift();
       vitals.active(`it printed "${line.slice(0, QUOTED)}"`);
     },
     onBeat: () => vitals.beat(),
