@@ -35,4 +35,5 @@ export type { BrokenLink } from './verify/chain.ts';
 export type { Comparison, Deviation, Difference } from './verify/compare/difference.ts';
 export { compareNumbers, numbersIn } from './verify/compare/numbers.ts';
 export type { ImageCompare, PathComparison } from './verify/compare/out.ts';
-export { type CleanTree, type OneRun, type Originals, type Rerun, rerun, type Strays } from './verify/rerun.ts';
+export { rerun } from './verify/rerun.ts';
+export type { CleanTree, OneRun, Originals, Rerun, Strays } from './verify/types.ts';
