@@ -14,7 +14,7 @@ export type {
   Restored,
 } from './public/checkpoint.ts';
 export * from './public/data.ts';
-export { type FitCallbacks, type FitOptions, fitCallbacks, type Stoppable } from './public/fit.ts';
+export { type FitCallbacks, type FitOptions, fitCallbacks, type Trained } from './public/fit.ts';
 export { type LayersModelLike, loadLayersModel, saveLayersModel } from './public/model.ts';
 export { createRandom, type Random, type RandomPosition } from './public/random.ts';
 

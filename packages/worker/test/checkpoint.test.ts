@@ -226,6 +226,40 @@ describe('a training that was killed and went on gives the bytes of one that was
     expect(await train(backend, optimizer, 9)).toEqual(whole);
   });
 
+  test('told to end in the middle of an epoch, which no checkpoint takes for a whole one', async () => {
+    useTensorFlow();
+    const half = `callbacks: [{ onBatchEnd: async (batch) => {
+      if (epoch !== ctx.params.half || batch !== 1) return;
+      ctx.log('half');
+      while (!ctx.signal.aborted) await new Promise((resolve) => setImmediate(resolve));
+    } }, fitCallbacks(ctx, model, { batches: true })]`;
+    const text = TRAIN.replace('import {', 'import { fitCallbacks,').replace('verbose: 0', half);
+    writeFiles(worker.root, { 'main.ts': text });
+    const options = { seed: 5, outs: ['model'], checkpoints: { folder, keep: 2 }, backend: { name: 'cpu' } } as const;
+    const params = (half: number) => ({ 'params.yaml': { optimizer: 'adam', kill: 9, half } });
+    const model = () => readFileSync(join(worker.root, 'model/weights.bin'));
+
+    const whole = await runChild(worker.built, worker.root, { ...options, params: params(9) });
+    const uninterrupted = model();
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    const cancel = () => wrap({ type: 'cancel', reason: 'interrupted' } as const);
+    const cut = await runChild(worker.built, worker.root, { ...options, params: params(2), onOutput: cancel });
+    expect([cut.code, cut.said]).toEqual([143, ['half']]);
+    expect(readdirSync(folder)).toEqual(['00000001-step-1.checkpoint', '00000002-step-2.checkpoint']);
+    const rest = await runChild(worker.built, worker.root, { ...options, params: params(9) });
+    expect(model()).toEqual(uninterrupted);
+
+    // What was reported: no epoch that was not gone through, and batches by their number in the whole training.
+    const points = ({ reported }: typeof whole) => reported.map(({ name, step }) => `${name} ${step}`);
+    const [cutPoints, wholePoints] = [points(cut), points(whole)];
+    expect(cutPoints).toEqual(wholePoints.slice(0, 12));
+    expect(points(rest)).toEqual(wholePoints.slice(10));
+    expect(wholePoints.slice(8, 14)).toEqual([
+      ...['batch/loss 8', 'loss 2'],
+      ...['batch/loss 9', 'batch/loss 10', 'batch/loss 11', 'batch/loss 12'],
+    ]);
+  });
+
   test('node, adam', async (context) => {
     needRig(context, missingTfjsNode());
     usePackages(worker.root, tfjsNode());

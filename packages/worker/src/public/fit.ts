@@ -3,8 +3,9 @@ import type { WorkerContext } from '../public.ts';
 /** What `fitCallbacks` is to report. */
 export interface FitOptions {
   /**
-   * Also report each batch, as `batch/loss` and so on by its number over all epochs. It makes TensorFlow wait for the numbers of
-   * each batch, as any batch callback does.
+   * Also report each batch, as `batch/loss` and so on, by how many the model's optimizer has seen: in all epochs, all calls of
+   * `fit`, and before a checkpoint that was restored. It makes TensorFlow wait for the numbers of each batch, as any batch
+   * callback does.
    */
   readonly batches?: boolean;
   /** Written before each name: `fold1/`. */
@@ -30,9 +31,9 @@ export interface FitCallbacks {
 /** The longest time for which training holds the event loop between two batches, in milliseconds. */
 const TURN_MS = 100;
 
-/** As much of a tfjs model as ending its training needs. */
-export interface Stoppable {
-  stopTraining: boolean;
+/** As much of a tfjs model as numbering its batches needs. */
+export interface Trained {
+  readonly optimizer?: object | null;
 }
 
 /** What tfjs puts on a callback before training, or on the object that it makes of one. */
@@ -42,7 +43,8 @@ interface Surroundings {
 
 /**
  * Reports a training by tfjs: each number of each epoch (`loss`, `val_loss`, `acc` …) as a metric with the epoch, from 1, as its
- * step, and how far it is. When the stage is interrupted, training stops after the batch in hand, and `fit` returns.
+ * step, and how far it is. When the stage is interrupted, `fit` throws `ctx.signal.reason` before the next batch: of an epoch that
+ * was cut short nothing is reported, and nothing that stands behind `fit` takes it for a whole one, a checkpoint least of all.
  *
  * In a list, it goes beside other plain callbacks; beside objects of `tf.callbacks` (`earlyStopping`), which must come first,
  * too.
@@ -50,7 +52,7 @@ interface Surroundings {
  */
 export function fitCallbacks(
   context: Pick<WorkerContext, 'metric' | 'progress' | 'signal'>,
-  model: Stoppable,
+  model: Trained,
   options: FitOptions = {},
 ): FitCallbacks {
   const { batches = false, prefix = '', firstEpoch = 1, progress = true } = options;
@@ -65,24 +67,19 @@ export function fitCallbacks(
     await new Promise((resolve) => setImmediate(resolve));
     turnedAt = performance.now();
   };
-  const stopIfAsked = () => {
-    if (signal.aborted) model.stopTraining = true;
-  };
   const onBatchEnd = async (_batch: number, logs?: object) => {
     batchesSeen++;
-    if (batches) await report(context, `${prefix}batch/`, logs, batchesSeen);
-    stopIfAsked();
+    if (batches) await report(context, `${prefix}batch/`, logs, updatesOf(model) ?? batchesSeen);
   };
   return {
     // tfjs calls it as a method: of an object that it made of this one, or of this one.
     async onTrainBegin(this: Surroundings) {
       const { epochs: all } = this.params ?? {};
       epochs = typeof all === 'number' ? all : 0;
-      stopIfAsked();
     },
     async onTrainEnd() {},
     async onEpochBegin() {
-      stopIfAsked();
+      signal.throwIfAborted();
     },
     async onEpochEnd(epoch: number, logs?: object) {
       const number = epoch + firstEpoch;
@@ -90,11 +87,10 @@ export function fitCallbacks(
       if (progress && epochs > 0) {
         context.progress({ done: number, total: epochs + firstEpoch - 1, text: `epoch ${number}` });
       }
-      stopIfAsked();
     },
     async onBatchBegin() {
       await turn();
-      stopIfAsked();
+      signal.throwIfAborted();
     },
     // Left out where tfjs asks for it only to know whether to wait for the numbers of each batch.
     get onBatchEnd() {
@@ -108,6 +104,12 @@ export function fitCallbacks(
       wrapped = false;
     },
   } as FitCallbacks;
+}
+
+/** How often an optimizer of tfjs has changed the weights; restored with it from a checkpoint. */
+function updatesOf({ optimizer }: Trained): number | undefined {
+  const { iterations } = (optimizer ?? {}) as { readonly iterations?: unknown };
+  return typeof iterations === 'number' && iterations > 0 ? iterations : undefined;
 }
 
 async function report(
