@@ -268,6 +268,39 @@ describe('what is missing or wrong is told before anything runs', () => {
     expect(commandsRun()).toEqual([]);
   });
 
+  test('a worker module that is a folder, or in another language', async () => {
+    project.write('src/train.py', 'pass\n');
+    project.write('pipeline.yaml', 'stages:\n  a: {worker: src, outs: [a]}\n  b: {worker: src/train.py, outs: [b]}\n');
+    const { status, stderr } = await project.dag(['repro']);
+    expect(status).toBe(2);
+    expect(stderr).toMatchInlineSnapshot(`
+      "error: pipeline.yaml:2:15: the worker module 'src' of stage 'a' is not a file
+          a: {worker: src, outs: [a]}
+                      ^^^
+        name the module in it that is to run: 'worker: FOLDER/main.ts'
+
+      error: pipeline.yaml:3:15: the worker module 'src/train.py' of stage 'b' is neither TypeScript nor JavaScript
+          b: {worker: src/train.py, outs: [b]}
+                      ^^^^^^^^^^^^
+        a program in another language is started by 'cmd:'
+      "
+    `);
+  });
+
+  test('a worker module that throws: where, and what that came of', async () => {
+    project.write('pipeline.yaml', 'stages:\n  a: {worker: a.js}\n');
+    project.write('a.js', `export default () => { throw new Error('no data', { cause: new Error('no route') }); };\n`);
+    const { status, stderr } = await project.dag(['repro', '-q']);
+    expect(status).toBe(1);
+    expect(stderr).toMatchInlineSnapshot(`
+      "error: stage 'a' (a.js): it threw Error: no data
+          at a_default (a.js:1:30)
+      Caused by: Error: no route
+          at a_default (a.js:1:60)
+      "
+    `);
+  });
+
   test('all of it in one go, with its place, the stage that a template made, and what was meant', async () => {
     project.write(
       'pipeline.yaml',

@@ -17,6 +17,9 @@ import {
 import { findPlaces, type MissingParam, nearest, type Places, paramKeys, type StagePart } from '@dag/pipeline';
 import type { Project } from './project.ts';
 
+/** Names of what a worker can be written in. */
+const MODULE = /\.[cm]?[jt]sx?$/;
+
 /** Takes down what stages name and is not there, each with its place: one problem for all stages that one line makes. */
 export class SourceProblems {
   readonly #project: Project;
@@ -71,16 +74,18 @@ export class SourceProblems {
     this.#add(stage, { part: 'out', path: out }, out, message, 'let the stage write elsewhere', 'bad-path');
   }
 
+  /** Where the worker module of a stage is no file, or not one of a language that workers are written in. */
   module(stage: Stage, module: ProjectPath): void {
-    const near = this.#near(module);
-    const hint = near === undefined ? "create it, or correct 'worker:'" : `did you mean '${near}'?`;
-    this.#add(
-      stage,
-      { part: 'worker' },
-      module,
-      (who) => `the worker module '${module}' of ${who} does not exist`,
-      hint,
-    );
+    const stat = fs.statSync(path.join(this.#project.root, module), { throwIfNoEntry: false });
+    if (stat?.isFile() === true && MODULE.test(module)) return;
+    const near = stat === undefined ? this.#near(module) : undefined;
+    const [what, hint] =
+      stat === undefined
+        ? ['does not exist', near === undefined ? "create it, or correct 'worker:'" : `did you mean '${near}'?`]
+        : stat.isFile()
+          ? ['is neither TypeScript nor JavaScript', "a program in another language is started by 'cmd:'"]
+          : ['is not a file', "name the module in it that is to run: 'worker: FOLDER/main.ts'"];
+    this.#add(stage, { part: 'worker' }, module, (who) => `the worker module '${module}' of ${who} ${what}`, hint);
   }
 
   /** Where the working folder of a stage is no folder. */

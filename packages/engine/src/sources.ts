@@ -54,11 +54,7 @@ export async function checkSources(run: ReproRun, stages: readonly Stage[]): Pro
       const link = symlinkAbove(project.root, out);
       if (link !== undefined) problems.behindSymlink(stage, out, link);
     }
-    if (
-      stage.action.kind === 'worker' &&
-      !made.overlaps(stage.action.module) &&
-      !exists(project, stage.action.module)
-    ) {
+    if (stage.action.kind === 'worker' && !made.overlaps(stage.action.module)) {
       problems.module(stage, stage.action.module);
     }
     if (stage.wdir !== '' && !made.overlaps(stage.wdir)) problems.wdir(stage);
@@ -75,10 +71,6 @@ function meetsCache(project: Project, out: ExternalPath): boolean {
   const absolute = absolutePath(project.root, out);
   const caches = [dir, ...(fs.existsSync(dir) ? [fs.realpathSync(dir)] : [])];
   return caches.some((cache) => `${cache}/`.startsWith(`${absolute}/`) || absolute.startsWith(`${cache}/`));
-}
-
-function exists(project: Project, file: ProjectPath): boolean {
-  return fs.existsSync(path.join(project.root, file));
 }
 
 /**

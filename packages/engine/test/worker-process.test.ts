@@ -115,6 +115,12 @@ describe('a worker that ends by itself', () => {
     expect((await run(main('process.exit(9)'))).error?.message).toContain('exit status 9');
   });
 
+  test('a signal from elsewhere is named as such', async () => {
+    const end = await run(main(`process.kill(process.pid, 'SIGTERM'); await new Promise((r) => setTimeout(r, 1e6));`));
+    expect(end.status).toBe('failed');
+    expect(end.error?.message).toBe('was told to end by a signal (SIGTERM, SIGINT or SIGUSR1) that dag did not send');
+  });
+
   test('many and long lines arrive whole or cut, none is lost, and what comes after "done" too', async () => {
     const end = await run(
       main(`process.stdout.write('x'.repeat(200_000) + '\\n');

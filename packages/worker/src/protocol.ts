@@ -21,6 +21,9 @@ import { BACKENDS, type Backend, type BackendPins } from '@dag/model';
  */
 export const PROTOCOL_VERSION = 2;
 
+/** Exit status of a worker process that ended because it was told to, by whomever: that of SIGTERM. */
+export const TOLD_TO_END = 143;
+
 /** Milliseconds between two beats. */
 export const BEAT_MS = 1000;
 

@@ -70,6 +70,12 @@ describe('what is saved', () => {
     ]) {
       expect(errorOf((await run(`await ctx.checkpoint.save(undefined, ${state});`)).messages)).toContain(message);
     }
+    expect(errorOf((await run(`await ctx.checkpoint.save();`)).messages)).toContain('needs its step');
+    // A count that is none would train nothing, and call that done.
+    for (const steps of ['NaN', 'undefined', '2.5', '"3"']) {
+      const { messages } = await run(`await ctx.checkpoint.loop(undefined, ${steps}, () => {});`);
+      expect(errorOf(messages)).toContain('how many steps there are, an integer from 0, not');
+    }
     expect(errorOf((await run(`await ctx.checkpoint.save({ a: 1 }, { step: 1 });`)).messages)).toContain(
       "'a' can't be saved: it is no model",
     );

@@ -110,6 +110,31 @@ describe('a module that goes wrong', () => {
     expect(stack).not.toContain('node:internal');
   });
 
+  test('all that several came of is told, once; what is imported of dag/worker is called that', async () => {
+    const { messages } = await run(
+      `const refused = new Error('refused'); const all = new AggregateError([refused, new Error('gone', { cause: 'bye' })], 'none');
+       refused.cause = all;
+       throw new TypeError('fetch failed', { cause: all });`,
+    );
+    const heads = failed(messages)
+      .stack?.split('\n')
+      .filter((line) => !line.startsWith('    at '));
+    expect(heads).toEqual([
+      'TypeError: fetch failed',
+      'Caused by: AggregateError: none',
+      'Caused by: Error: refused',
+      'Caused by: Error: gone',
+      "Caused by: 'bye'",
+    ]);
+
+    writeFiles(worker.root, {
+      'main.ts': `import { fitCallback } from 'dag/worker'; export default () => fitCallback();`,
+    });
+    expect(failed((await runChild(worker.built, worker.root)).messages).message).toBe(
+      "The requested module 'dag/worker' does not provide an export named 'fitCallback'",
+    );
+  });
+
   test('so has one thrown while the module loads, from a callback, or nowhere awaited', async () => {
     writeFiles(worker.root, { 'main.ts': `export default () => {};\nnull.x;\n` });
     expect(failed((await runChild(worker.built, worker.root)).messages).stack).toContain('main.ts:2:6');

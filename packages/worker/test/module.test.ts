@@ -140,6 +140,20 @@ describe('a module that is wrong', () => {
     expect(await failure()).toMatchObject({ code: 'missing-dep', path: 'src/main.ts' });
   });
 
+  test('a part that an installed package lacks is told apart from a package that is not installed', async () => {
+    writeFiles(root, {
+      'node_modules/some/package.json': '{"exports": {".": "./a.js"}}',
+      'src/main.ts': `import { x } from 'some/deep'; export default x;`,
+    });
+    const outFile = join(root, 'out.mjs');
+    const result = await bundleModule({ root, module: MAIN, hash: fakeDigest, outFile, publicModule: outFile });
+    expect(!result.ok && result.error).toMatchObject({
+      diagnostics: [
+        { message: 'the package some is installed, and has no "some/deep"', span: { line: 1, column: 19 } },
+      ],
+    });
+  });
+
   test('a package that is not installed stops the bundle and names itself', async () => {
     writeFiles(root, { 'src/main.ts': `import { x } from '@scope/absent/deep.js'; export default x;` });
     const outFile = join(root, 'out.mjs');

@@ -133,7 +133,14 @@ describe('what a module reports', () => {
         `ctx.image('seen', { width: 2, height: 2, channels: 3, pixels: [1] })`,
         'image seen: 2 × 2 × 3 does not fit 1 numbers',
       ],
+      [
+        `ctx.image('seen', 'a.png')`,
+        'image seen is neither the bytes of a file nor { width, height, channels, pixels }',
+      ],
+      [`ctx.image('seen')`, 'image seen is neither the bytes of a file nor { width, height, channels, pixels }'],
       [`ctx.histogram('w', 3)`, 'histogram w needs a list or typed array'],
+      [`ctx.histogram('w', 'abc')`, 'histogram w needs a list or typed array'],
+      [`ctx.progress()`, 'progress is a fraction, or { done, total }, and not undefined'],
     ];
     const { said, reported } = await run(
       cases.map(([code]) => `try { ${code} } catch (e) { ctx.log(e.message) }`).join('\n'),

@@ -4,6 +4,7 @@ import {
   type ChildMessage,
   type ParentMessage,
   readChildMessage,
+  TOLD_TO_END,
   type WireError,
   type WorkerInit,
   wrap,
@@ -217,6 +218,12 @@ function crash({ code, signal }: Exit, outOfMemory: boolean): WireError {
   }
   if (signal === 'SIGKILL') return plain('was killed (SIGKILL)', 'often the kernel does this when memory runs out');
   if (signal !== null) return plain(`was ended by ${signal}`, 'its last output may say why');
+  if (code === TOLD_TO_END) {
+    return plain(
+      'was told to end by a signal (SIGTERM, SIGINT or SIGUSR1) that dag did not send',
+      'someone, a container or a job scheduler may have sent it to this process alone',
+    );
+  }
   return plain(`the process ended with exit status ${code} before its module was done`, 'does it call process.exit?');
 }
 

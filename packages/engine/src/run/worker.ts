@@ -166,9 +166,10 @@ function processEnd(end: WorkerEnd): ProcessEnd {
 function workerFailure(stage: Stage, module: ProjectPath, error: WireError | undefined): Failure {
   const { name = 'Error', message = 'it ended without a word', stack, hint } = error ?? {};
   const what = name === 'WorkerError' ? message : `it threw ${name}: ${message}`;
-  // The stack repeats the message in its first line; what the user lacks is where.
-  const where = stack?.split('\n').filter((line) => /^\s+at /.test(line));
-  const trace = where === undefined || where.length === 0 ? '' : `\n${where.join('\n')}`;
+  // The stack repeats the message in its first lines; what the user lacks is where, and what that came of.
+  const lines = stack?.split('\n') ?? [];
+  const first = lines.findIndex((line) => /^\s+at |^Caused by: /.test(line));
+  const trace = first === -1 ? '' : `\n${lines.slice(first).join('\n')}`;
   return {
     code: 'stage-failed',
     stage: stage.address,

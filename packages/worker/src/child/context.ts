@@ -57,6 +57,9 @@ export function createContext(
 
 function toProgress(progress: WorkerProgress) {
   if (typeof progress === 'number') return { fraction: progress };
+  if (typeof progress !== 'object' || progress === null) {
+    throw new TypeError(`progress is a fraction, or { done, total }, and not ${String(progress)}`);
+  }
   if ('done' in progress && progress.total > 0) return { ...progress, fraction: progress.done / progress.total };
   return progress;
 }

@@ -19,7 +19,9 @@ export class WorkerError extends Error {
       return { name, message, ...(hint === undefined ? {} : { hint }) };
     }
     if (!(error instanceof Error)) return { name: 'Error', message: inspect(error) };
-    return { name: error.name, message: error.message, stack: userStack(error, root) };
+    // What a user calls `dag/worker` is a file of this program's to Node.
+    const message = error.message.replace(OWN_MODULE, 'dag/worker');
+    return { name: error.name, message, stack: userStack(error, root) };
   }
 }
 
@@ -31,6 +33,7 @@ const PACKAGE_FRAMES = 5;
 
 /** Where this program's own files lie, those of `dag/worker` among them. */
 const OWN_FOLDER = new URL('.', import.meta.url).href;
+const OWN_MODULE = new RegExp(`${OWN_FOLDER.replace(/[^\w/]/g, '\\$&')}[\\w.-]+`);
 
 /** Has errors keep enough frames for the module's own to be among them, unless the user asked for a number of them. */
 export function keepFrames(): void {
@@ -42,16 +45,20 @@ export function keepFrames(): void {
 
 /** An error's stack and those of its causes: the user's frames, a few of packages, with paths from the project root. */
 function userStack(error: Error, root: string): string {
-  const parts: string[] = [];
-  let current: unknown = error;
-  for (let depth = 0; depth <= MAX_CAUSES && current !== undefined; depth++) {
-    const text = current instanceof Error ? (current.stack ?? String(current)) : inspect(current);
-    const shown = frames(text);
-    parts.push(depth === 0 ? shown : `Caused by: ${shown}`);
-    current = current instanceof Error ? current.cause : undefined;
-  }
+  const parts = [error, ...causesOf(error).slice(0, MAX_CAUSES)].map((one, i) => {
+    const text = one instanceof Error ? (one.stack ?? String(one)) : inspect(one);
+    return i === 0 ? frames(text) : `Caused by: ${frames(text)}`;
+  });
   const roots = root === '' ? [] : [`file://${realpathSync(root)}/`, `${realpathSync(root)}/`, `${root}/`];
   return roots.reduce((text, prefix) => text.replaceAll(prefix, ''), parts.join('\n'));
+}
+
+/** What an error names as its cause, the cause's cause and so on; of one that stands for several, each. */
+function causesOf(error: unknown, seen = new Set<unknown>()): unknown[] {
+  if (!(error instanceof Error) || seen.has(error)) return [];
+  seen.add(error);
+  const direct = [...(error instanceof AggregateError ? error.errors : []), error.cause];
+  return direct.flatMap((cause) => (cause === undefined || seen.has(cause) ? [] : [cause, ...causesOf(cause, seen)]));
 }
 
 /** A stack without the frames of Node and of this program, and with the innermost of those of packages. */

@@ -1,10 +1,7 @@
-import { PROTOCOL_VERSION, readParentMessage, type WorkerInit } from '../protocol.ts';
+import { PROTOCOL_VERSION, readParentMessage, TOLD_TO_END, type WorkerInit } from '../protocol.ts';
 import { openChannel } from './channel.ts';
 import { WorkerError } from './error.ts';
 import { runModule } from './run.ts';
-
-/** Exit status of a process that ended because it was told to: that of SIGTERM. */
-const CANCELLED = 143;
 
 /**
  * Waits for the parent's messages and does what they say. The process ends with the parent: when the channel breaks, it
@@ -22,7 +19,7 @@ export function listen(): void {
     Promise.all([channel.flush(), flushed(process.stdout), flushed(process.stderr)]).then(() => process.exit(code));
   };
   const fail = (error: unknown) => {
-    if (abort.signal.aborted) return exit(CANCELLED);
+    if (abort.signal.aborted) return exit(TOLD_TO_END);
     const { backend } = state;
     channel.send({
       type: 'failed',
@@ -34,7 +31,7 @@ export function listen(): void {
   const cancel = (reason: string) => {
     if (abort.signal.aborted) return;
     abort.abort(new Error(`the stage was stopped (${reason})`));
-    if (!cancelHandled()) void idle().then(() => exit(CANCELLED));
+    if (!cancelHandled()) void idle().then(() => exit(TOLD_TO_END));
   };
   const state = { backend: undefined } as Parameters<typeof runModule>[1]['state'];
 
@@ -57,7 +54,7 @@ export function listen(): void {
     const run = runModule(message, { channel, abort, state });
     ({ handlesCancel: cancelHandled, idle } = run);
     run.ended.then(() => {
-      if (abort.signal.aborted) return exit(CANCELLED);
+      if (abort.signal.aborted) return exit(TOLD_TO_END);
       const { backend } = state;
       channel.send({ type: 'done', ...(backend === undefined ? {} : { backend }) });
       exit(0);
@@ -94,6 +91,6 @@ function endGroup(): void {
   try {
     process.kill(-process.pid, 'SIGKILL');
   } catch {
-    process.exit(CANCELLED);
+    process.exit(TOLD_TO_END);
   }
 }

@@ -22,7 +22,8 @@ export function openReport(file: string, complain: (text: string) => void): Repo
     },
     histogram: (name, values, step) => {
       const head = reported('histogram', name, step);
-      if (typeof values?.length !== 'number') throw new TypeError(`histogram ${name} needs a list or typed array`);
+      if (typeof values !== 'object' || typeof values?.length !== 'number')
+        throw new TypeError(`histogram ${name} needs a list or typed array`);
       const histogram = histogramOf(values);
       if (histogram !== undefined) metrics.append({ ...head, histogram });
     },
@@ -48,6 +49,9 @@ function encoded(name: string, image: WorkerImage) {
     const shape = shapeOf(image);
     if (shape === undefined) throw new TypeError(`image ${name}: these bytes are neither PNG nor JPEG`);
     return { bytes: image, ...shape };
+  }
+  if (!Array.isArray(image?.pixels) && !ArrayBuffer.isView(image?.pixels)) {
+    throw new TypeError(`image ${name} is neither the bytes of a file nor { width, height, channels, pixels }`);
   }
   const { width, height, channels } = image;
   const pixels = bytePixels(image);

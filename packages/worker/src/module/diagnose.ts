@@ -24,6 +24,7 @@ function isBuildFailure(error: unknown): error is BuildFailure {
 const HINTS: Readonly<Record<string, string>> = {
   'bad-path': 'a local import is relative to the file that holds it; check the spelling',
   package: 'run `npm install`; if it is new, `npm install PACKAGE`',
+  entry: 'see the `exports` of its package.json; another version may have it',
   outside: 'only files inside the project can be tracked; move it in, or make it a package',
 };
 

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
-import { dirname, extname, relative, sep } from 'node:path';
+import { dirname, extname, join, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type ProjectPath, parseProjectPath } from '@dag/model';
 import type { Loader, OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
@@ -49,7 +50,10 @@ async function resolve(
     options.onPackage(packageName(path));
     const optional = kind === 'dynamic-import' || kind === 'require-call' || kind === 'require-resolve';
     if (optional || options.allowMissing) return { path, external: true };
-    return { errors: [{ text: `the package ${packageName(path)} is not installed`, detail: 'package' }] };
+    const name = packageName(path);
+    return isInstalled(name, resolveDir)
+      ? { errors: [{ text: `the package ${name} is installed, and has no ${JSON.stringify(path)}`, detail: 'entry' }] }
+      : { errors: [{ text: `the package ${name} is not installed`, detail: 'package' }] };
   }
   if (found.external) return { path: found.path, external: true };
   if (projectPathOf(options.root, found.path) !== undefined) return { path: found.path };
@@ -68,6 +72,12 @@ function external(file: string, kind: OnResolveArgs['kind']): OnResolveResult {
 export function projectPathOf(root: string, file: string): ProjectPath | undefined {
   const parts = relative(root, file).split(sep);
   return parts.includes('node_modules') ? undefined : parseProjectPath(parts.join('/'));
+}
+
+/** Whether Node would find a package of that name from a folder. */
+function isInstalled(name: string, folder: string): boolean {
+  const above = dirname(folder);
+  return existsSync(join(folder, 'node_modules', name)) || (above !== folder && isInstalled(name, above));
 }
 
 /** `@scope/name` of `@scope/name/deep/file.js`. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import type { CheckpointNotice, WorkerInit } from '../../protocol.ts';
 import type {
@@ -108,6 +109,9 @@ export function openCheckpoints(init: WorkerInit, needs: CheckpointNeeds): OpenC
         signal.aborted || step - last.step >= steps || performance.now() - last.at >= Math.max(0, seconds) * 1000;
     },
     loop: async (parts, steps, body, interval = { steps: 1 }) => {
+      if (steps !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(steps) && steps >= 0)) {
+        throw new TypeError(`a loop needs how many steps there are, an integer from 0, not ${inspect(steps)}`);
+      }
       const due = checkpoints.every(interval);
       const from = (await checkpoints.restore(parts))?.step ?? 0;
       for (let step = from; step < steps; step++) {
@@ -123,8 +127,9 @@ function restored<S extends CheckpointState>({ step, at, state }: Content): Rest
   return { step, at: new Date(at), state: deserialize(state) as S };
 }
 
-function stepOf({ step }: CheckpointState): number {
-  if (Number.isSafeInteger(step) && step >= 0) return step;
+function stepOf(state: CheckpointState | undefined): number {
+  const { step } = state ?? {};
+  if (step !== undefined && Number.isSafeInteger(step) && step >= 0) return step;
   throw new TypeError(`a checkpoint needs its step, an integer from 0: save(model, { step: 1 }), not ${String(step)}`);
 }
 
@@ -144,10 +149,10 @@ function* tensorsIn(value: unknown, name: string, seen: Set<object>): Generator<
   else for (const [key, member] of Object.entries(value)) yield* tensorsIn(member, `${name}.${key}`, seen);
 }
 
-function checked(interval: CheckpointInterval): CheckpointInterval {
-  const { steps, seconds } = interval;
+function checked(interval: CheckpointInterval | undefined): CheckpointInterval {
+  const { steps, seconds } = interval ?? {};
   const isGiven = [steps, seconds].some((value) => value !== undefined);
-  if (isGiven && [steps, seconds].every((value) => value === undefined || value > 0)) return interval;
+  if (isGiven && [steps, seconds].every((value) => value === undefined || value > 0)) return { ...interval };
   throw new TypeError('an interval is { steps: 100 } or { seconds: 60 }, above 0');
 }
 
