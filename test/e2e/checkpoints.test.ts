@@ -192,6 +192,46 @@ echo here; while :; do sleep 0.05; done
     expect((await project.dag(['log', 't'])).stdout).toContain(`went on from step ${step}; earlier tries took `);
     expect(kept()).toEqual([]);
   });
+
+  test.each([
+    ['small', 10],
+    ['large', 6_000_000],
+  ])('what a worker would pass over is not what status, why and repro say it goes on from: %s', async (_, size) => {
+    project.write(
+      'train.js',
+      `export default async (ctx) => {
+        const found = await ctx.checkpoint.restore();
+        ctx.log('from ' + found?.step);
+        const state = new Uint8Array(${size});
+        for (let step = 1; found === undefined && step <= 3; step++) await ctx.checkpoint.save(undefined, { step, state });
+        throw new Error('no more');
+      };`,
+    );
+    project.write('pipeline.yaml', 'stages:\n  t: {worker: train.js, outs: [out], checkpoints: {keep: 3}}\n');
+    await project.repro();
+    const [name = ''] = kept();
+    const said = async () => [
+      /from step \d/.exec((await project.dag(['status'])).stdout)?.[0],
+      /from step \d/.exec((await project.dag(['why', 't'])).stdout)?.[0],
+    ];
+    const damage = async (step: number, how: (file: string) => void) => {
+      how(project.path(`.cache/checkpoints/${name}/0000000${step}-step-${step}.checkpoint`));
+      const [status, why] = await said();
+      const run = await project.repro();
+      const [from] = lines(run) as string[];
+      expect((event(run, 'started')['resumed'] as { step?: number } | undefined)?.step).toBe(
+        from === 'from undefined' ? undefined : Number(from?.slice(5)),
+      );
+      return [status, why, from];
+    };
+
+    expect(await said()).toEqual(['from step 3', 'from step 3']);
+    expect(await damage(3, (file) => fs.truncateSync(file, fs.statSync(file).size - 1))).toEqual([
+      ...['from step 2', 'from step 2', 'from 2'],
+    ]);
+    expect(await damage(2, (file) => fs.writeFileSync(file, ''))).toEqual(['from step 1', 'from step 1', 'from 1']);
+    expect(await damage(1, (file) => fs.truncateSync(file, 40))).toEqual([undefined, undefined, 'from undefined']);
+  });
 });
 
 describe('gc', () => {

@@ -1,3 +1,5 @@
+export { looksWhole } from './child/checkpoint/whole.ts';
+
 import { BACKENDS, type Backend, type BackendPins } from '@dag/model';
 
 /**
@@ -45,6 +47,11 @@ const CHECKPOINT_NAME = /^(\d{8,15})-step-(\d+)\.checkpoint$/;
 export function checkpointStep(name: string): { readonly number: number; readonly step: number } | undefined {
   const [, number, step] = CHECKPOINT_NAME.exec(name) ?? [];
   return number === undefined ? undefined : { number: Number(number), step: Number(step) };
+}
+
+/** What is no checkpoint to go on from: one that was being written, or that was found not to be whole. */
+export function isNoCheckpoint(name: string): boolean {
+  return /\.(tmp|damaged)$/.test(name) && checkpointStep(name.replace(/\.\w+$/, '')) !== undefined;
 }
 
 /** A value as params files hold it, and as it crosses the channel. */

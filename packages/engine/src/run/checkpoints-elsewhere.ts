@@ -25,7 +25,7 @@ export async function bringCheckpoints(
       await keeper.drop(name);
       return undefined;
     }
-    const here = leftIn(folder);
+    const here = leftIn(folder, stage);
     for (const kept of await keeper.find(name, signal)) {
       if (here !== undefined && !isFurther(kept, here)) return undefined;
       const coming = `${folder}.coming`;

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { digestHex, type RunKey, type Stage } from '@dag/model';
 import { hashText, withIo } from '@dag/store';
-import { checkpointStep } from '@dag/worker/protocol';
+import { checkpointStep, isNoCheckpoint, looksWhole } from '@dag/worker/protocol';
 import { type Attempt, readJournal } from '../history/journal.ts';
 
 /** The variable by which a stage of any language finds the folder for its checkpoints. */
@@ -81,7 +81,7 @@ export function openCheckpoints(root: string, stage: Stage, key: RunKey, fresh: 
     name,
     folder,
     isNew,
-    left: () => leftIn(folder),
+    left: () => leftIn(folder, stage),
     drop: () => dropCheckpoints(folder),
     keep: () => {
       try {
@@ -126,11 +126,15 @@ export function dropCheckpoints(folder: string): void {
 
 /** What a stage with certain inputs would go on from; undefined where that is nothing. */
 export function leftOf(root: string, stage: Stage, key: RunKey): Left | undefined {
-  return leftIn(path.join(checkpointsFolder(root), checkpointName(stage, key)));
+  return leftIn(path.join(checkpointsFolder(root), checkpointName(stage, key)), stage);
 }
 
-/** What a folder of checkpoints holds; undefined for one that is empty or not there. */
-export function leftIn(folder: string): Left | undefined {
+/**
+ * What a folder of checkpoints holds; undefined for one that is empty or not there.
+ * @param stage whose they are: of a worker's, those that it would pass over count for nothing.
+ */
+export function leftIn(folder: string, stage?: Stage): Left | undefined {
+  const passedOver = stage?.action.kind === 'worker' ? uselessIn(folder) : new Set<string>();
   let [files, bytes, at, looked] = [0, 0, 0, 0];
   let newest: { readonly number: number; readonly step: number } | undefined;
   const folders = [folder];
@@ -138,7 +142,7 @@ export function leftIn(folder: string): Left | undefined {
     for (const entry of entriesOf(next)) {
       const file = path.join(next, entry.name);
       const stats = fs.lstatSync(file, { throwIfNoEntry: false });
-      if (stats === undefined || ++looked > LOOKED_AT) continue;
+      if (stats === undefined || ++looked > LOOKED_AT || passedOver.has(file)) continue;
       if (stats.isDirectory()) {
         folders.push(file);
         continue;
@@ -152,6 +156,19 @@ export function leftIn(folder: string): Left | undefined {
   }
   if (files === 0) return undefined;
   return { ...(newest === undefined ? {} : { step: newest.step }), at: new Date(at).toISOString(), files, bytes };
+}
+
+/** Files that a worker does not go on from: damaged checkpoints that are newer than any whole one, and what is none. */
+function uselessIn(folder: string): ReadonlySet<string> {
+  const names = entriesOf(folder).map(({ name }) => name);
+  const numbered = names.flatMap((name) => {
+    const one = checkpointStep(name);
+    return one === undefined ? [] : [{ file: path.join(folder, name), number: one.number }];
+  });
+  const newestFirst = numbered.sort((a, b) => b.number - a.number).map(({ file }) => file);
+  const whole = newestFirst.findIndex(looksWhole);
+  const damaged = newestFirst.slice(0, whole === -1 ? newestFirst.length : whole);
+  return new Set([...damaged, ...names.filter(isNoCheckpoint).map((name) => path.join(folder, name))]);
 }
 
 function entriesOf(folder: string): fs.Dirent[] {

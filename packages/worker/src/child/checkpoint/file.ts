@@ -6,11 +6,11 @@ import type { RandomPosition } from '../../public/random.ts';
 // One checkpoint is one file (FORMAT.md beside this): a line that says what it is, the length of a header, the header, tensors and
 // state as the header lists them, and a SHA-256 over all that.
 
-const MAGIC = Buffer.from('dag checkpoint 1\n');
-const DIGEST_BYTES = 32;
+export const MAGIC = Buffer.from('dag checkpoint 1\n');
+export const DIGEST_BYTES = 32;
 /** Written and hashed side by side, piece by piece. */
 const PIECE = 16 * 1024 * 1024;
-const HEADER_MOST = 64 * 1024 * 1024;
+export const HEADER_MOST = 64 * 1024 * 1024;
 
 /** The values of one tensor, as bytes. */
 export interface StoredTensor {
@@ -147,8 +147,11 @@ export async function readCheckpoint(file: string): Promise<Content> {
   }
 }
 
-/** What the digest has yet to vouch for: only sizes are relied on before it has. */
-function parseHeader(bytes: Buffer): Header {
+/**
+ * What the digest has yet to vouch for: only sizes are relied on before it has.
+ * @throws DamagedError where it is none.
+ */
+export function parseHeader(bytes: Buffer): Header {
   try {
     const header = JSON.parse(bytes.toString('utf8')) as Header;
     const sizes = [...header.tensors.map((tensor) => tensor.bytes), header.state];
