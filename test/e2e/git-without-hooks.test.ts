@@ -90,6 +90,65 @@ describe('data that nobody touched follows pipeline.lock, however git changed th
     await reproKeepsLock(project);
     expect(read()).toEqual(ONE);
   });
+
+  test('also after a run at a commit that has no such data', async () => {
+    const { project, git, read } = await twoCommits();
+    git('checkout', '-q', '--orphan', 'none');
+    fs.writeFileSync(project.path('pipeline.yaml'), 'stages:\n  other: {cmd: "true"}\n');
+    fs.rmSync(project.path('pipeline.lock'));
+    project.git('add', 'pipeline.yaml', 'pipeline.lock');
+    project.git('commit', '-qm', 'none');
+    await dagOk(project, ['repro']);
+    git('checkout', '-q', '-f', 'main~1');
+    await reproKeepsLock(project);
+    expect(read()).toEqual(ONE);
+    // A checkout there takes it away, however often something ran before.
+    git('checkout', '-q', 'none');
+    await dagOk(project, ['repro']);
+    await dagOk(project, ['checkout']);
+    expect(['data', 'names'].filter(project.exists)).toEqual([]);
+  });
+
+  test('also after a run that could not read the pipeline.yaml which tracks it', async () => {
+    const { project, git } = await twoCommits();
+    project.write('sub/raw', 'one\n');
+    project.write('sub/pipeline.yaml', 'data: []\n');
+    await dagOk(project, ['add', 'sub/raw']);
+    project.git('add', '-A');
+    project.git('commit', '-qm', 'sub');
+    await commitAll(project, 'sub two', { 'sub/raw': 'two\n' });
+    fs.appendFileSync(project.path('sub/pipeline.yaml'), 'stages: [');
+    await dagOk(project, ['repro', 'list']);
+    git('reset', '-q', '--hard', 'HEAD~1');
+    await dagOk(project, ['repro']);
+    expect(project.read('sub/raw')).toBe('one\n');
+    expect(project.git('status', '--porcelain')).toBe('');
+  });
+
+  test('also in a copy of the project, and after a change of owner or mode', async () => {
+    const { project, git, read } = await twoCommits();
+    for (const part of ['data', '.cache']) {
+      fs.cpSync(project.path(part), project.path(`${part}.copy`), { recursive: true, preserveTimestamps: true });
+      fs.rmSync(project.path(part), { recursive: true });
+      fs.renameSync(project.path(`${part}.copy`), project.path(part));
+    }
+    fs.chmodSync(project.path('data/a'), 0o640);
+    git('reset', '-q', '--hard', 'HEAD~1');
+    await reproKeepsLock(project);
+    expect(read()).toEqual(ONE);
+  });
+
+  test('from the moment on when it was settled, also where a stage is killed', async () => {
+    const { project, git, read } = await twoCommits();
+    project.write('pipeline.yaml', project.read('pipeline.yaml').replace('cmd: ls data', 'cmd: test -e go && ls data'));
+    project.git('commit', '-qam', 'waits');
+    project.write('data/c', 'three\n');
+    project.write('pipeline.yaml', project.read('pipeline.yaml').replace('test -e go', 'kill -9 $PPID'));
+    expect((await project.dag(['repro'])).signal).toBe('SIGKILL');
+    git('reset', '-q', '--hard', 'HEAD~1');
+    await reproKeepsLock(project);
+    expect(read()).toEqual(TWO);
+  });
 });
 
 describe('data that was touched', () => {

@@ -35,6 +35,8 @@ interface Case {
   readonly saysDone?: number;
   /** Exit status when nothing is in its way. Default: 0. */
   readonly status?: number;
+  /** What ends it where it was killed; by default the verb itself. */
+  readonly ended?: readonly string[];
   /** A path that the cache may lack. */
   readonly lacks?: string;
 }
@@ -66,6 +68,13 @@ const CASES: Readonly<Record<string, Case>> = {
   add: { args: ['add', 'data', 'one'], prepare: edit },
   commit: { args: ['commit'], prepare: edit },
   'checkout of another version': { args: ['checkout'], prepare: (project) => lockOf(project, 'HEAD~1') },
+  'checkout of another version, ended by repro': {
+    args: ['checkout'],
+    prepare: (project) => lockOf(project, 'HEAD~1'),
+    ended: ['repro'],
+  },
+  'repro that follows git': { args: ['repro'], prepare: (project) => lockOf(project, 'HEAD~1') },
+  'repro that records': { args: ['repro'], prepare: edit },
   'checkout of what is gone': {
     args: ['checkout'],
     prepare: (project) => {
@@ -240,8 +249,8 @@ const TRACE = /\n\s+at |please report/;
  * The verb again: what it comes to is what it would have come to at once. One that says that it was done already leaves what
  * it had still to write in its own files to the next that writes them.
  */
-async function expectDone({ args, saysDone, status = 0, after }: Start, name: string): Promise<void> {
-  const ran = await project.dag(args);
+async function expectDone({ args, ended, saysDone, status = 0, after }: Start, name: string): Promise<void> {
+  const ran = await project.dag(ended ?? args);
   expect([0, status, saysDone], `${name}: ${ran.stderr}`).toContain(ran.status);
   expect(ran.stderr).not.toMatch(TRACE);
   const isTheirs = ([file]: [string, string]): boolean => ran.status !== saysDone || !OWN.includes(file);

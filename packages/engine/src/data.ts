@@ -15,7 +15,7 @@ import { findPlaces, type Places } from '@dag/pipeline';
 import { holding } from '@dag/store';
 import type { ReproEvent } from './event.ts';
 import type { Observer } from './observer.ts';
-import type { Fetcher, FetchItem, Project } from './project.ts';
+import type { Fetcher, FetchItem, LastKnown, Project } from './project.ts';
 import { type WhatChanged, whatChanged } from './what-changed.ts';
 
 export interface DataOptions {
@@ -62,15 +62,16 @@ export async function settleData(
   };
   const seen = await observer.observe(data.map((entry) => entry.path));
   const differs = (entry: TrackedData): boolean => !sameArtifact(seen.get(entry.path), project.locks.data(entry));
-  const isPart = (entry: TrackedData): boolean => project.partial.has(entry.path) && differs(entry);
+  const known = data.some(differs) ? project.lastKnown() : NOTHING_KNOWN;
+  const isPart = (entry: TrackedData): boolean =>
+    project.partial.has(entry.path) && !known.placing.has(entry.path) && differs(entry);
   const isHere = (entry: TrackedData): boolean => seen.get(entry.path) !== undefined && !isPart(entry);
   const changed = { data: [], entry: [], both: [] } as Record<WhatChanged, TrackedData[]>;
   const differing = data.filter((entry) => isHere(entry) && differs(entry));
-  const lastAgreed = differing.length === 0 ? undefined : project.lastAgreed();
   for (const entry of differing) {
     const { path } = entry;
-    const state = { path, seen: seen.get(path), locked: project.locks.data(entry), last: lastAgreed?.get(path) };
-    changed[await whatChanged(project, state)].push(entry);
+    const state = { path, seen: seen.get(path), locked: project.locks.data(entry) };
+    changed[await whatChanged(project, state, known)].push(entry);
   }
   const gone = data.filter((entry) => !isHere(entry) && options.needed.has(entry));
   const outcomes = await bringBack(project, observer, [...changed.entry, ...gone], options);
@@ -81,12 +82,14 @@ export async function settleData(
     return true;
   };
   for (const entry of changed.entry) {
-    if (!isBack(entry, 'followed')) fail(entry, notFollowed(entry, outcomes.get(entry) === 'refused'));
+    if (!isBack(entry, 'followed')) {
+      fail(entry, notFollowed(entry, outcomes.get(entry) === 'refused', known.placing.has(entry.path)));
+    }
   }
   for (const entry of gone) {
     const locked = project.locks.data(entry);
     if (isBack(entry, 'restored') || (options.allowMissing && locked !== undefined)) continue;
-    fail(entry, isPart(entry) ? partOnly(entry) : missingData(entry, locked));
+    fail(entry, isPart(entry) ? partOnly(entry, outcomes.get(entry) === 'refused') : missingData(entry, locked));
   }
   // Nothing is recorded in a run that can't begin.
   const news = [...changed.data, ...changed.both];
@@ -96,6 +99,8 @@ export async function settleData(
   }
   return problems;
 }
+
+const NOTHING_KNOWN: LastKnown = { agreed: new Map(), placing: new Set() };
 
 async function recordData(
   project: Project,
@@ -113,8 +118,11 @@ async function recordData(
     const update = new Map(entries.map((entry) => [entry.path, artifacts.get(entry.path)]));
     await project.locks.update(file, { data: update });
   }
-  for (const [at, artifact] of artifacts) {
-    if (artifact === undefined) continue;
+  const recorded = [...artifacts].flatMap(([at, artifact]) =>
+    artifact === undefined ? [] : [[at, artifact] as const],
+  );
+  await project.settled(new Map(recorded));
+  for (const [at, artifact] of recorded) {
     observer.learn([[at, artifact]]);
     options.emit({ event: 'data', path: at, artifact, how: 'recorded' });
   }
@@ -146,30 +154,44 @@ async function bringBack(
     return outcomes;
   }
   if (ready.length === 0) return outcomes;
-  const { failed, refused } = await project.workspace.checkout(ready, { signal: options.signal });
+  const { failed, refused } = await project.workspace.checkout(ready, {
+    signal: options.signal,
+    beforePlacing: (paths) => project.placing(paths),
+  });
   observer.forget(ready.map(({ path }) => path));
   for (const { entry, path } of ready) {
     if (refused.some((one) => isWithin(path, one))) outcomes.set(entry, 'refused');
     else outcomes.set(entry, failed.some((one) => isWithin(path, one.path as ProjectPath)) ? 'lacking' : 'there');
   }
+  const there = ready.filter(({ entry }) => outcomes.get(entry) === 'there');
+  await project.settled(new Map(there.map(({ path, artifact }) => [path, artifact])));
   return outcomes;
 }
 
 type Said = Pick<Diagnostic, 'message' | 'hint'>;
 
-function partOnly(entry: TrackedData): Said {
-  return {
-    message: `of the tracked data '${entry.path}' only a part is here, and the cache lacks the rest`,
-    hint: `get it with 'dag pull ${entry.path}'; or, if this part is all that it is to be, record it with 'dag add ${entry.path}'`,
-  };
+function partOnly({ path }: TrackedData, isRefused: boolean): Said {
+  const message = `of the tracked data '${path}' only a part is here, and the cache lacks`;
+  return isRefused
+    ? {
+        message: `${message} what was changed in it`,
+        hint: `if it is to be as it is here, record it with 'dag add ${path}'; or give that up with 'dag checkout -f ${path}'`,
+      }
+    : {
+        message: `${message} the rest`,
+        hint: `get it with 'dag pull ${path}'; or, if this part is all that it is to be, record it with 'dag add ${path}'`,
+      };
 }
 
-function notFollowed(entry: TrackedData, isRefused: boolean): Said {
-  const message = `tracked data '${entry.path}' is as it was before git changed pipeline.lock, and the cache lacks`;
-  const stays = `if it is to stay as it is, record it with 'dag add ${entry.path}'`;
+function notFollowed({ path }: TrackedData, isRefused: boolean, isHalfPlaced: boolean): Said {
+  const state = isHalfPlaced
+    ? `tracked data '${path}' was being put in place when that ended early`
+    : `tracked data '${path}' is as it was before git changed pipeline.lock`;
+  const message = `${state}, and the cache lacks`;
+  const stays = `if it is to stay as it is, record it with 'dag add ${path}'`;
   return isRefused
-    ? { message: `${message} what stands here`, hint: `${stays}; or give it up with 'dag checkout -f ${entry.path}'` }
-    : { message: `${message} what that names now`, hint: `get it with 'dag pull ${entry.path}'; or, ${stays}` };
+    ? { message: `${message} what stands here`, hint: `${stays}; or give it up with 'dag checkout -f ${path}'` }
+    : { message: `${message} what pipeline.lock names`, hint: `get it with 'dag pull ${path}'; or, ${stays}` };
 }
 
 function lockChangedToo(path: ProjectPath): Said {

@@ -36,8 +36,19 @@ export interface Project {
   readonly clock: () => Date;
   /** Those of the paths that git tracks, or tracks something in; none outside git. */
   trackedByGit(paths: readonly ProjectPath[]): ReadonlySet<ProjectPath>;
-  /** For tracked data: when it and pipeline.lock were last known to be alike, and what they were. Read anew with each call. */
-  lastAgreed(): ReadonlyMap<ProjectPath, LastAgreed>;
+  /** What was noted of tracked data. Read anew with each call. */
+  lastKnown(): LastKnown;
+  /** To be called before tracked data is put in place: of what is killed half-way it is then known to be none of the user's doing. */
+  placing(paths: readonly ProjectPath[]): Promise<void>;
+  /** To be called once tracked data is what its entry in pipeline.lock says, because it was put in place or recorded. */
+  settled(artifacts: ReadonlyMap<ProjectPath, Artifact>): Promise<void>;
+}
+
+export interface LastKnown {
+  /** When data and its entry in pipeline.lock were last known to be alike, and what they were. */
+  readonly agreed: ReadonlyMap<ProjectPath, LastAgreed>;
+  /** What was being put in place when that ended early. */
+  readonly placing: ReadonlySet<ProjectPath>;
 }
 
 /** What tracked data and its entry in pipeline.lock both were. */

@@ -15,7 +15,7 @@ import {
 import { inputChanges, outChanges } from './decide.ts';
 import { stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
-import type { LastAgreed, Project } from './project.ts';
+import type { LastKnown, Project } from './project.ts';
 import { type Left, leftOf } from './run/checkpoints.ts';
 import { runKey } from './run-key.ts';
 import { whatChanged } from './what-changed.ts';
@@ -50,14 +50,15 @@ export async function status(opened: Project, stages: readonly Stage[], data: re
   if (problems.length > 0) throw new FailureError({ code: 'invalid-pipeline', diagnostics: [...new Set(problems)] });
   const changedData = new Map<ProjectPath, readonly Change[]>();
   const behind: ProjectPath[] = [];
-  let lastAgreed: ReadonlyMap<ProjectPath, LastAgreed> | undefined;
+  let known: LastKnown | undefined;
   for (const entry of data) {
     const state = { path: entry.path, seen: seen.get(entry.path), locked: project.locks.data(entry) };
     const change = dataChange(project, entry, state.locked, state.seen);
     if (change === undefined) continue;
     changedData.set(entry.path, [change]);
-    lastAgreed ??= project.lastAgreed();
-    const what = await whatChanged(project, { ...state, last: lastAgreed.get(entry.path) });
+    if (state.seen === undefined || sameArtifact(state.seen, state.locked)) continue;
+    known ??= project.lastKnown();
+    const what = await whatChanged(project, state, known);
     if (what === 'entry') behind.push(entry.path);
   }
   return { stages: changedStages, data: changedData, behind, left };

@@ -43,6 +43,8 @@ export interface CheckoutOptions extends WorkOptions {
   readonly relink?: boolean;
   /** What the cache lacks goes to `missing` instead of `failed`. */
   readonly allowMissing?: boolean;
+  /** Called once it is known which paths change, before anything at them does; not where nothing is to be done. */
+  beforePlacing?(paths: readonly ProjectPath[]): Promise<void>;
 }
 
 /** What a checkout did; `added`, `modified` and `deleted` are paths as they were asked for. */
@@ -114,7 +116,9 @@ export interface Workspace {
   observe<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact | undefined>>;
   /** As `observe`, with every file and folder inside; symlinks and what is absent are left out. */
   list<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact>>;
-  /** Whether a file that stands there, or in there, was written or put there after a time (ms since 1970), or nothing stands there. */
+  /** What a file that is written now would have for its time, ms since 1970: the clock of a file server may be another. */
+  fileTime(): number;
+  /** Whether a file that stands there, or in there, was written after a time (see `fileTime`), or nothing stands there. */
   isTouchedSince(path: AnyPath, time: number): Promise<boolean>;
   /** Observes, and stores every object and tree; durable when it resolves. An absent path is a failure. */
   commit(paths: readonly ProjectPath[], options?: CommitOptions): Promise<Map<ProjectPath, Artifact>>;

@@ -13,7 +13,7 @@ import { acquire, holders } from './lock/acquire.ts';
 import { commit } from './observe/commit.ts';
 import { isComplete } from './observe/known-trees.ts';
 import { keepListings, list, observe } from './observe/observe.ts';
-import { isTouchedSince } from './observe/touched.ts';
+import { fileTime, isTouchedSince } from './observe/touched.ts';
 import type { Workspace, WorkspaceOptions } from './types.ts';
 import { writeFileAtomic } from './write-file.ts';
 
@@ -24,6 +24,7 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
     root: context.root,
     observe: (paths, more) => observe(context, paths, more),
     list: (paths, more) => list(context, paths, more),
+    fileTime: () => fileTime(context),
     isTouchedSince: (path, time) => isTouchedSince(context, path, time),
     commit: (paths, more) => commit(context, paths, more),
     keepListings: (paths) => keepListings(context, paths),

@@ -11,7 +11,7 @@ import { runContext } from './context.ts';
 import { workspaceLockFiles } from './files.ts';
 import { trackedByGit } from './git.ts';
 import { loadProject } from './load.ts';
-import { readRemembered } from './remembered.ts';
+import { readRemembered, rememberPlacing, rememberSettled } from './remembered.ts';
 import { gitTop } from './root.ts';
 import { placeSchema } from './schema.ts';
 import { registerProject } from './sharing.ts';
@@ -50,16 +50,16 @@ export async function openProject(context: Context, options: OpenProjectOptions 
     for (const message of (await heal(store, workspace)).messages) context.say(message);
     placeSchema(workspace);
   }
+  const locks = new LockBook(workspaceLockFiles(workspace));
+  const files = { root, workspace, locks };
   return {
-    root,
+    ...files,
     cwd,
     unreadable,
     link,
     pipeline,
     reader,
     store,
-    workspace,
-    locks: new LockBook(workspaceLockFiles(workspace)),
     modules: {
       closure: async (module) => {
         const { moduleClosure } = await import('@dag/worker');
@@ -81,7 +81,12 @@ export async function openProject(context: Context, options: OpenProjectOptions 
     env: { ...context.io.env },
     context: runContext(root),
     trackedByGit: (paths) => trackedByGit(root, paths),
-    lastAgreed: () => readRemembered(root).agreed,
+    lastKnown: () => {
+      const { agreed, placing } = readRemembered(root);
+      return { agreed, placing: new Set(placing) };
+    },
+    placing: (paths) => rememberPlacing(files, paths),
+    settled: (artifacts) => rememberSettled(files, artifacts),
     clock: () => new Date(),
     close: async () => {
       await workspace.close();

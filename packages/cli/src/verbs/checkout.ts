@@ -6,7 +6,7 @@ import type { CheckoutItem, CheckoutReport } from '@dag/workspace';
 import { EXIT, failureText } from '../failure.ts';
 import { leftOver, noLongerTracked } from '../project/left-over.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
-import { rememberTracked } from '../project/remembered.ts';
+import { rememberPlacing, rememberTracked } from '../project/remembered.ts';
 import { objectsFailure, type Picked, type PickOptions, pickTracked } from '../project/tracked.ts';
 import { waiting } from '../project/waiting.ts';
 import { sayCopied } from '../render/copied.ts';
@@ -44,7 +44,8 @@ export async function checkOut(
   const unreadable: ObjectFailure[] = [];
   const picked = pickTracked(project, targets, flags);
   const items = picked.flatMap((one) => itemOf(project, one, unreadable));
-  if (targets.length === 0 && project.unreadable.length === 0) items.push(...noLongerTracked(project, items));
+  const sweeps = targets.length === 0 && project.unreadable.length === 0;
+  if (sweeps) items.push(...noLongerTracked(project, items));
   items.push(...leftOver(context, project, picked));
   const release = await project.workspace.acquire(
     { read: [], write: items.map((item) => item.path), purpose: 'dag checkout' },
@@ -58,10 +59,11 @@ export async function checkOut(
       allowMissing: flags.allowMissing ?? false,
       ...progress.options,
       signal: context.stop,
+      beforePlacing: (paths) => notePlacing(project, paths),
     });
     progress.end();
     const failed = [...unreadable, ...report.failed];
-    await remember(project, picked, { ...report, failed });
+    await remember(project, picked, { ...report, failed }, sweeps);
     return { ...report, failed };
   } finally {
     release();
@@ -69,13 +71,19 @@ export async function checkOut(
 }
 
 /** Notes what was put in place, and of which tracked folders only a part. */
-async function remember(project: OpenProject, picked: readonly Picked[], report: CheckoutReport): Promise<void> {
+async function remember(
+  project: OpenProject,
+  picked: readonly Picked[],
+  report: CheckoutReport,
+  swept: boolean,
+): Promise<void> {
   const troubled = [...[...report.failed, ...report.missing].map(({ path }) => path as ProjectPath), ...report.refused];
   const isPart = ({ tracked, inside }: Picked): boolean =>
     inside !== undefined || troubled.some((path) => isWithin(tracked.path, path));
   const parts = picked.filter(isPart).map(({ tracked }) => tracked);
   const placed = new Set<AnyPath>([...report.added, ...report.modified]);
   await rememberTracked(project, {
+    swept,
     parts: parts.filter((one) => one.cache).map((one) => one.path),
     settled: new Map(
       picked.flatMap(({ tracked: { path, artifact } }) =>
@@ -83,6 +91,13 @@ async function remember(project: OpenProject, picked: readonly Picked[], report:
       ),
     ),
   });
+}
+
+async function notePlacing(project: OpenProject, paths: readonly ProjectPath[]): Promise<void> {
+  const data = project.pipeline.data.map(({ path }) => path);
+  const whole = data.filter((path) => paths.includes(path));
+  const parts = data.filter((path) => !whole.includes(path) && paths.some((one) => isWithin(path, one)));
+  if (whole.length > 0 || parts.length > 0) await rememberPlacing(project, whole, parts);
 }
 
 export function changes({ added, modified, deleted }: CheckoutReport) {

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { type ReproOptions, type ReproSummary, repro } from '@dag/engine';
-import { type Artifact, type Failure, FailureError, type ProjectPath, type StageAddress } from '@dag/model';
+import { type Failure, FailureError, type StageAddress } from '@dag/model';
 import { type SelectOptions, selectStages } from '@dag/pipeline';
 import { EXIT, exitStatus } from '../failure.ts';
 import { positiveInteger } from '../options.ts';
@@ -52,8 +52,7 @@ export async function reproVerb(context: Context, targets: readonly string[], op
   try {
     const selection = selectedStages(project, targets, options);
     const timeline = await timelineOf(context, project, options.timeline);
-    const settled = new Map<ProjectPath, Artifact>();
-    const remember = async () => (options.dry === true ? undefined : await rememberTracked(project, { settled }));
+    const remember = async () => (options.dry === true ? undefined : await rememberTracked(project));
     const keeper = options.dry === true ? undefined : checkpointKeeper(context, project, selection, options.remote);
     const engine = { ...engineOptions(context, project, options), keeper };
     const show = { dry: options.dry ?? false, jobs: engine.jobs ?? 1, asks: options.interactive ?? false };
@@ -70,7 +69,6 @@ export async function reproVerb(context: Context, targets: readonly string[], op
         },
         { stop: context.stop, kill: context.kill },
         (event) => {
-          if (event.event === 'data') settled.set(event.path, event.artifact);
           timeline?.event(event);
           reporter.event(event);
         },

@@ -1,5 +1,5 @@
 import { repro } from '@dag/engine';
-import { type AnyPath, type Artifact, FailureError, type ProjectPath, type StageAddress } from '@dag/model';
+import { type AnyPath, FailureError, type StageAddress } from '@dag/model';
 import { showError } from '../failure.ts';
 import { type OpenProject, openProject } from '../project/open.ts';
 import { rememberTracked } from '../project/remembered.ts';
@@ -176,11 +176,9 @@ async function runOnce(context: Context, round: Round, options: Options, reins: 
   const engine = engineOptions(context, project, options);
   const reporter = reproReporter(context, project, selection, { dry: false, jobs: engine.jobs ?? 1, asks: false });
   const { stop, kill } = context;
-  const settled = new Map<ProjectPath, Artifact>();
   const signals = { stop, kill, drain: reins.drain, stopOf: (stage: StageAddress) => reins.stopOf(stage) };
   try {
     const summary = await repro(project, selection, engine, signals, (event) => {
-      if (event.event === 'data') settled.set(event.path, event.artifact);
       reporter.event(event);
     });
     reporter.summary(summary);
@@ -190,7 +188,7 @@ async function runOnce(context: Context, round: Round, options: Options, reins: 
     showError(error, context.io, context.json);
   } finally {
     reporter.close();
-    await rememberTracked(project, { settled });
+    await rememberTracked(project);
   }
 }
 

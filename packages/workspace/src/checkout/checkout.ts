@@ -39,6 +39,7 @@ export async function checkout(
     else if (isWork(plan)) plans.push(plan);
   }
   await keepGoing(context, goingOf(plans), options);
+  if (plans.length > 0) await options.beforePlacing?.(plans.map(({ path }) => path));
   const applied = plans.length === 0 ? NOTHING : await applyPlans(context, plans, options);
   return report([...failed, ...applied.failed], plans, refused, applied, options.allowMissing === true);
 }
