@@ -158,7 +158,20 @@ describe('when to save', () => {
     const body = `await ctx.checkpoint.loop(undefined, 4, (step) => { ctx.log(String(step)); if (step === ctx.params.kill) process.kill(process.pid, 'SIGKILL'); });`;
     const killed = await run(body, { params: { 'params.yaml': { kill: 2 } } });
     expect([killed.signal, killed.said]).toEqual(['SIGKILL', ['0', '1', '2']]);
-    expect((await run(body, { params: { 'params.yaml': { kill: 9 } } })).said).toEqual(['2', '3']);
+    const rest = await run(body, { params: { 'params.yaml': { kill: 9 } } });
+    expect(rest.said).toEqual(['2', '3']);
+  });
+
+  test('a loop tells how far it is, unless its body does', async () => {
+    const said = async (body: string) => {
+      for (const name of readdirSync(folder)) rmSync(join(folder, name));
+      const { messages } = await run(`await ctx.checkpoint.loop(undefined, 4, (step) => {${body}});`);
+      return messages.flatMap((message) => (message.type === 'progress' ? [message] : []));
+    };
+    expect((await said('')).at(-1)).toMatchObject({ done: 4, total: 4, fraction: 1 });
+    const own = await said(`ctx.progress({ done: step, total: 8, text: 'own' });`);
+    expect(own.at(-1)).toMatchObject({ done: 3, total: 8, text: 'own' });
+    expect(own.every(({ text }) => text === 'own')).toBe(true);
   });
 });
 

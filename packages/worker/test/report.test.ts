@@ -215,7 +215,8 @@ describe('fitCallbacks', () => {
       steps.flatMap((step) => [`${prefix}val_loss ${step}`, `${prefix}loss ${step}`]);
     expect(points).toEqual([...epochs('', 1, 2), 'b/batch/loss 5', 'b/batch/loss 6', ...epochs('b/', 3)]);
     const progress = messages.filter(({ type }) => type === 'progress');
-    expect(progress.at(-1)).toMatchObject({ done: 3, total: 3, fraction: 1, text: 'epoch 3' });
+    // The call for a single epoch is a part of something longer, of which it does not know how long.
+    expect(progress.at(-1)).toMatchObject({ done: 2, total: 2, fraction: 1, text: 'epoch 2' });
   });
 
   test('go behind callbacks of tfjs’s own', async () => {

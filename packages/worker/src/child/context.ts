@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
-import type { WorkerInit } from '../protocol.ts';
+import type { Progress, WorkerInit } from '../protocol.ts';
 import type { Checkpoints } from '../public/checkpoint.ts';
 import type { WorkerContext, WorkerProgress } from '../public.ts';
 import type { Channel } from './channel.ts';
@@ -13,6 +13,8 @@ export interface ContextNeeds {
   readonly signal: AbortSignal;
   readonly checkpoint: Checkpoints;
   readonly streams: Streams;
+  /** Told how far the module says it is. */
+  progress(progress: Progress): void;
   backendName(): string | undefined;
   tensorflow(): Promise<unknown>;
 }
@@ -45,7 +47,7 @@ export function createContext(
       return file;
     },
     ...openReport(init.metrics, channel.warn),
-    progress: (progress) => channel.sendProgress(toProgress(progress)),
+    progress: (progress) => needs.progress(toProgress(progress)),
     log: channel.say,
     random: stream.next,
     randomStream: (name) => needs.streams.take(init.seed, `stream/${name}`),

@@ -47,14 +47,23 @@ export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleR
     return loading;
   };
   const tensorflow = async () => (await backend()).namespace();
+  // A module that says itself how far it is knows better than a loop that counts its steps.
+  let saysHowFar = false;
   const open = openCheckpoints(init, {
     streams,
     signal: abort.signal,
     notify: (notice) => channel.send({ type: 'checkpoint', notice }),
+    progress: (done, total) => {
+      if (!saysHowFar) channel.sendProgress({ done, total, fraction: done / total });
+    },
     tensorflow,
   });
   const { context, handlesCancel } = createContext(init, {
     channel,
+    progress: (progress) => {
+      saysHowFar = true;
+      channel.sendProgress(progress);
+    },
     signal: abort.signal,
     streams,
     checkpoint: open.checkpoints,

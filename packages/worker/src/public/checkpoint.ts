@@ -81,6 +81,7 @@ export interface Checkpoints {
   every(interval: CheckpointInterval): (step: number) => boolean;
   /**
    * Restores, then calls `body` with each step from there to `steps - 1`, and saves when it is time (by default after each).
+   * How far it is is shown, unless the module says so itself (`ctx.progress`).
    * With `model.fit`, make a step of an epoch: `model.fit(x, y, { initialEpoch: epoch, epochs: epoch + 1 })`.
    */
   loop(

@@ -12,7 +12,7 @@ export interface FitOptions {
   readonly prefix?: string;
   /** The number of the first epoch in what is reported: for a training that goes on where another stopped. */
   readonly firstEpoch?: number;
-  /** Whether to tell how far the training is (default true). */
+  /** Whether to tell how far the training is, where `fit` goes through several epochs (default true). */
   readonly progress?: boolean;
 }
 
@@ -58,6 +58,7 @@ export function fitCallbacks(
   const { batches = false, prefix = '', firstEpoch = 1, progress = true } = options;
   const { signal } = context;
   let epochs = 0;
+  let first: number | undefined;
   let batchesSeen = 0;
   let wrapped = true;
   let turnedAt = performance.now();
@@ -78,13 +79,15 @@ export function fitCallbacks(
       epochs = typeof all === 'number' ? all : 0;
     },
     async onTrainEnd() {},
-    async onEpochBegin() {
+    async onEpochBegin(epoch: number) {
+      first ??= epoch;
       signal.throwIfAborted();
     },
     async onEpochEnd(epoch: number, logs?: object) {
       const number = epoch + firstEpoch;
       await report(context, prefix, logs, number);
-      if (progress && epochs > 0) {
+      // A single epoch is a step of a loop: it is no end of the whole.
+      if (progress && epochs - (first ?? 0) > 1) {
         context.progress({ done: number, total: epochs + firstEpoch - 1, text: `epoch ${number}` });
       }
     },

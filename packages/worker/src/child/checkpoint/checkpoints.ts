@@ -19,6 +19,8 @@ export interface CheckpointNeeds {
   readonly streams: Streams;
   readonly signal: AbortSignal;
   notify(notice: CheckpointNotice): void;
+  /** Told how far a loop is. */
+  progress(done: number, total: number): void;
   tensorflow(): Promise<unknown>;
 }
 
@@ -114,8 +116,11 @@ export function openCheckpoints(init: WorkerInit, needs: CheckpointNeeds): OpenC
       }
       const due = checkpoints.every(interval);
       const from = (await checkpoints.restore(parts))?.step ?? 0;
+      const ends = Number.isFinite(steps);
+      if (from > 0 && ends) needs.progress(from, steps);
       for (let step = from; step < steps; step++) {
         await body(step);
+        if (ends) needs.progress(step + 1, steps);
         if (due(step + 1)) await checkpoints.save(parts, { step: step + 1 });
       }
     },
