@@ -58,7 +58,7 @@ describe('data that nobody touched follows pipeline.lock, however git changed th
     );
     expect(JSON.parse((await dagOk(project, ['status', '--json'])).stdout)).toMatchObject({ behind: ['data'] });
     // What is not done is not recorded either.
-    expect((await reproKeepsLock(project, ['--dry'])).stdout).toContain('followed data');
+    expect((await reproKeepsLock(project, ['--dry'])).stdout).toMatch(/^follow {3}data /);
     expect(read()).toEqual(TWO);
     await reproKeepsLock(project);
     expect(read()).toEqual(ONE);
@@ -174,6 +174,7 @@ describe('data that was touched', () => {
   test('an edit alone is recorded without a word', async () => {
     const { project } = await twoCommits();
     project.write('data/a', 'edited\n');
+    expect((await reproKeepsLock(project, ['--dry'])).stdout).toMatch(/^record {3}data /);
     const { stdout, stderr } = await dagOk(project, ['repro']);
     expect(stdout).toContain('recorded data');
     expect(stderr).not.toContain('warning');
@@ -181,6 +182,29 @@ describe('data that was touched', () => {
 });
 
 describe('nothing is lost', () => {
+  test('a commit that git is ahead of, or of a part: refused, unless it is forced', async () => {
+    const { project, git } = await twoCommits();
+    await dagOk(project, ['push', '-q']);
+    git('reset', '-q', '--hard', 'HEAD~1');
+    const before = project.read('pipeline.lock');
+    const refused = await project.dag(['commit', 'data']);
+    expect([refused.status, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining("'data' was not committed: it is as it was before git changed pipeline.lock"),
+    ]);
+    git('reset', '-q', '--hard', 'ORIG_HEAD');
+    for (const gone of ['data', '.cache']) fs.rmSync(project.path(gone), { recursive: true });
+    await dagOk(project, ['pull', 'data/b']);
+    const part = await project.dag(['commit', 'data']);
+    expect([part.status, part.stderr]).toEqual([
+      1,
+      expect.stringContaining("'data' was not committed: only a part of it is here"),
+    ]);
+    expect(project.git('status', '--porcelain')).toBe('');
+    await dagOk(project, ['commit', '-f', 'data']);
+    expect(project.read('pipeline.lock')).not.toBe(before);
+  });
+
   test('where the cache lacks what the lock names now: exit 2, and a pull ends it', async () => {
     const { project, git, read } = await twoCommits();
     await dagOk(project, ['push', '-q']);
@@ -199,9 +223,14 @@ describe('nothing is lost', () => {
     project.write('data/c', 'not stored\n');
     await dagOk(project, ['repro', '--no-commit']);
     git('reset', '-q', '--hard', 'HEAD');
-    const refused = await project.dag(['repro']);
-    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('the cache lacks what stands here')]);
-    expect(read().data).toBe('a b c');
+    for (const args of [['repro', '--dry'], ['repro']]) {
+      const refused = await project.dag(args);
+      expect([refused.status, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining('the cache lacks what stands here'),
+      ]);
+      expect(read().data).toBe('a b c');
+    }
     await dagOk(project, ['checkout', '-f', 'data']);
     await dagOk(project, ['repro']);
     expect(read()).toEqual(TWO);

@@ -6,14 +6,16 @@ import {
   FailureError,
   type ProjectPath,
   type Stage,
+  sameArtifact,
   type TrackedData,
 } from '@dag/model';
 import { holding } from '@dag/store';
 import { inputChanges, keptOuts } from './decide.ts';
 import { type StageView, stagePaths, viewStage } from './observe-stage.ts';
 import { Observer } from './observer.ts';
-import type { Project } from './project.ts';
+import type { LastKnown, Project } from './project.ts';
 import { type Finished, recordResults } from './record.ts';
+import { whatChanged } from './what-changed.ts';
 
 export interface CommitRequest {
   readonly stages: readonly Stage[];
@@ -50,6 +52,8 @@ async function commitHeld(project: Project, request: CommitRequest): Promise<Com
     if (failure !== undefined) throw new FailureError(failure);
     views.set(stage, view);
   }
+  const failure = request.force ? undefined : await refusalOfData(project, observer, request.data);
+  if (failure !== undefined) throw new FailureError(failure);
   const kept = [...views.keys()].flatMap(keptOuts).filter(wanted);
   const paths = [...kept, ...request.data.map((entry) => entry.path)];
   const committed = await project.workspace.commit(
@@ -114,6 +118,38 @@ function refusal(
     message: `stage '${stage.address}' was not committed: ${names.join(', ')} changed since its outs were made`,
     hint: "run 'dag repro', or 'dag commit -f' if you know that the outs are still right",
   };
+}
+
+/** Data that nobody changed: to record it as it stands would take files out of it, or undo what git did to its entry. */
+async function refusalOfData(
+  project: Project,
+  observer: Observer,
+  data: readonly TrackedData[],
+): Promise<Failure | undefined> {
+  const observed = await observer.observe(data.map((entry) => entry.path));
+  let known: LastKnown | undefined;
+  for (const entry of data) {
+    const { path } = entry;
+    const [seen, locked] = [observed.get(path), project.locks.data(entry)];
+    if (seen === undefined || sameArtifact(seen, locked)) continue;
+    known ??= project.lastKnown();
+    const isPart = locked !== undefined && (project.partial.has(path) || known.placing.has(path));
+    if (!isPart && (await whatChanged(project, { path, seen, locked }, known)) !== 'entry') continue;
+    const all = `if it is to be as it stands here, record it with 'dag add ${path}' or 'dag commit -f'`;
+    return {
+      code: 'refused',
+      ...(isPart
+        ? {
+            message: `'${path}' was not committed: only a part of it is here`,
+            hint: `get the rest with 'dag pull ${path}'; or, ${all}`,
+          }
+        : {
+            message: `'${path}' was not committed: it is as it was before git changed pipeline.lock`,
+            hint: `'dag checkout ${path}' puts in place what that names; or, ${all}`,
+          }),
+    };
+  }
+  return undefined;
 }
 
 function isInput(change: Change): boolean {

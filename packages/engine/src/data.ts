@@ -93,8 +93,9 @@ export async function settleData(
   }
   // Nothing is recorded in a run that can't begin.
   const news = [...changed.data, ...changed.both];
-  if (problems.length === 0 && !options.dry && news.length > 0) {
-    await holding(project.store, () => recordData(project, observer, news, options));
+  if (problems.length === 0 && news.length > 0) {
+    if (options.dry) for (const { path } of news) sayRecorded(options, path, seen.get(path));
+    else await holding(project.store, () => recordData(project, observer, news, options));
     for (const { path } of changed.both) options.emit({ event: 'warning', ...lockChangedToo(path) });
   }
   return problems;
@@ -122,10 +123,12 @@ async function recordData(
     artifact === undefined ? [] : [[at, artifact] as const],
   );
   await project.settled(new Map(recorded));
-  for (const [at, artifact] of recorded) {
-    observer.learn([[at, artifact]]);
-    options.emit({ event: 'data', path: at, artifact, how: 'recorded' });
-  }
+  observer.learn(recorded);
+  for (const [at, artifact] of recorded) sayRecorded(options, at, artifact);
+}
+
+function sayRecorded({ emit }: DataOptions, path: ProjectPath, artifact: Artifact | undefined): void {
+  if (artifact !== undefined) emit({ event: 'data', path, artifact, how: 'recorded' });
 }
 
 /** What became of data that was to be put in place. `refused`: what stands there is nowhere in the cache. */
@@ -148,23 +151,25 @@ async function bringBack(
   const left = new Set(options.dry && options.fetcher !== undefined ? [] : lacking.filter(isLacking));
   const ready = items.filter((item) => !left.has(item));
   const outcomes = new Map<TrackedData, Outcome>([...left].map(({ entry }) => [entry, 'lacking']));
-  if (options.dry) {
-    observer.learn(ready.map(({ path, artifact }) => [path, artifact]));
-    for (const { entry } of ready) outcomes.set(entry, 'there');
-    return outcomes;
-  }
   if (ready.length === 0) return outcomes;
   const { failed, refused } = await project.workspace.checkout(ready, {
+    dry: options.dry,
     signal: options.signal,
     beforePlacing: (paths) => project.placing(paths),
   });
-  observer.forget(ready.map(({ path }) => path));
+  const mayFail = options.dry && options.fetcher !== undefined;
   for (const { entry, path } of ready) {
+    const isLost = failed.some((one) => isWithin(path, one.path as ProjectPath)) && !mayFail;
     if (refused.some((one) => isWithin(path, one))) outcomes.set(entry, 'refused');
-    else outcomes.set(entry, failed.some((one) => isWithin(path, one.path as ProjectPath)) ? 'lacking' : 'there');
+    else outcomes.set(entry, isLost ? 'lacking' : 'there');
   }
   const there = ready.filter(({ entry }) => outcomes.get(entry) === 'there');
-  await project.settled(new Map(there.map(({ path, artifact }) => [path, artifact])));
+  if (options.dry) {
+    observer.learn(there.map(({ path, artifact }) => [path, artifact]));
+  } else {
+    observer.forget(ready.map(({ path }) => path));
+    await project.settled(new Map(there.map(({ path, artifact }) => [path, artifact])));
+  }
   return outcomes;
 }
 

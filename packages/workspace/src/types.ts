@@ -43,6 +43,8 @@ export interface CheckoutOptions extends WorkOptions {
   readonly relink?: boolean;
   /** What the cache lacks goes to `missing` instead of `failed`. */
   readonly allowMissing?: boolean;
+  /** Says what it would do, and does nothing. */
+  readonly dry?: boolean;
   /** Called once it is known which paths change, before anything at them does; not where nothing is to be done. */
   beforePlacing?(paths: readonly ProjectPath[]): Promise<void>;
 }

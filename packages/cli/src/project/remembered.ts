@@ -148,10 +148,10 @@ function pathsOf(list: unknown): ProjectPath[] {
 /** Artifacts are held against others and nothing more: of one that is damaged it does that it is like no other. */
 function agreedOf(entries: unknown): Map<ProjectPath, LastAgreed> {
   const found = new Map<ProjectPath, LastAgreed>();
-  for (const [text, entry] of Object.entries((entries ?? {}) as Record<string, Partial<LastAgreed>>)) {
-    const path = parseProjectPath(text);
-    if (path === undefined || typeof entry.at !== 'number' || typeof entry.artifact !== 'object') continue;
-    found.set(path, { artifact: entry.artifact, at: entry.at });
+  for (const [text, entry] of Object.entries((entries ?? {}) as Record<string, Partial<LastAgreed> | null>)) {
+    const [path, artifact, at] = [parseProjectPath(text), entry?.artifact, entry?.at];
+    if (path === undefined || typeof at !== 'number' || typeof artifact?.digest !== 'string') continue;
+    found.set(path, { artifact, at });
   }
   return found;
 }

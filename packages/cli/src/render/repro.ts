@@ -182,7 +182,7 @@ function textReporter(
           for (const line of tracedLines(event, context.verbose, colour.err)) live.say(`${line}\n`);
           return;
         case 'data':
-          return result(event.how, 'green', event.path, DATA_WORDS[event.how]);
+          return result(dry ? PLANNED[event.how] : event.how, 'green', event.path, DATA_WORDS[event.how]);
         case 'waiting':
           return live.say(`${event.stage === undefined ? '' : `${event.stage}: `}${event.message}\n`);
         case 'warning':
@@ -199,6 +199,8 @@ function textReporter(
     close: () => live.close(),
   };
 }
+
+const PLANNED = { recorded: 'record', restored: 'restore', followed: 'follow' } as const;
 
 const DATA_WORDS = {
   recorded: 'data as it stands now',

@@ -33,14 +33,17 @@ export async function checkout(
   for (const [i, item] of allowed.entries()) {
     const found = standing[i];
     if (found === undefined) throw new Error('one look an item');
-    const plan = planItem(context, item, found[1], options.relink === true);
+    const plan = planItem(context, item, found[1], options);
     failed.push(...plan.failed);
     if (plan.unsafe.length > 0 && options.force !== true) refused.push(...plan.unsafe);
     else if (isWork(plan)) plans.push(plan);
   }
-  await keepGoing(context, goingOf(plans), options);
-  if (plans.length > 0) await options.beforePlacing?.(plans.map(({ path }) => path));
-  const applied = plans.length === 0 ? NOTHING : await applyPlans(context, plans, options);
+  const isWanted = plans.length > 0 && options.dry !== true;
+  if (isWanted) {
+    await keepGoing(context, goingOf(plans), options);
+    await options.beforePlacing?.(plans.map(({ path }) => path));
+  }
+  const applied = isWanted ? await applyPlans(context, plans, options) : NOTHING;
   return report([...failed, ...applied.failed], plans, refused, applied, options.allowMissing === true);
 }
 

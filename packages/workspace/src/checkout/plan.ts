@@ -16,7 +16,7 @@ import type { Going } from '../keep.ts';
 import type { FileFacts } from '../observe/facts.ts';
 import { Digests, type FolderNode, innerFirst, type Standing } from '../observe/node.ts';
 import { tempFolderFor } from '../temp-folder.ts';
-import type { CheckoutItem } from '../types.ts';
+import type { CheckoutItem, CheckoutOptions } from '../types.ts';
 import { entryProblem } from './guard.ts';
 import { alikeNames } from './names.ts';
 import { isOwnWritable, leadsToObject, lookUp, type Present } from './present.ts';
@@ -83,10 +83,15 @@ export interface Plan {
   readonly failed: PlanFailure[];
 }
 
-/** Compares what stands with what should, and plans the difference. */
-export function planItem(context: Context, item: CheckoutItem, standing: Standing, relink: boolean): Plan {
+/** Compares what stands with what should, and plans the difference. With `dry` no folder for temp files is made: the plan is for show. */
+export function planItem(
+  context: Context,
+  item: CheckoutItem,
+  standing: Standing,
+  options: Pick<CheckoutOptions, 'relink' | 'dry'>,
+): Plan {
   const plan = emptyPlan(item, standing);
-  const planner = new Planner(context, plan, relink, item.artifact);
+  const planner = new Planner(context, plan, options, item.artifact);
   planner.item(item.path, item.artifact, standing);
   if (!planner.unfoldsTooFar) return plan;
   const none = emptyPlan(item, standing);
@@ -125,13 +130,20 @@ class Planner {
   readonly #context: Context;
   readonly #plan: Plan;
   readonly #relink: boolean;
+  readonly #tempFor: (folder: string) => string;
   /** How many more files and folders there may be: a listing that unfolds into far more than it says is no honest one. */
   #budget: number;
 
-  constructor(context: Context, plan: Plan, relink: boolean, artifact: Artifact | undefined) {
+  constructor(
+    context: Context,
+    plan: Plan,
+    { relink, dry }: Pick<CheckoutOptions, 'relink' | 'dry'>,
+    artifact: Artifact | undefined,
+  ) {
     this.#context = context;
     this.#plan = plan;
-    this.#relink = relink;
+    this.#relink = relink === true;
+    this.#tempFor = (folder) => (dry === true ? folder : tempFolderFor(context, folder));
     this.#budget = artifact?.kind === 'folder' ? 2 * artifact.files + SPARE_FOLDERS : 1;
   }
 
@@ -202,7 +214,7 @@ class Planner {
       const entries = this.#entries(entry.digest, path);
       if (entries === undefined) return;
       if (present !== undefined) this.#remove(present, abs, path, within);
-      const build = join(tempFolderFor(this.#context, dirname(abs)), tempName('checkout'));
+      const build = join(this.#tempFor(dirname(abs)), tempName('checkout'));
       this.#plan.newFolders.push({ build, final: abs });
       this.#fresh({ digest: entry.digest, entries }, build, path);
       return;
@@ -210,7 +222,7 @@ class Planner {
     if (entry.kind === 'symlink') {
       if (present?.kind === 'link' && present.target === entry.target) return;
       if (present !== undefined) this.#remove(present, abs, path, within);
-      this.#plan.links.push({ abs, target: entry.target, temp: tempFolderFor(this.#context, dirname(abs)) });
+      this.#plan.links.push({ abs, target: entry.target, temp: this.#tempFor(dirname(abs)) });
       return;
     }
     if (--this.#budget < 0) return;
@@ -340,7 +352,7 @@ class Planner {
 
   #add(folder: Placement): void {
     if (folder.files.names.length === 0) return;
-    const temp = folder.temp === undefined ? undefined : tempFolderFor(this.#context, folder.folder);
+    const temp = folder.temp === undefined ? undefined : this.#tempFor(folder.folder);
     this.#plan.placements.push({ ...folder, temp });
   }
 }
