@@ -182,6 +182,23 @@ describe('data that was touched', () => {
 });
 
 describe('nothing is lost', () => {
+  test('with several at once: they wait for each other, and all of them succeed', async () => {
+    const { project, git, read } = await twoCommits();
+    for (const [revision, expected] of [
+      ['HEAD~1', ONE],
+      ['main', TWO],
+      ['HEAD~1', ONE],
+    ] as const) {
+      git('checkout', '-q', revision);
+      const ran = await Promise.all([['repro'], ['checkout'], ['repro'], ['repro']].map((args) => project.dag(args)));
+      expect(ran.map(({ status, stderr }) => [status, stderr.replace(/^(list: )?waiting for .*\n/gm, '')])).toEqual(
+        ran.map(() => [0, '']),
+      );
+      expect(read()).toEqual(expected);
+      expect(project.git('status', '--porcelain')).toBe('');
+    }
+  });
+
   test('a commit that git is ahead of, or of a part: refused, unless it is forced', async () => {
     const { project, git } = await twoCommits();
     await dagOk(project, ['push', '-q']);

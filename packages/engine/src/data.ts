@@ -13,6 +13,8 @@ import {
 } from '@dag/model';
 import { findPlaces, type Places } from '@dag/pipeline';
 import { holding } from '@dag/store';
+import { holderText, type LockOptions } from '@dag/workspace';
+import { lockChangedToo, missingData, notFollowed, partOnly, type Said } from './data-problems.ts';
 import type { ReproEvent } from './event.ts';
 import type { Observer } from './observer.ts';
 import type { Fetcher, FetchItem, LastKnown, Project } from './project.ts';
@@ -24,6 +26,8 @@ export interface DataOptions {
   readonly dry: boolean;
   readonly noCommit: boolean;
   readonly allowMissing: boolean;
+  /** For paths that another process holds; else that is a failure. */
+  readonly wait: boolean;
   readonly fetcher?: Fetcher | undefined;
   readonly signal: AbortSignal;
   emit(event: ReproEvent): void;
@@ -45,7 +49,7 @@ export function dataOf(project: Project, stages: Iterable<Stage>): TrackedData[]
 /**
  * Brings tracked data and its lock entry together before stages run: what changed in the workspace is stored and recorded
  * anew; what is gone comes back from the cache, or from a remote where there is a fetcher; what stands untouched while git
- * changed its entry follows that.
+ * changed its entry follows that. Waits for other processes that use what is to be placed, or place what is to be recorded.
  * @returns a failure for each that is nowhere to be had, or would be lost.
  */
 export async function settleData(
@@ -54,54 +58,105 @@ export async function settleData(
   data: readonly TrackedData[],
   options: DataOptions,
 ): Promise<Diagnostic[]> {
+  for (let work = await findWork(project, observer, data, options); ; ) {
+    const [write, read] = [pathsOf(work.entry, work.gone), pathsOf(work.data, work.both)];
+    if (write.length + read.length === 0) return [];
+    if (options.dry) return await settle(project, observer, work, options);
+    const release = await project.workspace.acquire({ read, write, purpose: 'dag repro' }, waiting(options));
+    try {
+      // Who held them may have done it.
+      observer.forget([...write, ...read]);
+      work = await findWork(project, observer, data, options);
+      const isHeld = pathsOf(work.entry, work.gone).every((path) => write.includes(path));
+      if (isHeld && pathsOf(work.data, work.both).every((path) => read.includes(path) || write.includes(path))) {
+        return await settle(project, observer, work, options);
+      }
+    } finally {
+      release();
+    }
+  }
+}
+
+/** What is to be done, by what changed; `gone` is to come back. */
+interface Work extends Readonly<Record<WhatChanged | 'gone', readonly TrackedData[]>> {
+  readonly seen: ReadonlyMap<ProjectPath, Artifact | undefined>;
+  /** See `LastKnown`. */
+  readonly placing: ReadonlySet<ProjectPath>;
+}
+
+const pathsOf = (...lists: readonly (readonly TrackedData[])[]): ProjectPath[] => lists.flat().map(({ path }) => path);
+
+function waiting({ wait, signal, emit }: DataOptions): LockOptions {
+  return {
+    wait,
+    signal,
+    onWait: (holder) => emit({ event: 'waiting', message: `waiting for ${holderText(holder)}` }),
+  };
+}
+
+async function findWork(
+  project: Project,
+  observer: Observer,
+  data: readonly TrackedData[],
+  { needed }: DataOptions,
+): Promise<Work> {
+  const seen = await observer.observe(data.map((entry) => entry.path));
+  const changed = { data: [], entry: [], both: [], gone: [] } as Record<WhatChanged | 'gone', TrackedData[]>;
+  let known: LastKnown | undefined;
+  for (const entry of data) {
+    const { path } = entry;
+    const state = { path, seen: seen.get(path), locked: project.locks.data(entry) };
+    const isGone = state.seen === undefined;
+    if (!isGone && sameArtifact(state.seen, state.locked)) continue;
+    known ??= project.lastKnown();
+    if (!isGone && !isPart(project, known, path)) changed[await whatChanged(project, state, known)].push(entry);
+    else if (needed.has(entry)) changed.gone.push(entry);
+  }
+  return { ...changed, seen, placing: known?.placing ?? new Set() };
+}
+
+function isPart({ partial }: Project, { placing }: LastKnown, path: ProjectPath): boolean {
+  return partial.has(path) && !placing.has(path);
+}
+
+async function settle(
+  project: Project,
+  observer: Observer,
+  { seen, placing, ...work }: Work,
+  options: DataOptions,
+): Promise<Diagnostic[]> {
   const problems: Diagnostic[] = [];
   let places: Places | undefined;
   const fail = (entry: TrackedData, said: Said): void => {
     places ??= findPlaces(project.reader);
     problems.push({ code: 'missing-dep', ...(places.data(entry.path) ?? { file: entry.file }), ...said });
   };
-  const seen = await observer.observe(data.map((entry) => entry.path));
-  const differs = (entry: TrackedData): boolean => !sameArtifact(seen.get(entry.path), project.locks.data(entry));
-  const known = data.some(differs) ? project.lastKnown() : NOTHING_KNOWN;
-  const isPart = (entry: TrackedData): boolean =>
-    project.partial.has(entry.path) && !known.placing.has(entry.path) && differs(entry);
-  const isHere = (entry: TrackedData): boolean => seen.get(entry.path) !== undefined && !isPart(entry);
-  const changed = { data: [], entry: [], both: [] } as Record<WhatChanged, TrackedData[]>;
-  const differing = data.filter((entry) => isHere(entry) && differs(entry));
-  for (const entry of differing) {
-    const { path } = entry;
-    const state = { path, seen: seen.get(path), locked: project.locks.data(entry) };
-    changed[await whatChanged(project, state, known)].push(entry);
-  }
-  const gone = data.filter((entry) => !isHere(entry) && options.needed.has(entry));
-  const outcomes = await bringBack(project, observer, [...changed.entry, ...gone], options);
+  const outcomes = await bringBack(project, observer, [...work.entry, ...work.gone], options);
   const isBack = (entry: TrackedData, how: 'followed' | 'restored'): boolean => {
     const artifact = project.locks.data(entry);
     if (artifact === undefined || outcomes.get(entry) !== 'there') return false;
     options.emit({ event: 'data', path: entry.path, artifact, how });
     return true;
   };
-  for (const entry of changed.entry) {
-    if (!isBack(entry, 'followed')) {
-      fail(entry, notFollowed(entry, outcomes.get(entry) === 'refused', known.placing.has(entry.path)));
-    }
+  for (const entry of work.entry) {
+    if (isBack(entry, 'followed')) continue;
+    fail(entry, notFollowed(entry, outcomes.get(entry) === 'refused', placing.has(entry.path)));
   }
-  for (const entry of gone) {
+  for (const entry of work.gone) {
     const locked = project.locks.data(entry);
     if (isBack(entry, 'restored') || (options.allowMissing && locked !== undefined)) continue;
-    fail(entry, isPart(entry) ? partOnly(entry, outcomes.get(entry) === 'refused') : missingData(entry, locked));
+    const isHere = seen.get(entry.path) !== undefined;
+    fail(entry, isHere ? partOnly(entry, outcomes.get(entry) === 'refused') : missingData(entry, locked));
   }
   // Nothing is recorded in a run that can't begin.
-  const news = [...changed.data, ...changed.both];
+  const news = [...work.data, ...work.both];
   if (problems.length === 0 && news.length > 0) {
     if (options.dry) for (const { path } of news) sayRecorded(options, path, seen.get(path));
     else await holding(project.store, () => recordData(project, observer, news, options));
-    for (const { path } of changed.both) options.emit({ event: 'warning', ...lockChangedToo(path) });
+    for (const { path } of work.both) options.emit({ event: 'warning', ...lockChangedToo(path) });
   }
   return problems;
 }
-
-const NOTHING_KNOWN: LastKnown = { agreed: new Map(), placing: new Set() };
 
 async function recordData(
   project: Project,
@@ -171,47 +226,4 @@ async function bringBack(
     await project.settled(new Map(there.map(({ path, artifact }) => [path, artifact])));
   }
   return outcomes;
-}
-
-type Said = Pick<Diagnostic, 'message' | 'hint'>;
-
-function partOnly({ path }: TrackedData, isRefused: boolean): Said {
-  const message = `of the tracked data '${path}' only a part is here, and the cache lacks`;
-  return isRefused
-    ? {
-        message: `${message} what was changed in it`,
-        hint: `if it is to be as it is here, record it with 'dag add ${path}'; or give that up with 'dag checkout -f ${path}'`,
-      }
-    : {
-        message: `${message} the rest`,
-        hint: `get it with 'dag pull ${path}'; or, if this part is all that it is to be, record it with 'dag add ${path}'`,
-      };
-}
-
-function notFollowed({ path }: TrackedData, isRefused: boolean, isHalfPlaced: boolean): Said {
-  const state = isHalfPlaced
-    ? `tracked data '${path}' was being put in place when that ended early`
-    : `tracked data '${path}' is as it was before git changed pipeline.lock`;
-  const message = `${state}, and the cache lacks`;
-  const stays = `if it is to stay as it is, record it with 'dag add ${path}'`;
-  return isRefused
-    ? { message: `${message} what stands here`, hint: `${stays}; or give it up with 'dag checkout -f ${path}'` }
-    : { message: `${message} what pipeline.lock names`, hint: `get it with 'dag pull ${path}'; or, ${stays}` };
-}
-
-function lockChangedToo(path: ProjectPath): Said {
-  return {
-    message: `'${path}' was changed here, and pipeline.lock had been changed too: what is here is recorded over that`,
-    hint: `to have the other instead: 'git checkout pipeline.lock', then 'dag checkout ${path}'`,
-  };
-}
-
-function missingData(entry: TrackedData, locked: Artifact | undefined): Said {
-  return {
-    message: `tracked data '${entry.path}' is not there${locked === undefined ? '' : ', and the cache lacks it too'}`,
-    hint:
-      locked === undefined
-        ? `put it there, or take it out of ${entry.file} with 'dag remove ${entry.path}'`
-        : "get it with 'dag pull', or run 'dag repro --pull'",
-  };
 }

@@ -92,6 +92,7 @@ export async function repro(
     dry: options.dry ?? false,
     noCommit: options.noCommit ?? false,
     allowMissing: options.allowMissing ?? false,
+    wait: options.wait ?? true,
     fetcher: options.fetcher,
     signal: signals.stop,
     emit,

@@ -1,7 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { LastAgreed } from '@dag/engine';
-import { type AnyPath, type Artifact, type ProjectPath, parseProjectPath, sameArtifact } from '@dag/model';
+import {
+  type AnyPath,
+  type Artifact,
+  FailureError,
+  type ProjectPath,
+  parseProjectPath,
+  sameArtifact,
+} from '@dag/model';
 import type { OpenProject } from './open.ts';
 import { allTracked, type CachedPath } from './tracked.ts';
 
@@ -46,7 +53,7 @@ export async function rememberTracked(project: OpenProject, { parts = [], settle
     settled?.has(path) === true || sameArtifact(earlier.agreed.get(path)?.artifact, artifact);
   const unsure = new Set([...maybeParts, ...data.filter((one) => !isKnown(one)).map((one) => one.path)]);
   const at = unsure.size === 0 && settled === undefined ? 0 : project.workspace.fileTime();
-  const seen = unsure.size === 0 ? undefined : await project.workspace.observe([...unsure]);
+  const seen = unsure.size === 0 ? undefined : await observeUnlessBusy(project, [...unsure]);
   const isThere = ({ path, artifact }: CachedPath): boolean => sameArtifact(seen?.get(path), artifact);
   const found = new Map<AnyPath, Artifact | undefined>(settled);
   for (const one of data) if (!found.has(one.path) && isThere(one)) found.set(one.path, one.artifact);
@@ -74,6 +81,17 @@ export async function rememberTracked(project: OpenProject, { parts = [], settle
       agreed,
     };
   });
+}
+
+/** Nothing, where something vanishes while it is looked at: another process places data there, and notes that itself. */
+async function observeUnlessBusy({ workspace }: OpenProject, paths: readonly ProjectPath[]) {
+  try {
+    return await workspace.observe(paths);
+  } catch (error) {
+    const cause = error instanceof FailureError ? error.cause : undefined;
+    if ((cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** Before data is put in place; `parts`: tracked folders of which only something inside is. */
