@@ -97,6 +97,20 @@ describe('a command in any language', () => {
     }
   });
 
+  test('without outs, what follows is all that is said; of a try, which one it is', async () => {
+    project.write('pipeline.yaml', 'stages:\n  a: {cmd: "exit 3", retries: 1}\n  b: {worker: b.js, timeout: 100}\n');
+    project.write(
+      'b.js',
+      `export default (ctx) => ctx.checkpoint.loop(undefined, 3, (step) => { if (step === 2) throw 7; });`,
+    );
+    const a = await project.dag(['repro', 'a']);
+    expect(a.stdout).toMatch(/^failed {3}a {2}after \d.* s$/m);
+    expect(a.stderr).toMatch(
+      /^warning: stage 'a' failed with exit status 3 \(try 1 of 2\)\n {2}try 2 of 2 begins in \d+\.\d s$/m,
+    );
+    expect((await project.dag(['repro', 'b'])).stdout).toMatch(/^failed {3}b {2}it goes on from step 2 of /m);
+  });
+
   test('the next try of one that failed goes on too', async () => {
     counting(', retries: 2');
     const run = await project.repro([], { env: { ...failing, STOP: '[ -e tried ] || { touch tried; exit 7; }' } });

@@ -333,6 +333,16 @@ describe('a training that was killed and went on gives the bytes of one that was
     );
   });
 
+  test('weights that are saved and not asked back are no training that goes on', async () => {
+    useTensorFlow();
+    const body = (restore: string) => `const tf = await ctx.tensorflow(); const a = tf.variable(tf.scalar(1));
+      await ctx.checkpoint.${restore}; await ctx.checkpoint.save(a, { step: 1 });`;
+    await run(body('restore()'));
+    expect(errorOf((await run(body('restore()'))).messages)).toContain('holds weights, and restore() was not told');
+    expect((await run(body('restore(a)'))).messages.at(-1)).toMatchObject({ type: 'done' });
+    expect((await run(body('latest()'))).messages.at(-1)).toMatchObject({ type: 'done' });
+  });
+
   test('a model that was built otherwise is refused, not half filled', async () => {
     useTensorFlow();
     writeFiles(worker.root, { 'main.ts': TRAIN });

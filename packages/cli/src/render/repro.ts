@@ -169,8 +169,9 @@ function textReporter(
           running.delete(event.stage);
           const { status, seconds, failure, left } = event;
           if (status === 'ok') return result('ran', 'green', event.stage, `in ${secondsText(seconds)}`);
-          const next = left === undefined ? '' : `; it goes on ${leftText(left)}`;
-          const outs = started.has(event.stage) ? `${outsText(project, event.stage)}${next}` : 'not started';
+          const next = left === undefined ? '' : `it goes on ${leftText(left)}`;
+          const stays = [outsText(project, event.stage), next].filter((text) => text !== '').join('; ');
+          const outs = started.has(event.stage) ? stays || `after ${secondsText(seconds)}` : 'not started';
           if (status === 'cancelled') return result('cancelled', 'yellow', event.stage, outs);
           if (failure !== undefined) live.say(failureText(failure, colour.err));
           if (failure?.code === 'stage-failed') {

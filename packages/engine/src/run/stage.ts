@@ -140,8 +140,8 @@ export async function runStage(
         return end({ status: 'failed', failure: withLastWords(failure, tries), ...exitOf(action.end) });
       }
       const ms = backoffMs(attempt, Math.random());
-      const message = `${messageOf(failure)}; trying again in ${(ms / 1000).toFixed(1)} s`;
-      options.emit({ event: 'warning', stage: stage.address, message });
+      const hint = `try ${attempt + 1} of ${stage.retries + 1} begins in ${(ms / 1000).toFixed(1)} s`;
+      options.emit({ event: 'warning', stage: stage.address, message: messageOf(failure), hint });
       aside.putBack();
       kept = true;
       if (!(await pause(ms, [options.stop, options.kill]))) return end({ status: 'cancelled' });

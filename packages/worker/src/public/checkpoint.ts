@@ -66,7 +66,7 @@ export interface Checkpoints {
    * Takes the newest checkpoint that is whole: puts the weights into `parts`, with the optimizer's state, and moves the random
    * streams (`ctx.random`, Math.random, those taken from `ctx.randomStream` before this call) to where they were.
    * Undefined where there is none: the stage begins. Call it once, when the model is built and before training.
-   * @throws where the checkpoint holds other weights than `parts` has room for.
+   * @throws where the checkpoint holds other weights than `parts` has room for, or some and there are no `parts`.
    */
   restore<S extends CheckpointState>(parts?: CheckpointParts): Promise<Restored<S> | undefined>;
   /** The newest checkpoint that is whole, only looked at. */

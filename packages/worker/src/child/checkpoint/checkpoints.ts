@@ -87,6 +87,12 @@ export function openCheckpoints(init: WorkerInit, needs: CheckpointNeeds): OpenC
       const found = await newest();
       if (found === undefined) return undefined;
       const { name, content } = found;
+      if (parts === undefined && content.tensors.length > 0) {
+        throw new WorkerError(
+          `checkpoint '${name}' holds weights, and restore() was not told what to put them into`,
+          'call restore(model) with what was given to save, or latest() to look at its state alone',
+        );
+      }
       if (parts !== undefined) await putWeights(parts, content, (await needs.tensorflow()) as never);
       streams.moveTo(content.random);
       last = { step: content.step, at: performance.now() };
