@@ -73,6 +73,21 @@ describe('what a module is given', () => {
     expect(said).toEqual(cases.map(([, text]) => `${text}; declare it in pipeline.yaml`));
   });
 
+  test('paths are as in pipeline.yaml: from the working folder, or absolute where they lie outside the project', async () => {
+    const outside = join(worker.root, '../far/in.csv');
+    mkdirSync(join(worker.root, 'sub'));
+    const { said } = await run(
+      `for (const path of ['in.txt', ${JSON.stringify(outside)}, '../../far/in.csv', 'sub/in.txt']) try { ctx.log(ctx.dep(path)); } catch (e) { ctx.log(e.message) }`,
+      { wdir: 'sub', deps: ['sub/in.txt', 'up.txt', outside] },
+    );
+    expect(said).toEqual([
+      join(worker.root, 'sub/in.txt'),
+      outside,
+      outside,
+      `sub/in.txt is not among the deps of stage main (it has in.txt, ../up.txt, ${outside}); declare it in pipeline.yaml`,
+    ]);
+  });
+
   test('Math.random and ctx.random are decided by the seed', async () => {
     const body = `ctx.log([Math.random(), ctx.random(), ctx.randomStream('x').next()].join());`;
     const numbers = async (seed: number) => (await run(body, { seed })).said[0];

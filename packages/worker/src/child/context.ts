@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { dirname, join, resolve, sep } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type { Progress, WorkerInit } from '../protocol.ts';
 import type { Checkpoints } from '../public/checkpoint.ts';
 import type { WorkerContext, WorkerProgress } from '../public.ts';
@@ -69,11 +69,14 @@ function toProgress(progress: WorkerProgress) {
 /** Turns paths as written in pipeline.yaml into absolute ones, and refuses those that lie in no declared path. */
 function declaredPaths(init: WorkerInit, kind: 'dep' | 'out', declared: readonly string[]): (path: string) => string {
   const folder = join(init.root, init.wdir);
-  const allowed = declared.map((path) => join(init.root, path));
+  // Those outside the project are absolute.
+  const allowed = declared.map((path) => resolve(init.root, path));
   return (path) => {
     const file = resolve(folder, path);
     if (allowed.some((one) => file === one || file.startsWith(one + sep))) return file;
-    const list = declared.length === 0 ? 'it has none' : `it has ${declared.join(', ')}`;
+    // As they are written in pipeline.yaml, and given to this function: from the working folder.
+    const names = declared.map((one) => (isAbsolute(one) ? one : relative(folder, join(init.root, one))));
+    const list = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
     throw new Error(`${path} is not among the ${kind}s of stage ${init.stage} (${list}); declare it in pipeline.yaml`);
   };
 }
