@@ -97,6 +97,21 @@ describe('interrupted', () => {
     expect((await ended).status).toBe(130);
   });
 
+  test('by a reader that goes away, and not by another pipe that breaks: a killed compiler, say', async () => {
+    stages({ a: {}, b: { deps: ['a.txt'] } });
+    const first = project.start(['repro', '--json']);
+    const a = await held.started('a');
+    first.child.kill('SIGPIPE');
+    a.release();
+    (await held.started('b')).release();
+    expect((await first.ended).status).toBe(0);
+    const second = project.start(['repro', '-f', '--json']);
+    const again = await held.started('a');
+    second.child.stdout?.destroy();
+    again.release();
+    expect((await second.ended).status).toBe(141);
+  });
+
   test('by kill -9: the next run puts the outs back and goes on', async () => {
     stages({ a: {}, b: { deps: ['a.txt'] } });
     const first = project.repro();

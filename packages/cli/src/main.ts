@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT } from './failure.ts';
 import { jsonLine } from './render/json.ts';
-import { SIGNALS } from './verb.ts';
+import { OUTPUT_CLOSED } from './verb.ts';
 import { declareVerbs } from './verbs.ts';
 
 /** Reads the command line, runs the verb, and ends the process with its exit status. */
@@ -25,7 +25,8 @@ export async function main(version: string): Promise<void> {
 /** A reader that has seen enough (`dag graph | head`) ends us as it ends other programs, but in good order. */
 function outputFailed(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') {
-    if (!process.emit('SIGPIPE')) process.exit(SIGNALS.SIGPIPE);
+    const events: NodeJS.EventEmitter = process;
+    if (!events.emit(OUTPUT_CLOSED.event)) process.exit(OUTPUT_CLOSED.status);
     return;
   }
   process.stderr.write(`error: can't write to standard output: ${error.message}\n`);

@@ -100,7 +100,13 @@ async function attempt(work: () => Promise<number>, io: Io, json: boolean, signa
 }
 
 /** 128 and the number of the signal, as shells have it. */
-export const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGUSR1: 138, SIGPIPE: 141, SIGTERM: 143 } as const;
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGUSR1: 138, SIGTERM: 143 } as const;
+
+/**
+ * That nobody reads this program's output any more: an event of the process, and its exit status, which is SIGPIPE's. Not that
+ * signal, which comes of a write to any pipe whose reader is gone, a killed stage's or compiler's too.
+ */
+export const OUTPUT_CLOSED = { event: 'dag: output closed', status: 141 } as const;
 
 function interruption(io: Io): Interruption {
   const stop = new AbortController();
@@ -108,18 +114,20 @@ function interruption(io: Io): Interruption {
   let status: number | undefined;
   let isTold = true;
   const seen = new Set<'warning' | 'order'>();
-  for (const [name, code] of Object.entries(SIGNALS)) {
-    process.on(name, () => {
+  const events: NodeJS.EventEmitter = process;
+  for (const [name, code] of [...Object.entries(SIGNALS), [OUTPUT_CLOSED.event, OUTPUT_CLOSED.status]] as const) {
+    const isSignal = name !== OUTPUT_CLOSED.event;
+    events.on(name, () => {
       // A scheduler warns, then orders to end: the one must not cut short what the other set going.
       const kind = name === 'SIGUSR1' ? 'warning' : 'order';
       if (seen.has(kind)) {
-        if (name !== 'SIGPIPE') kill.abort();
+        if (isSignal) kill.abort();
         return;
       }
       seen.add(kind);
       if (status !== undefined) return;
       status = code;
-      if (isTold && name !== 'SIGPIPE') io.err(`\n${name}: stopping; once more kills what still runs\n`);
+      if (isTold && isSignal) io.err(`\n${name}: stopping; once more kills what still runs\n`);
       stop.abort();
     });
   }
