@@ -146,3 +146,26 @@ function makeFifo(file: string): void {
   execFileSync('mkfifo', [`${file}.fifo`]);
   fs.renameSync(`${file}.fifo`, file);
 }
+
+test('data follows pipeline.lock when git changes that; what a run writes there itself starts nothing', async () => {
+  project.write('pipeline.yaml', 'stages:\n  list: {cmd: ls data > names, deps: [data], outs: [names]}\n');
+  project.write('data/a', '1\n');
+  await project.dag(['add', 'data']);
+  await project.dag(['repro']);
+  project.git('add', '-A');
+  project.git('commit', '-qm', 'one');
+  const until = watch();
+  await until(isWatching);
+  project.write('data/b', '2\n');
+  const recorded = await until(isWatching);
+  expect(changes(recorded)).toEqual(['data']);
+  const lock = project.read('pipeline.lock');
+  project.git('checkout', '-q', 'pipeline.lock');
+  const followed = await until(isWatching);
+  expect(changes(followed)).toEqual(['pipeline.lock']);
+  expect(fs.readdirSync(project.path('data'))).toEqual(['a']);
+  expect(project.git('status', '--porcelain')).toBe('');
+  project.write('pipeline.lock', lock);
+  await until(isWatching);
+  expect(fs.readdirSync(project.path('data'))).toEqual(['a', 'b']);
+});

@@ -34,7 +34,10 @@ export interface DataOptions {
 }
 
 /** The tracked data that these stages read. Of a folder that is here in part, it does to have what they read of it. */
-export function dataOf(project: Project, stages: Iterable<Stage>): TrackedData[] {
+export function dataOf(
+  project: Pick<Project, 'root' | 'pipeline' | 'partial'>,
+  stages: Iterable<Stage>,
+): TrackedData[] {
   const deps = new Set<AnyPath>();
   for (const stage of stages) for (const dep of stage.deps) deps.add(dep.path);
   const isThere = (dep: AnyPath): boolean => fs.existsSync(absolutePath(project.root, dep));

@@ -1,6 +1,7 @@
 export { cachedIn } from './cached.ts';
 export { commandText, compareInputs } from './changes.ts';
 export { type CommitReport, commitStages } from './commit.ts';
+export { dataOf } from './data.ts';
 export { decide, type Uncacheable, usesRunCache } from './decide.ts';
 export type * from './event.ts';
 export { explain } from './explain.ts';

@@ -110,7 +110,7 @@ async function openRound(context: Context, targets: readonly string[], options: 
 /** Runs once, then waits until an input has changed. A change while stages run ends those that it concerns. */
 async function follow(context: Context, round: Round, options: Options, news: News): Promise<void> {
   const { project, inputs } = round;
-  const contents = new Contents(project, inputs.paths);
+  const contents = new Contents(project, inputs);
   await contents.learn();
   const reins = new Reins();
   let state = 'running' as 'running' | 'ended' | 'waiting' | 'broken';

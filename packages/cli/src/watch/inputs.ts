@@ -1,12 +1,15 @@
+import { dataOf, lockPath } from '@dag/engine';
 import {
   type AnyPath,
   type Artifact,
   FailureError,
+  groupBy,
   isWithin,
   overlaps,
   parentPath,
   type StageAddress,
   sameArtifact,
+  type TrackedData,
 } from '@dag/model';
 import type { Pipeline } from '@dag/pipeline';
 import type { OpenProject } from '../project/open.ts';
@@ -14,6 +17,8 @@ import type { OpenProject } from '../project/open.ts';
 /** What a run of some stages reads and none of them makes. */
 export interface Inputs {
   readonly paths: ReadonlySet<AnyPath>;
+  /** Each pipeline.lock that names tracked data which is read: where it names something else, git has changed it. */
+  readonly locks: ReadonlyMap<AnyPath, readonly TrackedData[]>;
   /** The stages that a change of a path may concern: those that read it, and what lies downstream of them. */
   affected(path: AnyPath): ReadonlySet<StageAddress>;
 }
@@ -26,12 +31,20 @@ export function inputsOf(project: OpenProject, selection: readonly StageAddress[
   const made = selection.flatMap((address) => (pipeline.stages.get(address)?.outs ?? []).map((out) => out.path));
   const isMade = (path: AnyPath): boolean => made.some((out) => isWithin(out, path));
   const paths = new Set(sources);
+  const stages = selection.flatMap((address) => pipeline.stages.get(address) ?? []);
+  const locks = new Map<AnyPath, readonly TrackedData[]>(
+    groupBy(dataOf(project, stages), ({ file }) => lockPath(file)),
+  );
+  for (const file of locks.keys()) paths.add(file);
   for (const list of reads.values()) for (const path of list) if (!isMade(path)) paths.add(path);
   return {
     paths,
+    locks,
     affected(path) {
       if (sources.has(path)) return new Set(selection);
-      const readers = selection.filter((address) => reads.get(address)?.some((one) => overlaps(one, path)));
+      const changed = locks.get(path)?.map((data) => data.path) ?? [path];
+      const isRead = (one: AnyPath): boolean => changed.some((other) => overlaps(one, other));
+      const readers = selection.filter((address) => reads.get(address)?.some(isRead));
       return downstreamOf(pipeline, readers);
     },
   };
@@ -70,12 +83,14 @@ function downstreamOf(pipeline: Pipeline, from: readonly StageAddress[]): Set<St
 export class Contents {
   readonly #project: OpenProject;
   readonly #paths: readonly AnyPath[];
+  readonly #locks: Inputs['locks'];
   /** Without those that could not be read. */
   readonly #known = new Map<AnyPath, Artifact | undefined>();
 
-  constructor(project: OpenProject, paths: Iterable<AnyPath>) {
+  constructor(project: OpenProject, { paths, locks }: Inputs) {
     this.#project = project;
-    this.#paths = [...paths];
+    this.#paths = [...paths].filter((path) => !locks.has(path));
+    this.#locks = locks;
   }
 
   /** Takes what stands there from now on as known. */
@@ -91,7 +106,25 @@ export class Contents {
     const isKnown = (path: AnyPath): boolean => this.#known.has(path) && now.has(path);
     const changed = candidates.filter((path) => !isKnown(path) || !sameArtifact(this.#known.get(path), now.get(path)));
     this.#know(candidates, now);
+    const locks = [...this.#locks].filter(([file]) => touched.has(file));
+    for (const [file, data] of locks) if (await this.#isOther(data)) changed.push(file);
     return changed;
+  }
+
+  /** Whether data is not what its lock names: where it is, it was a run of ours that wrote that. */
+  async #isOther(data: readonly TrackedData[]): Promise<boolean> {
+    const { locks } = this.#project;
+    const now = await this.#look(data.map(({ path }) => path));
+    try {
+      return data.some((entry) => {
+        const locked = locks.data(entry);
+        // Git may be about to write it.
+        return locked !== undefined && !sameArtifact(now.get(entry.path), locked);
+      });
+    } catch (error) {
+      if (error instanceof FailureError) return true;
+      throw error;
+    }
   }
 
   #know(paths: readonly AnyPath[], found: ReadonlyMap<AnyPath, Artifact | undefined>): void {
