@@ -235,6 +235,34 @@ describe('nothing is lost', () => {
     expect(read()).toEqual(ONE);
   });
 
+  test('a checkout that could place nothing, or was refused, makes no part of the data', async () => {
+    const { project, git } = await twoCommits();
+    await dagOk(project, ['push', '-q']);
+    await dagOk(project, ['gc', '-w', '-f']);
+    git('reset', '-q', '--hard', 'HEAD~1');
+    expect((await project.dag(['checkout'])).status).toBe(1);
+    const { stderr } = await project.dag(['repro']);
+    expect(stderr).toContain("tracked data 'data' is as it was before git changed pipeline.lock");
+    project.write('data/c', 'mine\n');
+    await dagOk(project, ['fetch', '-q']);
+    expect((await project.dag(['checkout'])).stderr).toContain("'data/c' has content that is nowhere in the cache");
+    // As that says.
+    await dagOk(project, ['commit', 'data']);
+    expect((await dagOk(project, ['status', 'data'])).stdout).toBe('Everything is up to date.\n');
+    expect(fs.readdirSync(project.path('data')).sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('a pull that finds a file in the way does not make that the data', async () => {
+    const { project } = await twoCommits();
+    await dagOk(project, ['push', '-q']);
+    for (const gone of ['data', '.cache']) fs.rmSync(project.path(gone), { recursive: true });
+    project.write('data/c', 'mine\n');
+    expect((await project.dag(['pull'])).status).toBe(1);
+    for (const args of [['repro'], ['commit']]) expect((await project.dag(args)).status).toBeGreaterThan(0);
+    expect(project.git('status', '--porcelain')).toBe('');
+    expect(fs.readdirSync(project.path('data'))).toEqual(['c']);
+  });
+
   test('where what stands here is nowhere in the cache: exit 2, until one is chosen', async () => {
     const { project, git, read } = await twoCommits();
     project.write('data/c', 'not stored\n');

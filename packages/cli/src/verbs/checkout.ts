@@ -77,9 +77,14 @@ async function remember(
   report: CheckoutReport,
   swept: boolean,
 ): Promise<void> {
-  const troubled = [...[...report.failed, ...report.missing].map(({ path }) => path as ProjectPath), ...report.refused];
+  const { agreed } = project.lastKnown();
+  const lacking = [...report.failed, ...report.missing].map(({ path }) => path as ProjectPath);
+  // Where nothing was placed, for want of a listing or because it was refused, what was here whole is all that it was.
   const isPart = ({ tracked, inside }: Picked): boolean =>
-    inside !== undefined || troubled.some((path) => isWithin(tracked.path, path));
+    inside !== undefined ||
+    lacking.some((path) => path !== tracked.path && isWithin(tracked.path, path)) ||
+    (!agreed.has(tracked.path as ProjectPath) &&
+      [...lacking, ...report.refused].some((path) => isWithin(tracked.path, path)));
   const parts = picked.filter(isPart).map(({ tracked }) => tracked);
   const placed = new Set<AnyPath>([...report.added, ...report.modified]);
   await rememberTracked(project, {
