@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type ChildMessage, PROTOCOL_VERSION, wrap } from '../src/protocol.ts';
@@ -106,6 +106,22 @@ describe('what a module is given', () => {
 });
 
 describe('a module that goes wrong', () => {
+  test('what it forgot to wait for is done all the same, and what fails there fails the stage', async () => {
+    const write = (text: string) => `const fs = await import('node:fs/promises');
+      (async () => {
+        for (let i = 0; i < 50; i++) await fs.appendFile(ctx.out('all.txt'), i + ' ');
+        ${text}
+      })();`;
+    const done = await run(write(''), { outs: ['all.txt'] });
+    expect([done.code, done.messages.at(-1)?.type]).toEqual([0, 'done']);
+    expect(readFileSync(join(worker.root, 'all.txt'), 'utf8')).toMatch(/ 48 49 $/);
+    const late = await run(write(`throw new Error('too late');`), { outs: ['all.txt'] });
+    expect([late.code, failed(late.messages).message]).toEqual([1, 'too late']);
+    // What may never end is not waited for.
+    const timers = await run(`setInterval(() => {}, 10); (await import('node:net')).createServer().listen(0);`);
+    expect(timers.messages.at(-1)?.type).toBe('done');
+  });
+
   test('an exception has the stack of the sources, causes included', async () => {
     const { messages, code } = await run(
       `const { deep } = await import('./lib/deep.ts');\n  deep(1);`,

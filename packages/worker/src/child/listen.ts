@@ -2,6 +2,7 @@ import { PROTOCOL_VERSION, readParentMessage, TOLD_TO_END, type WorkerInit } fro
 import { openChannel } from './channel.ts';
 import { WorkerError } from './error.ts';
 import { runModule } from './run.ts';
+import { workDone } from './unfinished.ts';
 
 /**
  * Waits for the parent's messages and does what they say. The process ends with the parent: when the channel breaks, it
@@ -15,7 +16,9 @@ export function listen(): void {
   let cancelHandled = () => false;
   let idle = () => Promise.resolve();
 
+  let ending = false;
   const exit = (code: number) => {
+    ending = true;
     Promise.all([channel.flush(), flushed(process.stdout), flushed(process.stderr)]).then(() => process.exit(code));
   };
   const fail = (error: unknown) => {
@@ -53,7 +56,9 @@ export function listen(): void {
     channel.beat();
     const run = runModule(message, { channel, abort, state });
     ({ handlesCancel: cancelHandled, idle } = run);
-    run.ended.then(() => {
+    run.ended.then(async () => {
+      await workDone(run.atRest, () => channel.warn(STILL_AT_WORK));
+      if (ending) return;
       if (abort.signal.aborted) return exit(TOLD_TO_END);
       const { backend } = state;
       channel.send({ type: 'done', ...(backend === undefined ? {} : { backend }) });
@@ -61,6 +66,8 @@ export function listen(): void {
     }, fail);
   });
 }
+
+const STILL_AT_WORK = 'the module returned while it was still at work, which is waited for: is an `await` missing?';
 
 const NEVER_SETTLED = {
   message: 'the module waits for something that can never come: nothing is left to run, and its promise is not settled',

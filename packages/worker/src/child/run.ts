@@ -24,6 +24,8 @@ export interface ModuleRun {
   handlesCancel(): boolean;
   /** Resolves when no checkpoint is being saved. */
   idle(): Promise<void>;
+  /** Resolves when no checkpoint is being saved and no backend loaded, however that ends. */
+  atRest(): Promise<unknown>;
 }
 
 /** Loads the backend and the module, and calls its default export. */
@@ -71,6 +73,7 @@ export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleR
     tensorflow,
   });
 
+  const atRest = () => Promise.allSettled([open.idle(), loading]);
   const run = async () => {
     const loaded = init.tensorflow || init.backend !== undefined ? await backend() : undefined;
     const main = await importMain(init);
@@ -84,7 +87,7 @@ export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleR
     });
     await main(context);
   };
-  return { ended: run(), handlesCancel: () => handlesCancel() || open.asksWhen(), idle: open.idle };
+  return { ended: run(), handlesCancel: () => handlesCancel() || open.asksWhen(), idle: open.idle, atRest };
 }
 
 async function importMain(init: WorkerInit): Promise<(context: WorkerContext) => unknown> {
