@@ -224,6 +224,11 @@ describe('a module that goes wrong', () => {
       message: 'main.ts has no function as its default export',
       hint: 'write `export default async (ctx: WorkerContext) => { … }`',
     });
+    for (const kind of ['async function*', 'function*']) {
+      writeFiles(worker.root, { 'main.ts': `export default ${kind} (ctx) { ctx.log('never'); yield 1; }` });
+      const { messages } = await runChild(worker.built, worker.root);
+      expect(failed(messages).message).toContain('is a generator function, of which nothing runs');
+    }
     const other = await run('', { version: 1 as 2 });
     expect(failed(other.messages)).toMatchObject({ message: 'this worker speaks protocol 2, its parent 1' });
   });

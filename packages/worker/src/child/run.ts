@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { types } from 'node:util';
 import type { BackendInfo, WorkerInit } from '../protocol.ts';
 import type { WorkerContext } from '../public.ts';
 import { type LoadedBackend, loadBackend, restoreBackend } from './backend.ts';
@@ -92,6 +93,12 @@ export function runModule(init: WorkerInit, surroundings: Surroundings): ModuleR
 
 async function importMain(init: WorkerInit): Promise<(context: WorkerContext) => unknown> {
   const module: { default?: unknown } = await import(pathToFileURL(init.bundle).href);
+  if (types.isGeneratorFunction(module.default)) {
+    throw new WorkerError(
+      `the default export of ${init.module} is a generator function, of which nothing runs when it is called`,
+      'write `async` without the `*`, and tell what it yields by ctx.metric or ctx.log',
+    );
+  }
   if (typeof module.default === 'function') return module.default as (context: WorkerContext) => unknown;
   throw new WorkerError(
     `${init.module} has no function as its default export`,
