@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { BACKENDS, type Backend, type BackendPins } from '@dag/model';
 import type { BackendInfo } from '../protocol.ts';
+import { chainOperations } from './backend/chained.ts';
 import { startCpu, startWasm } from './backend/javascript.ts';
 import { LoadError } from './backend/load-error.ts';
 import type { LoadRequest, Started, TensorFlow } from './backend/loaded.ts';
@@ -88,6 +89,7 @@ async function load(
   const { tf, facts, gpu } = await start(backend, request);
   await seedDataSets([...folders, dirname(main)]);
   const native = backend === 'gpu' || backend === 'node';
+  if (!native) chainOperations(tf);
   return {
     info: { name: native ? (gpu === true ? 'gpu' : 'node') : backend, package: name, version, facts },
     tf,
