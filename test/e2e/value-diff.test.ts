@@ -48,6 +48,32 @@ describe('metrics diff and params diff', () => {
     expect((await project.dag(['params', 'diff'])).status).toBe(2);
   });
 
+  test('in the middle of a merge with conflicts two revisions are compared all the same', async () => {
+    const stage = 'cmd: "echo ${lr} > out && cp m.json n.json", outs: [out], metrics: [{n.json: {cache: false}}]';
+    project.write('pipeline.yaml', `stages: {s: {${stage}}}\nplots: [p.csv]\n`);
+    const version = async (lr: number) => {
+      project.write('params.yaml', `lr: ${lr}\n`);
+      project.write('m.json', `{"a": ${lr}}`);
+      project.write('p.csv', `x,y\n1,${lr}\n`);
+      expect((await project.dag(['repro'])).status).toBe(0);
+      commit(`${lr}`);
+    };
+    await version(1);
+    project.git('checkout', '-qb', 'side');
+    await version(2);
+    project.git('checkout', '-q', 'main');
+    await version(3);
+    expect(() => project.git('merge', '-q', 'side')).toThrow();
+    expect(await json('params', 'diff', 'HEAD', 'MERGE_HEAD')).toEqual({
+      'params.yaml': { lr: { old: 3, new: 2, diff: -1 } },
+    });
+    expect(await json('metrics', 'diff', 'HEAD', 'side')).toMatchObject({ 'n.json': { a: { old: 3, new: 2 } } });
+    expect(await json('diff', 'HEAD', 'side')).toMatchObject({ modified: [{ path: 'out' }] });
+    expect((await project.dag(['plots', 'diff', 'HEAD', 'side'])).status).toBe(0);
+    // What concerns the workspace can't be told.
+    expect((await project.dag(['params', 'diff'])).status).toBe(2);
+  });
+
   test('a file that is gone, one that is broken, and a pipeline that was invalid: the other side, and a word', async () => {
     project.write('params.yaml', 'lr: 0.1\n');
     commit('one');

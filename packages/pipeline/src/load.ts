@@ -52,7 +52,9 @@ export function loadPipeline(reader: SourceReader, options: LoadOptions = {}): L
   const diagnostics = report.sorted();
   if (diagnostics.length === 0) return { pipeline, diagnostics };
   const usable =
-    options.targets !== undefined && options.targets.length > 0 && soundFor(options, pipeline, read, report);
+    options.settingsOnly === true
+      ? !read.unread.has(PIPELINE_FILE as ProjectPath) && hasSoundSettings(options, report)
+      : options.targets !== undefined && options.targets.length > 0 && soundFor(options, pipeline, read, report);
   return { pipeline: usable ? withoutBroken(pipeline, drafts) : undefined, diagnostics };
 }
 
@@ -204,11 +206,15 @@ function assemble(graph: Graph, read: FilesRead): Pipeline {
   };
 }
 
+/** Beside those of the root's pipeline.yaml. */
+function hasSoundSettings({ userSettings }: LoadOptions, report: Report): boolean {
+  return !report.has(LOCAL_SETTINGS) && (userSettings === undefined || !report.has(userSettings.file));
+}
+
 /** Whether the targets, and all that they need, stand in files without problems. */
 function soundFor(options: LoadOptions, pipeline: Pipeline, read: FilesRead, report: Report): boolean {
   const bad = (file: ProjectPath) => read.broken.has(file) || report.has(file);
-  if (report.has(LOCAL_SETTINGS) || bad(PIPELINE_FILE as ProjectPath)) return false;
-  if (options.userSettings !== undefined && report.has(options.userSettings.file)) return false;
+  if (!hasSoundSettings(options, report) || bad(PIPELINE_FILE as ProjectPath)) return false;
   const unreadable = read.files.filter(bad).map(parentPath);
   const seen = new Set<StageAddress>();
   for (const target of options.targets ?? []) {

@@ -136,6 +136,8 @@ export interface LoadOptions {
    * and not fatal. Paths are relative to `cwd`.
    */
   readonly targets?: readonly string[];
+  /** Only the settings are wanted: as long as the root's pipeline.yaml can be read, no problem is fatal. */
+  readonly settingsOnly?: boolean;
   /** The folder that targets are relative to; the root by default. */
   readonly cwd?: ProjectPath;
   /** Text of `.cache/local.yaml`; its settings win over all others. */

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { type AnyPath, type Diagnostic, FailureError, type ProjectPath, ROOT } from '@dag/model';
-import { loadPipeline, type Pipeline, type SourceReader } from '@dag/pipeline';
+import { type LoadOptions, loadPipeline, type Pipeline, type SourceReader } from '@dag/pipeline';
 import { withIo } from '@dag/store';
 import { diagnosticsText } from '../failure.ts';
 import { paint } from '../render/paint.ts';
@@ -26,7 +26,11 @@ export interface LoadedProject {
  * Loads the project that the user stands in. With targets only what they need must be sound: problems elsewhere are
  * warnings. Throws a FailureError where there is no project, or it does not hold together.
  */
-export function loadProject(context: Context, targets: readonly string[] | undefined): LoadedProject {
+export function loadProject(
+  context: Context,
+  targets: readonly string[] | undefined,
+  { settingsOnly = false }: Pick<LoadOptions, 'settingsOnly'> = {},
+): LoadedProject {
   const root = requireRoot({ root: context.root, cwd: context.cwd, env: context.io.env });
   const cwd = folderIn(root, context.cwd);
   const unreadable: AnyPath[] = [];
@@ -36,6 +40,7 @@ export function loadProject(context: Context, targets: readonly string[] | undef
   const userText = textOf(user);
   const { pipeline, diagnostics } = loadPipeline(reader, {
     cwd,
+    settingsOnly,
     ...(targets === undefined || targets.length === 0 ? {} : { targets }),
     ...(local === undefined ? {} : { localSettings: local }),
     ...(userText === undefined ? {} : { userSettings: { file: user, text: userText } }),

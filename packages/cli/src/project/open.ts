@@ -22,6 +22,8 @@ export interface OpenProjectOptions {
   readonly targets?: readonly string[];
   /** The verb changes things: what killed processes left behind is healed first. */
   readonly mutates?: boolean;
+  /** The verb looks at revisions alone: how the workspace stands, in the middle of a merge say, is no concern of it. */
+  readonly revisionsOnly?: boolean;
 }
 
 /** A project with the user's place in it. */
@@ -37,7 +39,9 @@ export interface OpenProject extends Project {
 
 /** Opens the project that the user stands in. Throws a FailureError where there is none, or it does not hold together. */
 export async function openProject(context: Context, options: OpenProjectOptions = {}): Promise<OpenProject> {
-  const { root, cwd, pipeline, reader, unreadable } = loadProject(context, options.targets);
+  const { root, cwd, pipeline, reader, unreadable } = loadProject(context, options.targets, {
+    settingsOnly: options.revisionsOnly === true,
+  });
   for (const folder of unreadable) {
     context.say(`warning: '${folder}' may not be listed: what is in it is left out (.dagignore can name it)`);
   }

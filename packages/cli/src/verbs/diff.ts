@@ -23,7 +23,7 @@ interface Options {
 }
 
 export async function diff(context: Context, [a = 'HEAD', b]: readonly string[], options: Options): Promise<number> {
-  const project = await openProject(context);
+  const project = await openProject(context, { revisionsOnly: a !== WORKSPACE && b !== undefined && b !== WORKSPACE });
   try {
     const { targets = [] } = options;
     const progress = workProgress(context, 'comparing');

@@ -14,7 +14,7 @@ import { type Part, pageOf } from '../plots/page.ts';
 import { specOf } from '../plots/spec.ts';
 import { builtIn, templateNamed } from '../plots/template-file.ts';
 import { TEMPLATES } from '../plots/templates.ts';
-import { type OpenProject, openProject } from '../project/open.ts';
+import { type OpenProject, type OpenProjectOptions, openProject } from '../project/open.ts';
 import { toProjectPath } from '../project/root.ts';
 import { plotsJson } from '../render/plots.ts';
 import type { Context } from '../verb.ts';
@@ -36,7 +36,7 @@ interface Options {
 
 /** `dag plots show`: the plots of the workspace as a page. */
 export async function plotsShow(context: Context, targets: readonly string[], options: Options): Promise<number> {
-  return await withProject(context, async (project) => {
+  return await withProject(context, {}, async (project) => {
     return await show(context, project, [workspaceSnapshot(project)], targets, options);
   });
 }
@@ -47,7 +47,8 @@ export async function plotsDiff(
   named: readonly string[],
   options: Options & { readonly targets?: readonly string[] },
 ): Promise<number> {
-  return await withProject(context, async (project) => {
+  const revisionsOnly = !compared(named).includes(WORKSPACE);
+  return await withProject(context, { revisionsOnly }, async (project) => {
     const revisions = openRevisions(project);
     // Without commits there is nothing to compare with.
     const names = revisions === undefined ? [] : compared(named);
@@ -73,8 +74,12 @@ function compared(named: readonly string[]): string[] {
   return [...(isWanted ? [WORKSPACE] : []), ...(named.length === 0 ? ['HEAD'] : others)];
 }
 
-async function withProject(context: Context, work: (project: OpenProject) => Promise<number>): Promise<number> {
-  const project = await openProject(context);
+async function withProject(
+  context: Context,
+  options: Pick<OpenProjectOptions, 'revisionsOnly'>,
+  work: (project: OpenProject) => Promise<number>,
+): Promise<number> {
+  const project = await openProject(context, options);
   try {
     return await work(project);
   } finally {

@@ -32,7 +32,7 @@ export async function valueDiff(
   options: ValueDiffOptions,
   { collect, ...table }: ValueDiff,
 ): Promise<number> {
-  const project = await openProject(context);
+  const project = await openProject(context, { revisionsOnly: a !== WORKSPACE && b !== WORKSPACE });
   try {
     const paths = projectPaths(project, options.targets ?? []);
     const revisions = openRevisions(project);
