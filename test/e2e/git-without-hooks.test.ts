@@ -138,6 +138,18 @@ describe('data that nobody touched follows pipeline.lock, however git changed th
     expect(read()).toEqual(ONE);
   });
 
+  test.each([[['repro']], [['checkout']]])(
+    'also where it was written anew, and %j found it as the lock has it',
+    async (args) => {
+      const { project, git, read } = await twoCommits();
+      project.write('data/a', project.read('data/a'));
+      await dagOk(project, args);
+      git('reset', '-q', '--hard', 'HEAD~1');
+      await reproKeepsLock(project);
+      expect(read()).toEqual(ONE);
+    },
+  );
+
   test('from the moment on when it was settled, also where a stage is killed', async () => {
     const { project, git, read } = await twoCommits();
     project.write('pipeline.yaml', project.read('pipeline.yaml').replace('cmd: ls data', 'cmd: test -e go && ls data'));

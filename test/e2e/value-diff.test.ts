@@ -43,6 +43,8 @@ describe('metrics diff and params diff', () => {
     for (const verb of ['metrics', 'params', 'plots']) {
       const unknown = await project.dag([verb, 'diff', 'nope']);
       expect([unknown.status, unknown.stderr]).toEqual([2, expect.stringContaining("there is no revision 'nope'")]);
+      const range = await project.dag([verb, 'diff', 'HEAD~1..HEAD']);
+      expect([range.status, range.stderr]).toEqual([2, expect.stringContaining("two words: 'HEAD~1 HEAD'")]);
     }
     fs.rmSync(project.path('.git'), { recursive: true });
     expect((await project.dag(['params', 'diff'])).status).toBe(2);

@@ -63,6 +63,7 @@ export async function settleData(
 ): Promise<Diagnostic[]> {
   for (let work = await findWork(project, observer, data, options); ; ) {
     const [write, read] = [pathsOf(work.entry, work.gone), pathsOf(work.data, work.both)];
+    if (!options.dry && work.touched.size > 0) await project.settled(work.touched);
     if (write.length + read.length === 0) return [];
     if (options.dry) return await settle(project, observer, work, options);
     const release = await project.workspace.acquire({ read, write, purpose: 'dag repro' }, waiting(options));
@@ -83,6 +84,8 @@ export async function settleData(
 /** What is to be done, by what changed; `gone` is to come back. */
 interface Work extends Readonly<Record<WhatChanged | 'gone', readonly TrackedData[]>> {
   readonly seen: ReadonlyMap<ProjectPath, Artifact | undefined>;
+  /** What was written since it last was as its entry says, and is so still, or again. */
+  readonly touched: ReadonlyMap<ProjectPath, Artifact>;
   /** See `LastKnown`. */
   readonly placing: ReadonlySet<ProjectPath>;
 }
@@ -105,17 +108,20 @@ async function findWork(
 ): Promise<Work> {
   const seen = await observer.observe(data.map((entry) => entry.path));
   const changed = { data: [], entry: [], both: [], gone: [] } as Record<WhatChanged | 'gone', TrackedData[]>;
+  const touched = new Map<ProjectPath, Artifact>();
   let known: LastKnown | undefined;
   for (const entry of data) {
     const { path } = entry;
     const state = { path, seen: seen.get(path), locked: project.locks.data(entry) };
     const isGone = state.seen === undefined;
-    if (!isGone && sameArtifact(state.seen, state.locked)) continue;
     known ??= project.lastKnown();
-    if (!isGone && !isPart(project, known, path)) changed[await whatChanged(project, state, known)].push(entry);
+    if (state.seen !== undefined && sameArtifact(state.seen, state.locked)) {
+      const last = known.agreed.get(path);
+      if (last !== undefined && (observer.writtenAt(path) ?? 0) > last.at) touched.set(path, state.seen);
+    } else if (!isGone && !isPart(project, known, path)) changed[await whatChanged(project, state, known)].push(entry);
     else if (needed.has(entry)) changed.gone.push(entry);
   }
-  return { ...changed, seen, placing: known?.placing ?? new Set() };
+  return { ...changed, seen, touched, placing: known?.placing ?? new Set() };
 }
 
 function isPart({ partial }: Project, { placing }: LastKnown, path: ProjectPath): boolean {

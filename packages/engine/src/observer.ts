@@ -13,6 +13,7 @@ export class Observer {
   readonly #workspace: Workspace;
   readonly #params: ParamFiles;
   readonly #seen = new Map<AnyPath, Artifact | undefined>();
+  readonly #written = new Map<AnyPath, number>();
   /** Paths that were asked for, by each folder above them. */
   readonly #below = new Map<AnyPath, Set<AnyPath>>();
 
@@ -37,11 +38,16 @@ export class Observer {
     return new Map(wanted.map((path) => [path, this.#seen.get(path)]));
   }
 
+  /** When what stands at a path, or a file in there, was last written, as far as it was looked at; ms since 1970. */
+  writtenAt(path: AnyPath): number | undefined {
+    return this.#written.get(path);
+  }
+
   /** A file that vanishes while it is looked at (another process has set it aside, say) makes it look again. */
   async #look(paths: readonly AnyPath[]): Promise<ReadonlyMap<AnyPath, Artifact | undefined>> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#workspace.observe(paths);
+        return await this.#workspace.observe(paths, { onWritten: (path, time) => this.#written.set(path, time) });
       } catch (error) {
         const cause = error instanceof FailureError ? error.cause : undefined;
         if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT' || tries === 10) throw error;

@@ -22,6 +22,11 @@ export interface WorkOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ObserveOptions extends WorkOptions {
+  /** When what stands at a path, or a file in there, was last written: see `Workspace.fileTime`. */
+  onWritten?(path: AnyPath, time: number): void;
+}
+
 export interface CommitOptions extends WorkOptions {
   /**
    * Asked, once all is known and before anything is on disk, for a run record that names what is committed: the two become
@@ -115,7 +120,7 @@ export interface Workspace {
   /** Absolute. */
   readonly root: string;
   /** What stands at each path; undefined where nothing does. Stat cache first, then hashing. Stores nothing. */
-  observe<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact | undefined>>;
+  observe<P extends AnyPath>(paths: readonly P[], options?: ObserveOptions): Promise<Map<P, Artifact | undefined>>;
   /** As `observe`, with every file and folder inside; symlinks and what is absent are left out. */
   list<P extends AnyPath>(paths: readonly P[], options?: WorkOptions): Promise<Map<P, Artifact>>;
   /** What a file that is written now would have for its time, ms since 1970: the clock of a file server may be another. */

@@ -74,7 +74,9 @@ export function requireCommit(repository: Repository, name: string): CommitId {
   throw new FailureError({
     code: 'usage',
     message: `there is no revision '${name}'`,
-    hint: 'a branch, a tag, or a commit as git names it, such as HEAD~1',
+    hint: /.\.\../.test(name)
+      ? `two revisions are two words: '${name.replace(/\.{2,3}/, ' ')}'`
+      : 'a branch, a tag, or a commit as git names it, such as HEAD~1',
   });
 }
 

@@ -86,13 +86,16 @@ async function remember(
     (!agreed.has(tracked.path as ProjectPath) &&
       [...lacking, ...report.refused].some((path) => isWithin(tracked.path, path)));
   const parts = picked.filter(isPart).map(({ tracked }) => tracked);
-  const placed = new Set<AnyPath>([...report.added, ...report.modified]);
+  const isTroubled = ({ path }: { readonly path: AnyPath }): boolean =>
+    [...lacking, ...report.refused].some((one) => isWithin(path, one));
   await rememberTracked(project, {
     swept,
     parts: parts.filter((one) => one.cache).map((one) => one.path),
     settled: new Map(
-      picked.flatMap(({ tracked: { path, artifact } }) =>
-        artifact !== undefined && placed.has(path) ? [[path, artifact]] : [],
+      picked.flatMap(({ tracked, inside }) =>
+        tracked.artifact === undefined || inside !== undefined || !tracked.cache || isTroubled(tracked)
+          ? []
+          : [[tracked.path, tracked.artifact]],
       ),
     ),
   });

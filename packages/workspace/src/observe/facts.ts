@@ -51,6 +51,17 @@ export class FileFacts {
     return { ino, size, mtimeNs, ctimeNs };
   }
 
+  /**
+   * When it was last written, ns since 1970. `ctime` alone tells too much: it changes with the owner, with each further name
+   * that a file gets in the cache, and when the project is copied or restored from a backup. `mtime` alone may lie in the future.
+   */
+  writtenNs(i: number): bigint {
+    const at = i * STAT_COLUMNS;
+    const [mtimeNs = 0n, ctimeNs = 0n] = [this.stats[at + 2], this.stats[at + 3]];
+    if (mtimeNs < ctimeNs) return mtimeNs;
+    return ctimeNs;
+  }
+
   /** Other times of a file whose digest is known, and may be remembered for them. @param stats columns of one file. */
   setStats(i: number, stats: BigInt64Array): void {
     this.stats.set(stats, i * STAT_COLUMNS);

@@ -1,11 +1,12 @@
 import { type AnyPath, type Artifact, type Digest, joinPath } from '@dag/model';
 import { hashBytes } from '@dag/store';
 import type { Context } from '../context.ts';
-import type { WorkOptions } from '../types.ts';
+import type { ObserveOptions, WorkOptions } from '../types.ts';
 import type { FolderNode, Standing } from './node.ts';
 import { recallLarge, scan } from './scan.ts';
 import { artifactOf, buildTrees, entriesOf, rememberFolders } from './trees.ts';
 import { walk } from './walk.ts';
+import { writtenAt } from './written.ts';
 
 /** Looks at paths, with every detail inside. Stores nothing. */
 export async function look<P extends AnyPath>(
@@ -35,9 +36,13 @@ export async function look<P extends AnyPath>(
 export async function observe<P extends AnyPath>(
   context: Context,
   paths: readonly P[],
-  options?: WorkOptions,
+  options?: ObserveOptions,
 ): Promise<Map<P, Artifact | undefined>> {
   const standing = await look(context, [...new Set(paths)], options);
+  for (const [path, one] of options?.onWritten === undefined ? [] : standing) {
+    const time = writtenAt(one);
+    if (time !== undefined) options?.onWritten?.(path, time);
+  }
   return new Map(standing.map(([path, one]) => [path, artifactOf(one)]));
 }
 
