@@ -224,6 +224,8 @@ describe('a module that goes wrong', () => {
       message: 'main.ts has no function as its default export',
       hint: 'write `export default async (ctx: WorkerContext) => { … }`',
     });
+    const missing = failed((await run(`await import('not-there/deep');`)).messages);
+    expect(missing).toMatchObject({ message: "Cannot find package 'not-there'", hint: 'npm install not-there' });
     for (const kind of ['async function*', 'function*']) {
       writeFiles(worker.root, { 'main.ts': `export default ${kind} (ctx) { ctx.log('never'); yield 1; }` });
       const { messages } = await runChild(worker.built, worker.root);

@@ -19,13 +19,18 @@ export class WorkerError extends Error {
       return { name, message, ...(hint === undefined ? {} : { hint }) };
     }
     if (!(error instanceof Error)) return { name: 'Error', message: inspect(error) };
-    // What a user calls `dag/worker` is a file of this program's to Node.
-    const message = error.message.replace(OWN_MODULE, 'dag/worker');
-    return { name: error.name, message, stack: userStack(error, root) };
+    // What a user calls `dag/worker` is a file of this program's to Node, and so is the bundle that imports a package.
+    const message = error.message.replace(OWN_MODULE, 'dag/worker').replace(FROM_BUNDLE, '');
+    const [, missing] = MISSING_PACKAGE.exec(message) ?? [];
+    const hint = missing === undefined ? {} : { hint: `npm install ${missing}` };
+    return { name: error.name, message, stack: userStack(error, root), ...hint };
   }
 }
 
 const MAX_CAUSES = 5;
+/** What Node says of a package that `import()` does not find; those of other imports are told before anything runs. */
+const MISSING_PACKAGE = /^Cannot find package '([^']+)'/;
+const FROM_BUNDLE = / imported from \S*[\\/]\.cache[\\/]tmp[\\/]\S+\.mjs$/;
 /** How many frames an error keeps: V8's ten are often all a package's, with no word of where the module called it. */
 const KEPT_FRAMES = 100;
 /** How many frames of packages are shown of an error. */
