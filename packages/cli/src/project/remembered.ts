@@ -51,7 +51,8 @@ export async function rememberTracked(project: OpenProject, { parts = [], settle
   const maybeParts = new Set([...earlier.partial, ...earlier.placing, ...parts]);
   const isKnown = ({ path, artifact }: CachedPath): boolean =>
     settled?.has(path) === true || sameArtifact(earlier.agreed.get(path)?.artifact, artifact);
-  const unsure = new Set([...maybeParts, ...data.filter((one) => !isKnown(one)).map((one) => one.path)]);
+  const candidates = [...maybeParts, ...data.filter((one) => !isKnown(one)).map((one) => one.path)];
+  const unsure = new Set(candidates.filter((path) => settled?.has(path) !== true));
   const at = unsure.size === 0 && settled === undefined ? 0 : project.workspace.fileTime();
   const seen = unsure.size === 0 ? undefined : await observeUnlessBusy(project, [...unsure]);
   const isThere = ({ path, artifact }: CachedPath): boolean => sameArtifact(seen?.get(path), artifact);
